@@ -1,0 +1,1 @@
+"""(expected, actual) -> Alignment of pairs and edits."""

@@ -1,0 +1,141 @@
+"""The form of a dialect: what a framework's names mean in archcheck's vocabulary. Reading and tracing share it.
+
+A row gives a kind, the framework's parameter list, and which parameters become attributes. Parameter lists are
+written as in Python, with a `!` behind each tensor that the op reads, in the framework's order:
+
+    Row("layer_norm", "input!, normalized_shape, weight=None!, bias=None!, eps=1e-05", {"eps": "eps"})
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from archcheck.ir.graph import AttrValue
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of a framework's function."""
+
+    name: str
+    reads: bool = False  # a tensor, or a list of tensors, that becomes an operand
+    default: AttrValue = None
+    required: bool = True
+    star: bool = False  # takes all further positional arguments
+    keyword_only: bool = False
+
+
+def parameters(text: str) -> tuple[Parameter, ...]:
+    """The parameter list that `text` writes: `"input!, p=0.5, *sizes, dim=None"`."""
+    found: list[Parameter] = []
+    keyword_only = False
+    for word in _cut(text):
+        if word == "*":
+            keyword_only = True
+            continue
+        star = word.startswith("*")
+        reads = word.endswith("!")
+        name, _, default = word.strip("*!").partition("=")
+        value: AttrValue = ast.literal_eval(default) if default else None
+        found.append(Parameter(name, reads, value, not default and not star, star, keyword_only))
+        keyword_only = keyword_only or star
+    return tuple(found)
+
+
+def _cut(text: str) -> list[str]:
+    words: list[str] = []
+    depth = 0
+    for part in text.split(","):
+        if depth:
+            words[-1] += "," + part
+        elif part.strip():
+            words.append(part.strip())
+        depth += part.count("(") - part.count(")")
+    return words
+
+
+@dataclass(frozen=True)
+class Row:
+    """What calling a function, a method or an operator of a framework computes.
+
+    Args:
+        kind: name of the op kind.
+        params: the framework's parameter list; for a method, the tensor itself is its first parameter.
+        attrs: attribute -> parameter whose value it states; stated only where that value is known or has a default.
+        const: attributes that this name fixes.
+        outputs: how many tensors it gives; 0: a list whose length the arguments decide.
+        inplace: the first operand's name afterwards stands for the result.
+    """
+
+    kind: str
+    params: str
+    attrs: dict[str, str] = field(default_factory=dict)
+    const: dict[str, AttrValue] = field(default_factory=dict)
+    outputs: int = 1
+    inplace: bool = False
+
+    @cached_property
+    def parameters(self) -> tuple[Parameter, ...]:
+        return parameters(self.params)
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """What constructing, then calling a layer class of a framework computes.
+
+    Args:
+        kind: name of the op kind.
+        init: the constructor's parameter list, without `self`.
+        call: the parameter list of its call, with `!` behind what the op reads.
+        attrs: attribute -> constructor parameter.
+        const: attributes that this class fixes.
+        weights: names under which the layer keeps learned tensors, read by code that computes with them itself.
+        outputs: how many values its call returns; the first is the op's, the others are opaque parts of it.
+    """
+
+    kind: str
+    init: str
+    call: str = "input!"
+    attrs: dict[str, str] = field(default_factory=dict)
+    const: dict[str, AttrValue] = field(default_factory=dict)
+    weights: tuple[str, ...] = ()
+    outputs: int = 1
+
+    @cached_property
+    def init_parameters(self) -> tuple[Parameter, ...]:
+        return parameters(self.init)
+
+    @cached_property
+    def call_parameters(self) -> tuple[Parameter, ...]:
+        return parameters(self.call)
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One framework's names.
+
+    Args:
+        name: of the framework.
+        functions: fully qualified name -> row.
+        methods: name of a method of the framework's tensors -> row.
+        layers: fully qualified class name -> row.
+        aliases: prefix of a qualified name -> prefix under which the tables list it
+            (`torch.nn.modules.normalization.` -> `torch.nn.`); the longest prefix wins.
+        bases: qualified name of a base class whose instances are models or layers -> names of the methods that
+            a call runs, in order of preference (`torch.nn.Module` -> `("forward",)`).
+        containers: qualified class name -> "sequence", "sequential" or "mapping".
+        ignored: prefixes of qualified names whose calls compute nothing (logging, checks, profiling).
+        metadata: names of tensor attributes and methods that tell about a tensor and compute nothing from it.
+    """
+
+    name: str
+    functions: dict[str, Row] = field(default_factory=dict)
+    methods: dict[str, Row] = field(default_factory=dict)
+    layers: dict[str, LayerRow] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
+    bases: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    containers: dict[str, str] = field(default_factory=dict)
+    ignored: tuple[str, ...] = ()
+    metadata: frozenset[str] = frozenset()

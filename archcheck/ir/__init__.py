@@ -1,0 +1,1 @@
+"""The op graph that claims and code share, and its vocabulary."""
