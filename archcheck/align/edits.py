@@ -1,4 +1,4 @@
-"""What an alignment is made of: pairs of ops that correspond, and edits that say how the code departs from the claim."""
+"""What an alignment is made of: pairs of ops that correspond, and edits that say how the code departs."""
 
 from __future__ import annotations
 

@@ -109,7 +109,9 @@ def _flat_setting(setting: Setting) -> list[object]:
 
 
 _OP = re.compile(r"(?:(?P<name>%\w+)\s*=\s*)?(?P<kind>[a-z_0-9]+)")
-_OPERAND = re.compile(r'\s*(?:(?P<name>%\w+)(?:\.(?P<index>\d+))?|(?P<quoted>"(?:[^"\\]|\\.)*")(?:\.(?P<qindex>\d+))?)\s*,?')
+_OPERAND = re.compile(
+    r'\s*(?:(?P<name>%\w+)(?:\.(?P<index>\d+))?|(?P<quoted>"(?:[^"\\]|\\.)*")(?:\.(?P<qindex>\d+))?)\s*,?'
+)
 _ATTR = re.compile(r"\s*(?P<name>[a-z_0-9]+)=")
 _WORD = re.compile(r"\s*(?P<name>path|claim|from|because)=")
 
@@ -142,7 +144,9 @@ class _Reader:
         return GraphError(problem, place=f"{self.at + 1}:{column}", excerpt=excerpt(line, self.at + 1, column))
 
     def skip_blank(self) -> None:
-        while self.at < len(self.lines) and (not self.lines[self.at].strip() or self.lines[self.at].lstrip().startswith("#")):
+        while self.at < len(self.lines) and (
+            not self.lines[self.at].strip() or self.lines[self.at].lstrip().startswith("#")
+        ):
             self.at += 1
 
     def expect_end(self) -> None:
