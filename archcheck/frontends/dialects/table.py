@@ -4,6 +4,19 @@ A row gives a kind, the framework's parameter list, and which parameters become 
 written as in Python, with a `!` behind each tensor that the op reads, in the framework's order:
 
     Row("layer_norm", "input!, normalized_shape, weight=None!, bias=None!, eps=1e-05", {"eps": "eps"})
+
+How a row is applied, by every frontend alike:
+
+- It *fits* a call whose arguments bind to its parameter list and leave each parameter in `plain` at its default. A
+  call that no row fits is evaluated by the `Formula` of that name, and is opaque where there is none.
+- A parameter that is both read and an attribute's source (`"input!, other!"` with `{"by": "other"}`) is an operand if
+  it is given a tensor and states the attribute if it is given a number.
+- An attribute whose parameter is None is not stated.
+- A starred parameter that is given a single tuple or list stands for its items: `view((2, 3))` is `view(2, 3)`.
+- `out=`, `name=`, `dtype=`, `device=`, `layout=`, `requires_grad=`, `memory_format=` and `pin_memory=` never decide
+  what is computed; functions take them everywhere (`IGNORED_KEYWORDS`), and rows do not list them.
+- The key "activation" in `attrs`, on a kind that declares no such attribute, names the parameter that holds an
+  activation, which is computed from the op's result (keras).
 """
 
 from __future__ import annotations
@@ -13,6 +26,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from archcheck.ir.graph import AttrValue
+
+IGNORED_KEYWORDS = frozenset(
+    {"out", "name", "dtype", "device", "layout", "requires_grad", "memory_format", "pin_memory", "generator"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +41,7 @@ class Parameter:
     default: AttrValue = None
     required: bool = True
     star: bool = False  # takes all further positional arguments
+    double_star: bool = False  # takes all further keyword arguments
     keyword_only: bool = False
 
 
@@ -35,11 +53,13 @@ def parameters(text: str) -> tuple[Parameter, ...]:
         if word == "*":
             keyword_only = True
             continue
-        star = word.startswith("*")
+        double_star = word.startswith("**")
+        star = word.startswith("*") and not double_star
         reads = word.endswith("!")
         name, _, default = word.strip("*!").partition("=")
         value: AttrValue = ast.literal_eval(default) if default else None
-        found.append(Parameter(name, reads, value, not default and not star, star, keyword_only))
+        required = not default and not word.startswith("*")
+        found.append(Parameter(name, reads, value, required, star, double_star, keyword_only))
         keyword_only = keyword_only or star
     return tuple(found)
 
@@ -67,6 +87,9 @@ class Row:
         const: attributes that this name fixes.
         outputs: how many tensors it gives; 0: a list whose length the arguments decide.
         inplace: the first operand's name afterwards stands for the result.
+        plain: parameters that must keep their default for this row to be what is computed.
+        active: parameter that switches it on: where it is false the first operand comes out unchanged.
+        fields: names of the outputs, where they are a named tuple (`values`, `indices`).
     """
 
     kind: str
@@ -75,10 +98,36 @@ class Row:
     const: dict[str, AttrValue] = field(default_factory=dict)
     outputs: int = 1
     inplace: bool = False
+    plain: tuple[str, ...] = ()
+    active: str = ""
+    fields: tuple[str, ...] = ()
 
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:
         return parameters(self.params)
+
+
+@dataclass(frozen=True)
+class Formula:
+    """What a function or a method computes, spelled in Python, where no row says it all.
+
+    Args:
+        source: a lambda with the framework's parameter list. It is evaluated like code that was read. Free names in it
+            are packages (`torch`, `math`) and `op`, whose attributes are the op kinds: `op.var(x, axis=-1, correction=1)`
+            is the op of kind `var` that reads `x` and states the two attributes; keywords that are None are not stated.
+        inplace: the first operand's name afterwards stands for the result.
+    """
+
+    source: str
+    inplace: bool = False
+
+    @cached_property
+    def tree(self) -> ast.Lambda:
+        """The lambda, parsed."""
+        node = ast.parse(self.source.strip(), mode="eval").body
+        if not isinstance(node, ast.Lambda):
+            raise TypeError(f"a formula is a lambda: {self.source}")
+        return node
 
 
 @dataclass(frozen=True)
@@ -93,6 +142,9 @@ class LayerRow:
         const: attributes that this class fixes.
         weights: names under which the layer keeps learned tensors, read by code that computes with them itself.
         outputs: how many values its call returns; the first is the op's, the others are opaque parts of it.
+        plain: constructor or call parameters that must keep their default for this row to be what is computed.
+        active: call parameter that switches it on: where it is false the first operand comes out unchanged; where
+            it is None, train or eval mode decides.
     """
 
     kind: str
@@ -102,6 +154,8 @@ class LayerRow:
     const: dict[str, AttrValue] = field(default_factory=dict)
     weights: tuple[str, ...] = ()
     outputs: int = 1
+    plain: tuple[str, ...] = ()
+    active: str = ""
 
     @cached_property
     def init_parameters(self) -> tuple[Parameter, ...]:
@@ -120,6 +174,9 @@ class Dialect:
         name: of the framework.
         functions: fully qualified name -> row.
         methods: name of a method of the framework's tensors -> row.
+        properties: name of an attribute of the framework's tensors that computes something (`T`) -> row.
+        formulas: fully qualified name -> formula, for calls that no row fits.
+        method_formulas: the same for methods; the tensor itself is the first parameter.
         layers: fully qualified class name -> row.
         aliases: prefix of a qualified name -> prefix under which the tables list it
             (`torch.nn.modules.normalization.` -> `torch.nn.`); the longest prefix wins.
@@ -139,3 +196,6 @@ class Dialect:
     containers: dict[str, str] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
     metadata: frozenset[str] = frozenset()
+    properties: dict[str, Row] = field(default_factory=dict)
+    formulas: dict[str, Formula] = field(default_factory=dict)
+    method_formulas: dict[str, Formula] = field(default_factory=dict)
