@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from archcheck.shown import cells, shown, shown_prose
+
+_WIDTH = 86  # of the source text in an excerpt, so that it fits a hundred columns with gutter and indentation
+
 
 class ArchcheckError(Exception):
     """The spec, target or option is wrong; `str()` is the whole message.
@@ -21,13 +25,13 @@ class ArchcheckError(Exception):
         super().__init__(self.render())
 
     def render(self) -> str:
-        """The message as a terminal shows it, without a trailing newline."""
-        first = f"{self.place}: {self.problem}" if self.place else self.problem
-        lines = [first]
+        """The message as a terminal shows it, without a trailing newline; nothing in it can steer the terminal."""
+        problem = shown_prose(self.problem)
+        lines = [f"{shown(self.place)}: {problem}" if self.place else problem]
         if self.excerpt:
-            lines.append(self.excerpt.rstrip("\n"))
+            lines += [shown(line) for line in self.excerpt.rstrip("\n").split("\n")]
         if self.hint:
-            lines.append(f"  hint: {self.hint}")
+            lines.append(f"  hint: {shown_prose(self.hint)}")
         return "\n".join(lines)
 
 
@@ -36,7 +40,11 @@ class SpecError(ArchcheckError):
 
     def __init__(self, problems: tuple[ArchcheckError, ...]) -> None:
         self.problems = problems
-        super().__init__("\n\n".join(problem.render() for problem in problems))
+        super().__init__(f"{len(problems)} mistakes in the spec")
+
+    def render(self) -> str:
+        """Every mistake, with an empty line between two."""
+        return "\n\n".join(problem.render() for problem in self.problems)
 
 
 class TargetError(ArchcheckError):
@@ -54,13 +62,23 @@ class GraphError(ArchcheckError):
 def excerpt(line: str, number: int, column: int, width: int = 1) -> str:
     """One source line with a caret under `column`, laid out as in every archcheck message.
 
+    What is not printable is shown as `\\u…`, a tab as one blank, and of a long line only the part around the caret;
+    the caret stays under its character.
+
     Args:
         line: the text of the line, without its newline.
         number: its 1-based number.
         column: 1-based column of the first marked character.
         width: how many characters to mark, at least 1.
     """
-    gutter = f"{number:>4} | "
-    shown = line.rstrip("\n").replace("\t", " ")
-    marks = "^" * max(1, min(width, max(1, len(shown) - column + 1)))
-    return f"{gutter}{shown}\n     | {' ' * (column - 1)}{marks}"
+    text = line.rstrip("\r\n").replace("\t", " ")
+    at = max(0, min(column - 1, len(text)))
+    before, marked, after = shown(text[:at]), shown(text[at : at + max(1, width)]), shown(text[at + max(1, width) :])
+    if len(before) + len(marked) + len(after) > _WIDTH:
+        before = before if len(before) <= _WIDTH // 2 else "…" + before[len(before) - _WIDTH // 2 + 1 :]
+        marked = marked if len(before) + len(marked) <= _WIDTH else marked[: _WIDTH - len(before) - 1] + "…"
+        room = _WIDTH - len(before) - len(marked)
+        after = after if len(after) <= room else after[: max(0, room - 1)] + "…"
+    gutter = max(4, len(str(number)))
+    caret = " " * cells(before) + "^" * max(1, cells(marked))
+    return f"{number:>{gutter}} | {before}{marked}{after}\n{' ' * gutter} | {caret}"
