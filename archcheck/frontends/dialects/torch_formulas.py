@@ -1,0 +1,112 @@
+"""What no single row of torch can say, spelled in Python: overloads, compositions, factors on operands."""
+
+from __future__ import annotations
+
+from archcheck.frontends.dialects.table import Formula
+
+_VARIANCE = (
+    # torch keeps the overloads of 1.x: a boolean in the place of `dim`, or behind it, is `unbiased`
+    "lambda input, dim=None, unbiased=None, keepdim=False, *, correction=1: op.{kind}(input, "
+    "axis=None if dim is True or dim is False else dim, "
+    "correction=int(dim) if dim is True or dim is False else correction if unbiased is None else int(unbiased))"
+)
+_VARIANCE_MEAN = (
+    "lambda input, dim=None, unbiased=None, keepdim=False, *, correction=1: "
+    "(torch.{kind}(input, dim, unbiased, keepdim, correction=correction), torch.mean(input, dim, keepdim))"
+)
+_EXTREME = (
+    "lambda input, dim=None, keepdim=False, *, other=None: torch.{pair}(input, other) if other is not None "
+    "else torch.a{which}(input) if dim is None "
+    "else torch.{pair}(input, dim) if isinstance(dim, torch.Tensor) "
+    "else (torch.a{which}(input, dim, keepdim), torch.arg{which}(input, dim, keepdim))"
+)
+_RANGE = "lambda start, end=None, step=1: op.constant(value='{name}', start=0 if end is None else start, end=start if end is None else end, step=step)"
+_AS_TENSOR = "lambda data, copy=None: op.identity(data) if isinstance(data, torch.Tensor) else torch.tensor(data)"
+
+# functions of torch and, but for the name of the first parameter, methods of torch.Tensor
+SHARED: dict[str, str] = {
+    "add": "lambda input, other, *, alpha=1: input + alpha * other",
+    "sub": "lambda input, other, *, alpha=1: input - alpha * other",
+    "subtract": "lambda input, other, *, alpha=1: input - alpha * other",
+    "rsub": "lambda input, other, *, alpha=1: other - input if alpha == 1 else other - alpha * input",
+    "addcmul": "lambda input, tensor1, tensor2, *, value=1: input + tensor1 * tensor2 if value == 1 else input + value * (tensor1 * tensor2)",
+    "addcdiv": "lambda input, tensor1, tensor2, *, value=1: input + tensor1 / tensor2 if value == 1 else input + value * (tensor1 / tensor2)",
+    "addr": "lambda input, vec1, vec2, *, beta=1, alpha=1: beta * input + alpha * torch.outer(vec1, vec2)",
+    "addbmm": "lambda input, batch1, batch2, *, beta=1, alpha=1: beta * input + alpha * torch.bmm(batch1, batch2).sum(0)",
+    "vdot": "lambda input, other: torch.dot(input, other)",  # of real tensors
+    "max": _EXTREME.format(which="max", pair="maximum"),
+    "min": _EXTREME.format(which="min", pair="minimum"),
+    "aminmax": "lambda input, *, dim=None, keepdim=False: (torch.amin(input, dim, keepdim), torch.amax(input, dim, keepdim))",
+    "argsort": "lambda input, dim=-1, descending=False, *, stable=False: torch.sort(input, dim, descending)[1]",
+    "msort": "lambda input: torch.sort(input, 0)[0]",
+    "kthvalue": "lambda input, k, dim=-1, keepdim=False: tuple(torch.narrow(part, dim, k - 1, 1) if keepdim else torch.select(part, dim, k - 1) for part in torch.sort(input, dim))",
+    "var": _VARIANCE.format(kind="var"),
+    "std": _VARIANCE.format(kind="std"),
+    "count_nonzero": "lambda input, dim=None: torch.sum(input != 0, dim)",
+    "trace": "lambda input: torch.sum(torch.diagonal(input))",
+    "dist": "lambda input, other, p=2: torch.norm(input - other, p)",
+    "hsplit": "lambda input, sections: torch.tensor_split(input, sections, 1)",
+    "vsplit": "lambda input, sections: torch.tensor_split(input, sections, 0)",
+    "dsplit": "lambda input, sections: torch.tensor_split(input, sections, 2)",
+    "slice_scatter": "lambda input, src, dim=0, start=None, end=None, step=1: op.update(input, src, axis=dim, index=(start, end, step))",
+}
+
+_TORCH: dict[str, str] = {
+    "var_mean": _VARIANCE_MEAN.format(kind="var"),
+    "std_mean": _VARIANCE_MEAN.format(kind="std"),
+    "arange": _RANGE.format(name="arange"),
+    "range": _RANGE.format(name="range"),  # its end is part of it
+    "as_tensor": _AS_TENSOR,
+    "asarray": _AS_TENSOR,
+    "from_numpy": _AS_TENSOR,
+    "hstack": "lambda tensors: op.concat(*tensors, axis=1)",
+    "column_stack": "lambda tensors: op.concat(*tensors, axis=1)",
+    "vstack": "lambda tensors: op.concat(*tensors, axis=0)",
+    "row_stack": "lambda tensors: op.concat(*tensors, axis=0)",
+    "dstack": "lambda tensors: op.concat(*tensors, axis=2)",
+    "cdist": "lambda x1, x2, p=2.0, compute_mode=None: op.vector_norm(x1.unsqueeze(-2) - x2.unsqueeze(-3), axis=-1, p=p)",
+    "isin": "lambda elements, test_elements: op.compare(elements, test_elements, relation='isin')",
+    "numel": "lambda input: input.numel()",
+    "is_tensor": "lambda obj: isinstance(obj, torch.Tensor)",
+    "is_floating_point": "lambda input: input.is_floating_point()",
+    "is_complex": "lambda input: input.is_complex()",
+    "Size": "lambda sizes=(): tuple(sizes)",
+    "special.multigammaln": "lambda input, p: op.elementwise(input, function='multigammaln', by=p)",
+    "linalg.multi_dot": "lambda tensors: tensors[0] if len(tensors) == 1 else torch.matmul(torch.linalg.multi_dot(tensors[:-1]), tensors[-1])",
+    "fft.fftshift": "lambda input, dim=None: op.roll(input, shift='half', axis=dim)",
+    "fft.ifftshift": "lambda input, dim=None: op.roll(input, shift='half back', axis=dim)",
+    "fft.fftfreq": "lambda n, d=1.0: op.constant(value='fftfreq', steps=n, step=d)",
+    "fft.rfftfreq": "lambda n, d=1.0: op.constant(value='rfftfreq', steps=n, step=d)",
+}
+
+# in torch.nn.functional and, for those that torch has too, in torch
+_FUNCTIONAL: dict[str, str] = {
+    "softmin": "lambda input, dim=None, _stacklevel=3: torch.softmax(-input, dim)",
+    "tanhshrink": "lambda input: input - torch.tanh(input)",
+    "softshrink": "lambda input, lambd=0.5: torch.sign(input) * torch.relu(torch.abs(input) - lambd)",
+    "threshold": "lambda input, threshold, value, inplace=False: torch.where(input > threshold, input, value)",
+    "cosine_similarity": "lambda x1, x2, dim=1, eps=1e-08: torch.sum(op.l2_norm(x1, axis=dim, eps=eps) * op.l2_norm(x2, axis=dim, eps=eps), dim)",
+    "pairwise_distance": "lambda x1, x2, p=2.0, eps=1e-06, keepdim=False: op.vector_norm(x1 - x2 + eps, axis=-1, p=p)",
+    "adaptive_max_pool1d": "lambda input, output_size, return_indices=False: torch.nn.functional.adaptive_max_pool1d_with_indices(input, output_size)",
+    "adaptive_max_pool2d": "lambda input, output_size, return_indices=False: torch.nn.functional.adaptive_max_pool2d_with_indices(input, output_size)",
+    "adaptive_max_pool3d": "lambda input, output_size, return_indices=False: torch.nn.functional.adaptive_max_pool3d_with_indices(input, output_size)",
+    **{
+        f"max_pool{n}d": f"lambda input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False: torch.nn.functional.max_pool{n}d_with_indices(input, kernel_size, stride, padding, dilation)"
+        for n in (1, 2, 3)
+    },
+}
+
+_METHODS: dict[str, str] = {
+    "where": "lambda self, condition, other: torch.where(condition, self, other)",
+    "new": "lambda self, *size: op.constant(value='uninitialised', shape=size)",
+}
+_INPLACE = ("add", "sub", "subtract", "addcmul", "addcdiv", "addr", "addbmm")
+
+FORMULAS: dict[str, Formula] = {
+    **{"torch." + name: Formula(source) for name, source in {**_FUNCTIONAL, **SHARED, **_TORCH}.items()},
+    **{"torch.nn.functional." + name: Formula(source) for name, source in _FUNCTIONAL.items()},
+}
+METHOD_FORMULAS: dict[str, Formula] = {
+    **{name: Formula(source) for name, source in {**SHARED, **_METHODS}.items()},
+    **{name + "_": Formula(SHARED[name], inplace=True) for name in _INPLACE},
+}
