@@ -1,97 +1,184 @@
-"""What the names of frameworks mean, looked up by qualified name; the tables are data, one file a framework.
+"""What the names of frameworks mean, looked up by qualified name; the tables are data, one file or more a framework.
 
-Names are looked up after `canonical`, so callers may pass any spelling (`torch.nn.modules.linear.Linear`).
+Names may be passed in any spelling: `canonical` is applied (`torch.nn.modules.linear.Linear` is `torch.nn.Linear`).
+A dialect's tables are built when one of its names is first looked up, so that importing this package costs little.
 """
 
 from __future__ import annotations
 
-from archcheck.frontends.dialects.table import Dialect, Formula, LayerRow, Row
-from archcheck.frontends.dialects.torch import TORCH
+from functools import cache
 
-# where two dialects name a method, the first one's row counts
-DIALECTS: tuple[Dialect, ...] = (TORCH,)
+from archcheck.frontends.dialects.table import Dialect, Formula, LayerRow, Parameter, Row
 
-_ALIASES = {prefix: target for dialect in DIALECTS for prefix, target in dialect.aliases.items()}
-_ALIAS_LENGTHS = tuple(sorted({len(prefix) for prefix in _ALIASES}, reverse=True))
-_FUNCTIONS = {name: row for dialect in DIALECTS for name, row in dialect.functions.items()}
-_LAYERS = {name: row for dialect in DIALECTS for name, row in dialect.layers.items()}
-_FORMULAS = {name: formula for dialect in DIALECTS for name, formula in dialect.formulas.items()}
-_METHODS = {name: row for dialect in reversed(DIALECTS) for name, row in dialect.methods.items()}
-_METHOD_FORMULAS = {name: formula for dialect in reversed(DIALECTS) for name, formula in dialect.method_formulas.items()}
-_PROPERTIES = {name: row for dialect in reversed(DIALECTS) for name, row in dialect.properties.items()}
-_BASES = {name: methods for dialect in DIALECTS for name, methods in dialect.bases.items()}
-_CONTAINERS = {name: form for dialect in DIALECTS for name, form in dialect.containers.items()}
-_IGNORED = tuple(prefix for dialect in DIALECTS for prefix in dialect.ignored)
-_METADATA = frozenset().union(*(dialect.metadata for dialect in DIALECTS))
-_KEYWORDS = {spelling: name for dialect in DIALECTS for spelling, name in dialect.keywords.items()}
+__all__ = [
+    "DIALECTS",
+    "Dialect",
+    "Formula",
+    "LayerRow",
+    "Parameter",
+    "Row",
+    "base_methods",
+    "canonical",
+    "container",
+    "formula",
+    "function",
+    "is_ignored",
+    "is_metadata",
+    "keyword",
+    "known",
+    "layer",
+    "method",
+    "method_formula",
+    "property_row",
+]
+
+DIALECTS: tuple[Dialect, ...]  # built on first use: `__getattr__`
+
+# Top-level package -> name of the dialect that speaks for it.
+_PACKAGES = {
+    "torch": "torch",
+    "logging": "torch",
+    "warnings": "torch",
+}
+# Where two dialects name a method of tensors, the first one's row counts.
+_ORDER = ("torch",)
 
 
+def __getattr__(name: str) -> tuple[Dialect, ...]:
+    if name == "DIALECTS":
+        return tuple(_dialect(dialect) for dialect in _ORDER)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+@cache
+def _dialect(name: str) -> Dialect:
+    if name == "torch":
+        from archcheck.frontends.dialects.torch import TORCH
+
+        return TORCH
+    raise KeyError(name)
+
+
+def _of(qualified: str) -> Dialect | None:
+    """The dialect that lists `qualified`, which is canonical."""
+    name = _PACKAGES.get(qualified.partition(".")[0])
+    return None if name is None else _dialect(name)
+
+
+@cache
+def _alias_lengths(dialect: str) -> tuple[int, ...]:
+    return tuple(sorted({len(prefix) for prefix in _dialect(dialect).aliases}, reverse=True))
+
+
+@cache
 def canonical(qualified: str) -> str:
-    """The name under which the tables list `qualified`: aliases applied, the longest prefix first, until none is left."""
+    """The name under which the tables list `qualified`: aliases applied until none is left, the longest prefix first."""
     seen = {qualified}
     while True:
-        for length in _ALIAS_LENGTHS:
-            target = _ALIASES.get(qualified[:length])
+        dialect = _of(qualified)
+        if dialect is None:
+            return qualified
+        for length in _alias_lengths(dialect.name):
+            target = dialect.aliases.get(qualified[:length])
             if target is not None:
                 qualified = target + qualified[length:]
                 break
         else:
             return qualified
-        if qualified in seen:
+        if qualified in seen:  # an alias of a name to itself keeps that name out of a shorter prefix's reach
             return qualified
         seen.add(qualified)
 
 
 def function(qualified: str) -> Row | None:
     """The row of a function; None if no dialect lists it."""
-    return _FUNCTIONS.get(canonical(qualified))
+    name = canonical(qualified)
+    dialect = _of(name)
+    if dialect is None:
+        return None
+    row = dialect.functions.get(name)
+    if row is None and dialect.tensor and name.startswith(dialect.tensor):
+        return dialect.methods.get(name[len(dialect.tensor) :])
+    return row
 
 
 def formula(qualified: str) -> Formula | None:
     """The formula of a function, for calls that its row does not fit or that has none."""
-    return _FORMULAS.get(canonical(qualified))
+    name = canonical(qualified)
+    dialect = _of(name)
+    if dialect is None:
+        return None
+    found = dialect.formulas.get(name)
+    if found is None and dialect.tensor and name.startswith(dialect.tensor):
+        return dialect.method_formulas.get(name[len(dialect.tensor) :])
+    return found
 
 
 def layer(qualified: str) -> LayerRow | None:
     """The row of a layer class; None if no dialect lists it."""
-    return _LAYERS.get(canonical(qualified))
-
-
-def method(name: str) -> Row | None:
-    """The row of a method of tensors, whatever the framework."""
-    return _METHODS.get(name)
-
-
-def method_formula(name: str) -> Formula | None:
-    """The formula of a method of tensors, for calls that its row does not fit or that has none."""
-    return _METHOD_FORMULAS.get(name)
-
-
-def tensor_property(name: str) -> Row | None:
-    """The row of an attribute of tensors that computes something when it is read (`x.T`)."""
-    return _PROPERTIES.get(name)
+    name = canonical(qualified)
+    dialect = _of(name)
+    return None if dialect is None else dialect.layers.get(name)
 
 
 def base_methods(qualified: str) -> tuple[str, ...] | None:
     """Methods that calling an instance of this base class runs, in order of preference; None if it is no such base."""
-    return _BASES.get(canonical(qualified))
+    name = canonical(qualified)
+    dialect = _of(name)
+    return None if dialect is None else dialect.bases.get(name)
 
 
 def container(qualified: str) -> str | None:
-    """"sequential", "sequence" or "mapping" for a container class of layers."""
-    return _CONTAINERS.get(canonical(qualified))
+    """`sequential`, `sequence` or `mapping` for a container class of layers; None for other names."""
+    name = canonical(qualified)
+    dialect = _of(name)
+    return None if dialect is None else dialect.containers.get(name)
 
 
 def is_ignored(qualified: str) -> bool:
-    """Whether calling this name computes nothing: logging, checks, profiling, initialisation."""
-    return canonical(qualified).startswith(_IGNORED)
+    """Whether calling this name computes nothing: logging, checks, profiling."""
+    name = canonical(qualified)
+    dialect = _of(name)
+    return dialect is not None and name.startswith(dialect.ignored) and not _listed(dialect, name)
+
+
+def known(qualified: str) -> bool:
+    """Whether a dialect says what this name means."""
+    name = canonical(qualified)
+    dialect = _of(name)
+    return dialect is not None and (
+        _listed(dialect, name) or name.startswith(dialect.ignored) or function(name) is not None or formula(name) is not None
+    )
+
+
+def _listed(dialect: Dialect, name: str) -> bool:
+    tables = (dialect.functions, dialect.formulas, dialect.layers, dialect.bases, dialect.containers)
+    return any(name in table for table in tables)
+
+
+def method(name: str) -> Row | None:
+    """The row of a method of tensors, whatever the framework; dialects are asked in the order of `DIALECTS`."""
+    return next((row for dialect in _ORDER if (row := _dialect(dialect).methods.get(name))), None)
+
+
+def method_formula(name: str) -> Formula | None:
+    """The formula of a method of tensors, for calls that its row does not fit or that has none."""
+    return next((found for dialect in _ORDER if (found := _dialect(dialect).method_formulas.get(name))), None)
+
+
+def property_row(name: str) -> Row | None:
+    """The row of an attribute of tensors that computes something when it is read (`x.T`)."""
+    return next((row for dialect in _ORDER if (row := _dialect(dialect).properties.get(name))), None)
 
 
 def is_metadata(name: str) -> bool:
     """Whether this attribute or method of a tensor only tells about it."""
-    return name in _METADATA
+    return any(name in _dialect(dialect).metadata for dialect in _ORDER)
 
 
-def keyword(name: str) -> str:
-    """The parameter name that a framework means by the keyword `name`: `axis` -> `dim`."""
-    return _KEYWORDS.get(name, name)
+@cache
+def keyword(name: str) -> tuple[str, ...]:
+    """Parameter names that a framework may mean by the keyword `name`, for a parameter list that lacks it: `axis` -> `dim`."""
+    return tuple(
+        dict.fromkeys(found for dialect in _ORDER if (found := _dialect(dialect).keywords.get(name)) is not None)
+    )

@@ -115,6 +115,7 @@ class Formula:
         source: a lambda with the framework's parameter list. It is evaluated like code that was read. Free names in it
             are packages (`torch`, `math`) and `op`, whose attributes are the op kinds: `op.var(x, axis=-1, correction=1)`
             is the op of kind `var` that reads `x` and states the two attributes; keywords that are None are not stated.
+            `unknown(why)` is a value that cannot be known from the call alone.
         inplace: the first operand's name afterwards stands for the result.
     """
 
@@ -187,6 +188,7 @@ class Dialect:
         containers: qualified class name -> "sequence", "sequential" or "mapping".
         ignored: prefixes of qualified names whose calls compute nothing (logging, checks, profiling).
         metadata: names of tensor attributes and methods that tell about a tensor and compute nothing from it.
+        tensor: prefix under which the methods of tensors are functions too (`torch.Tensor.`), or "".
     """
 
     name: str
@@ -202,3 +204,4 @@ class Dialect:
     formulas: dict[str, Formula] = field(default_factory=dict)
     method_formulas: dict[str, Formula] = field(default_factory=dict)
     keywords: dict[str, str] = field(default_factory=dict)
+    tensor: str = ""

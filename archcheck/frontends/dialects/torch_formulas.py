@@ -79,6 +79,25 @@ _TORCH: dict[str, str] = {
     "fft.rfftfreq": "lambda n, d=1.0: op.constant(value='rfftfreq', steps=n, step=d)",
 }
 
+_DECORATOR = "lambda function=None, *args, **kwargs: (lambda found: found) if function is None else function"
+_FALSE = "lambda *args, **kwargs: False"
+# what stands around a computation and leaves it as it is; a reader is in no compiler and in no autocast region
+_AROUND: dict[str, str] = {
+    **{name: _DECORATOR for name in ("no_grad", "enable_grad", "inference_mode", "compile", "compiler.disable", "compiler.allow_in_graph", "compiler.assume_constant_result", "_dynamo.disable", "_dynamo.allow_in_graph", "fx.wrap", "jit.export", "jit.ignore", "jit.unused", "jit.script", "jit.script_method", "jit.script_if_tracing", "jit.interface")},
+    **{name: "lambda *args, **kwargs: (lambda found: found)" for name in ("set_grad_enabled", "autocast", "amp.autocast", "cuda.amp.autocast", "cpu.amp.autocast")},
+    **{name: _DECORATOR for name in ("cuda.amp.custom_fwd", "cuda.amp.custom_bwd", "autograd.once_differentiable")},
+    **{name: "lambda *args, **kwargs: (lambda found: found)" for name in ("amp.custom_fwd", "amp.custom_bwd")},
+    **{name: _FALSE for name in ("jit.is_scripting", "jit.is_tracing", "_C._get_tracing_state", "compiler.is_compiling", "compiler.is_dynamo_compiling", "compiler.is_exporting", "_dynamo.is_compiling", "onnx.is_in_onnx_export", "overrides.has_torch_function", "overrides.has_torch_function_unary", "overrides.has_torch_function_variadic", "is_autocast_enabled", "is_autocast_cpu_enabled", "is_inference_mode_enabled", "fx._symbolic_trace.is_fx_tracing")},
+    "jit.annotate": "lambda the_type, the_value: the_value",
+    "is_grad_enabled": "lambda: True",
+}
+_FILLS = "lambda tensor, *args, **kwargs: tensor"  # what a tensor starts from is no part of what is computed with it
+_INIT: dict[str, str] = {
+    f"nn.init.{name}{suffix}": _FILLS
+    for name in ("uniform", "normal", "trunc_normal", "constant", "ones", "zeros", "eye", "dirac", "xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal", "orthogonal", "sparse")
+    for suffix in ("_", "")
+}
+
 # in torch.nn.functional and, for those that torch has too, in torch
 _FUNCTIONAL: dict[str, str] = {
     "softmin": "lambda input, dim=None, _stacklevel=3: torch.softmax(-input, dim)",
@@ -103,7 +122,7 @@ _METHODS: dict[str, str] = {
 _INPLACE = ("add", "sub", "subtract", "addcmul", "addcdiv", "addr", "addbmm")
 
 FORMULAS: dict[str, Formula] = {
-    **{"torch." + name: Formula(source) for name, source in {**_FUNCTIONAL, **SHARED, **_TORCH}.items()},
+    **{"torch." + name: Formula(source) for name, source in {**_FUNCTIONAL, **SHARED, **_TORCH, **_AROUND, **_INIT}.items()},
     **{"torch.nn.functional." + name: Formula(source) for name, source in _FUNCTIONAL.items()},
 }
 METHOD_FORMULAS: dict[str, Formula] = {

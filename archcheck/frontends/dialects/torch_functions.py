@@ -288,15 +288,14 @@ FUNCTIONAL: dict[str, Row] = {
     "conv_tbc": _row("conv", "input!, weight!, bias!, pad=0", {"padding": "pad"}, axes=1),
 }
 for _n in (1, 2, 3):
-    _axes: dict[str, AttrValue] = {"axes": _n}
     _divisor = "" if _n == 1 else ", divisor_override=None"
     FUNCTIONAL[f"conv{_n}d"] = _row("conv", "input!, weight!, bias=None!, stride=1, padding=0, dilation=1, groups=1", _CONV, axes=_n)
     FUNCTIONAL[f"conv_transpose{_n}d"] = _row("conv_transpose", "input!, weight!, bias=None!, stride=1, padding=0, output_padding=0, groups=1, dilation=1", _CONV, axes=_n)
-    FUNCTIONAL[f"max_pool{_n}d"] = Row("pool", "input!, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False", _POOL | {"dilation": "dilation"}, {"mode": "max"} | _axes, plain=("return_indices",))
-    FUNCTIONAL[f"max_pool{_n}d_with_indices"] = Row("pool", "input!, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False", _POOL | {"dilation": "dilation"}, {"mode": "max"} | _axes, outputs=2)
-    FUNCTIONAL[f"adaptive_max_pool{_n}d"] = Row("pool", "input!, output_size, return_indices=False", {"size": "output_size"}, {"mode": "max"} | _axes, plain=("return_indices",))
-    FUNCTIONAL[f"adaptive_max_pool{_n}d_with_indices"] = Row("pool", "input!, output_size, return_indices=False", {"size": "output_size"}, {"mode": "max"} | _axes, outputs=2)
-    FUNCTIONAL[f"avg_pool{_n}d"] = Row("pool", f"input!, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True{_divisor}", _POOL, {"mode": "mean"} | _axes, plain=() if _n == 1 else ("divisor_override",))
+    FUNCTIONAL[f"max_pool{_n}d"] = Row("pool", "input!, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False", _POOL | {"dilation": "dilation"}, {"mode": "max", "axes": _n}, plain=("return_indices",))
+    FUNCTIONAL[f"max_pool{_n}d_with_indices"] = Row("pool", "input!, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False", _POOL | {"dilation": "dilation"}, {"mode": "max", "axes": _n}, outputs=2)
+    FUNCTIONAL[f"adaptive_max_pool{_n}d"] = Row("pool", "input!, output_size, return_indices=False", {"size": "output_size"}, {"mode": "max", "axes": _n}, plain=("return_indices",))
+    FUNCTIONAL[f"adaptive_max_pool{_n}d_with_indices"] = Row("pool", "input!, output_size, return_indices=False", {"size": "output_size"}, {"mode": "max", "axes": _n}, outputs=2)
+    FUNCTIONAL[f"avg_pool{_n}d"] = Row("pool", f"input!, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True{_divisor}", _POOL, {"mode": "mean", "axes": _n}, plain=() if _n == 1 else ("divisor_override",))
     FUNCTIONAL[f"lp_pool{_n}d"] = _row("pool", "input!, norm_type, kernel_size, stride=None, ceil_mode=False", {"p": "norm_type", "kernel": "kernel_size", "stride": "stride"}, mode="lp", axes=_n)
     FUNCTIONAL[f"max_unpool{_n}d"] = _row("unpool", "input!, indices!, kernel_size, stride=None, padding=0, output_size=None", _POOL, axes=_n)
 

@@ -108,17 +108,16 @@ _LAYERS |= {
 
 # ---- pooling
 
-_POOL = {"kernel": "kernel_size", "stride": "stride", "padding": "padding"}
+_POOL: dict[str, str] = {"kernel": "kernel_size", "stride": "stride", "padding": "padding"}
 _MAX_POOL = "kernel_size, stride=None, padding=0, dilation=1, return_indices=False, ceil_mode=False"
 for _n in (1, 2, 3):
-    _axes: dict[str, AttrValue] = {"axes": _n}
     _divisor = "" if _n == 1 else ", divisor_override=None"
-    _LAYERS[f"MaxPool{_n}d"] = LayerRow("pool", _MAX_POOL, attrs=_POOL | {"dilation": "dilation"}, const={"mode": "max"} | _axes, plain=("return_indices",))
-    _LAYERS[f"MaxUnpool{_n}d"] = LayerRow("unpool", "kernel_size, stride=None, padding=0", "input!, indices!, output_size=None", _POOL, _axes)
-    _LAYERS[f"AvgPool{_n}d"] = LayerRow("pool", f"kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True{_divisor}", attrs=_POOL, const={"mode": "mean"} | _axes, plain=() if _n == 1 else ("divisor_override",))
-    _LAYERS[f"LPPool{_n}d"] = LayerRow("pool", "norm_type, kernel_size, stride=None, ceil_mode=False", attrs={"p": "norm_type", "kernel": "kernel_size", "stride": "stride"}, const={"mode": "lp"} | _axes)
-    _LAYERS[f"AdaptiveMaxPool{_n}d"] = LayerRow("pool", "output_size, return_indices=False", attrs={"size": "output_size"}, const={"mode": "max"} | _axes, plain=("return_indices",))
-    _LAYERS[f"AdaptiveAvgPool{_n}d"] = LayerRow("pool", "output_size", attrs={"size": "output_size"}, const={"mode": "mean"} | _axes)
+    _LAYERS[f"MaxPool{_n}d"] = LayerRow("pool", _MAX_POOL, attrs=_POOL | {"dilation": "dilation"}, const={"mode": "max", "axes": _n}, plain=("return_indices",))
+    _LAYERS[f"MaxUnpool{_n}d"] = LayerRow("unpool", "kernel_size, stride=None, padding=0", "input!, indices!, output_size=None", _POOL, {"axes": _n})
+    _LAYERS[f"AvgPool{_n}d"] = LayerRow("pool", f"kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True{_divisor}", attrs=_POOL, const={"mode": "mean", "axes": _n}, plain=() if _n == 1 else ("divisor_override",))
+    _LAYERS[f"LPPool{_n}d"] = LayerRow("pool", "norm_type, kernel_size, stride=None, ceil_mode=False", attrs={"p": "norm_type", "kernel": "kernel_size", "stride": "stride"}, const={"mode": "lp", "axes": _n})
+    _LAYERS[f"AdaptiveMaxPool{_n}d"] = LayerRow("pool", "output_size, return_indices=False", attrs={"size": "output_size"}, const={"mode": "max", "axes": _n}, plain=("return_indices",))
+    _LAYERS[f"AdaptiveAvgPool{_n}d"] = LayerRow("pool", "output_size", attrs={"size": "output_size"}, const={"mode": "mean", "axes": _n})
 
 # ---- shape and place
 
