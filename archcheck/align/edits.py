@@ -20,10 +20,12 @@ class EditKind(Enum):
 class Edit:
     """One way in which `actual` departs from `expected`.
 
-    `aspect` says what differs in a CHANGED or UNKNOWN edit: "kind", "attr:<name>", "reads:<operand>" or "body".
-    `stated` and `found` hold the two sides of that aspect, as data for an attribute and as words for wiring ("the
-    output of layer_norm"). `before` and `after` are the ops of the code between which the edit happens: where a
-    MISSING op would have to stand, and a place to point at.
+    `aspect` says what differs in a CHANGED or UNKNOWN edit: "kind", "attr:<name>", "reads:<operand>", "gives:<output>"
+    or "body". `stated` and `found` hold the two sides of that aspect, as data for an attribute and as words for wiring
+    ("the output of layer_norm"). In "gives:<output>" the two ops are those whose values come out, of the whole graph or
+    of a body. `before` and `after` are the ops of the code between which the edit happens: where a MISSING or MOVED op
+    would have to stand by the claim, and a place to point at. An edit that repeats from layer to layer stands here
+    once, at its first place; `also` holds its other places.
     """
 
     kind: EditKind
@@ -34,6 +36,7 @@ class Edit:
     found: AttrValue = None
     before: Op | None = None
     after: Op | None = None
+    also: tuple[tuple[Op | None, Op | None], ...] = ()  # (expected, actual) in the other layers, in program order
 
 
 @dataclass(frozen=True, slots=True)
