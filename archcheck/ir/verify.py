@@ -15,8 +15,7 @@ def verify(graph: OpGraph, stage: str = "") -> OpGraph:
     Raises:
         GraphError: naming the first op that breaks an invariant, and `stage`.
     """
-    seen: set[str] = set()
-    _verify_body(graph.ops, frozenset(), seen, stage)
+    _verify_body(graph.ops, set(), set(), stage)
     top = {op.path for op in graph.ops}
     for value in graph.results:
         if value.op not in top:
@@ -24,25 +23,27 @@ def verify(graph: OpGraph, stage: str = "") -> OpGraph:
     return graph
 
 
-def _verify_body(ops: tuple[Op, ...], outer: frozenset[str], seen: set[str], stage: str) -> None:
-    given: set[str] = set()
+def _verify_body(ops: tuple[Op, ...], visible: set[str], seen: set[str], stage: str) -> None:
+    """Check one body; `visible` holds what its ops may read, and is as it was when this returns."""
     for op in ops:
         for value in op.reads:
-            if value.op not in given and value.op not in outer:
+            if value.op not in visible:
                 raise GraphError(f"after {stage or 'a stage'}: {op.path} reads {value.op} before it is given")
         if op.path in seen:
             raise GraphError(f"after {stage or 'a stage'}: two ops are at {op.path}")
         seen.add(op.path)
-        if [attr.name for attr in op.attrs] != sorted(attr.name for attr in op.attrs):
+        if len(op.attrs) > 1 and [attr.name for attr in op.attrs] != sorted(attr.name for attr in op.attrs):
             raise GraphError(f"after {stage or 'a stage'}: the attributes of {op.path} are not sorted")
         if op.body:
-            _verify_body(op.body, outer | given, seen, stage)
+            _verify_body(op.body, visible, seen, stage)
             _verify_reads(op, stage)
-        given.add(op.path)
+        visible.add(op.path)
+    visible.difference_update(op.path for op in ops)
 
 
 def _verify_reads(op: Op, stage: str) -> None:
-    missing = [value for value in free_values(op.body, op.gives) if value not in op.reads]
+    listed = set(op.reads)
+    missing = [value for value in free_values(op.body, op.gives) if value not in listed]
     if missing:
         raise GraphError(f"after {stage or 'a stage'}: {op.path} does not list that its body reads {missing[0].op}")
 
