@@ -1,1 +1,42 @@
-""""""
+"""From the graph as it was written to its canonical form: what the pipeline runs, and why in this order."""
+
+from __future__ import annotations
+
+from archcheck.errors import GraphError, PassError
+from archcheck.ir.graph import OpGraph
+from archcheck.ir.verify import verify
+from archcheck.passes.base import Pass
+from archcheck.passes.drop_no_ops import DropNoOps
+from archcheck.passes.fold_residual import FoldResidual
+from archcheck.passes.fold_sublayers import FoldSublayers
+
+CANONICAL: tuple[Pass, ...] = (
+    DropNoOps(),  # first: later patterns assume no cast or identity between two ops
+    FoldResidual(),  # on raised ops, so that a mask inside an attention is no sum of two streams any more
+    FoldSublayers(),  # within the branches that residuals bound, then around what no residual bounds
+)
+
+
+def canonicalise(graph: OpGraph, passes: tuple[Pass, ...] = CANONICAL) -> OpGraph:
+    """The canonical form of `graph`: the same for a claim and for code that computes what it claims.
+
+    Args:
+        graph: as a frontend or a spec gives it.
+        passes: what to run, in order.
+
+    Raises:
+        PassError: a pass broke an invariant of graphs; the message names it. A mistake of archcheck.
+    """
+    for step in passes:
+        before = graph
+        graph = step.run(graph)
+        if graph is before:
+            continue
+        try:
+            verify(graph, step.name)
+        except GraphError as error:
+            raise PassError(f"the pass {step.name} broke the graph: {error.problem}") from error
+    return graph
+
+
+__all__ = ["CANONICAL", "Pass", "canonicalise"]

@@ -1,0 +1,419 @@
+"""What every pass is made of: the protocol, and a scope of ops that can be rewritten in linear time."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import ClassVar, Protocol
+
+from archcheck.ir.graph import Attr, Op, OpGraph, Value
+from archcheck.ir.ops import OpKind
+from archcheck.ir.span import Setting
+from archcheck.ir.verify import free_values
+from archcheck.passes.kinds import CONSTANT, OPAQUE, PARAMETER, RANDOM, SOURCES, STRUCTURE
+
+RESULT = -1  # stands among the readers of an op whose value is given to the outside
+
+
+class Pass(Protocol):
+    """OpGraph -> OpGraph. Run twice, a pass changes nothing the second time."""
+
+    @property
+    def name(self) -> str:
+        """As it is called in messages: a verb phrase in snake case."""
+
+    def run(self, graph: OpGraph) -> OpGraph:
+        """The graph after this pass; the same object where nothing changed."""
+
+
+class Paths:
+    """Unused paths for new ops, made from the path of the op whose value they take over."""
+
+    def __init__(self, graph: OpGraph) -> None:
+        self._graph = graph
+        self._taken: set[str] = set()
+
+    def fresh(self, path: str, kind: OpKind) -> str:
+        """`path` with its kind replaced: "layers.0/7.add" becomes "layers.0/7.residual"."""
+        if not self._taken:
+            self._taken = {op.path for op in self._graph.walk()}
+        module, slash, last = path.rpartition("/")
+        stem = last.partition(".")[0] or last
+        fresh = f"{module}{slash}{stem}.{kind.name}"
+        while fresh in self._taken:
+            stem += "'"
+            fresh = f"{module}{slash}{stem}.{kind.name}"
+        self._taken.add(fresh)
+        return fresh
+
+
+class Scope:
+    """The ops of one body (or of a whole graph) while a pass rewrites them.
+
+    Ops are known by their slot, the position in which they stood. Folding puts the new op into the slot of the last
+    op that it takes in; readers of the old values find the new op by asking for the giver, and get its name when the
+    scope is rebuilt. Every operation costs in proportion to the ops that it touches.
+    """
+
+    def __init__(self, ops: Sequence[Op], results: tuple[Value, ...], paths: Paths) -> None:
+        self.ops = list(ops)
+        self.results = results
+        self.changed = False
+        self._paths = paths
+        self._at = {op.path: slot for slot, op in enumerate(ops)}
+        self._home = list(range(len(ops)))
+        self._gone = [False] * len(ops)
+        self._forward: dict[int, Value] = {}
+        self._renamed: dict[Value, Value] = {}
+        self._readers: list[list[int]] = [[] for _ in ops]
+        for slot, op in enumerate(ops):
+            for value in op.reads:
+                giver = self._at.get(value.op)
+                if giver is not None:
+                    self._readers[giver].append(slot)
+        for value in results:
+            if value.op in self._at:
+                self._readers[self._at[value.op]].append(RESULT)
+        self._origins: list[int] | None = None
+        self._outside: dict[str, int] = {}
+
+    # ---- asking
+
+    def slots(self) -> Iterator[int]:
+        """The slots that hold an op, in program order; safe while folding."""
+        for slot in range(len(self.ops)):
+            if not self._gone[slot]:
+                yield slot
+
+    def _find(self, slot: int) -> int:
+        home = self._home
+        while home[slot] != slot:
+            home[slot] = home[home[slot]]
+            slot = home[slot]
+        return slot
+
+    def giver(self, value: Value) -> int:
+        """The slot of the op that gives `value`; a number below -1, one for each op, where it comes from outside."""
+        while True:
+            slot = self._at.get(value.op, -1)
+            if slot < 0:
+                return self._outside.setdefault(value.op, -2 - len(self._outside))
+            slot = self._find(slot)
+            if not self._gone[slot]:
+                return slot
+            value = self._forward[slot]
+
+    def givers(self, slot: int) -> list[int]:
+        """For each operand of an op the slot that gives it, as `giver` says it."""
+        return [self.giver(value) for value in self.ops[slot].reads]
+
+    def maker(self, value: Value) -> Op | None:
+        """The op that gives `value`, or None where it comes from outside."""
+        slot = self.giver(value)
+        return None if slot < 0 else self.ops[slot]
+
+    def readers(self, slot: int) -> list[int]:
+        """The slots that read an op, each once, in program order; RESULT first where it is given to the outside."""
+        found = self._readers[slot]
+        if len(found) == 1 and found[0] == RESULT:
+            return found
+        return sorted({reader if reader == RESULT else self._find(reader) for reader in found} - {slot})
+
+    def only_reader(self, slot: int) -> int | None:
+        """The one op that reads `slot`, or None where there are none, several, or the outside reads it too."""
+        readers = self.readers(slot)
+        return readers[0] if len(readers) == 1 and readers[0] != RESULT else None
+
+    def resolve(self, value: Value) -> Value:
+        """What `value` is called now."""
+        while value in self._renamed:
+            value = self._renamed[value]
+        return value
+
+    # What an op's value depends on, as bits.
+    ON_INPUT, ON_PARAMETER, ON_RANDOM = 1, 2, 4
+
+    def origins(self, slot: int) -> int:
+        """What the value of an op depends on: bits ON_INPUT, ON_PARAMETER, ON_RANDOM; 0 for a constant."""
+        if self._origins is None:
+            self._origins = self._find_origins()
+        return self._origins[slot]
+
+    def origins_of(self, value: Value) -> int:
+        """What `value` depends on; a value from outside counts as depending on the input."""
+        slot = self.giver(value)
+        return self.ON_INPUT if slot < 0 else self.origins(slot)
+
+    def _find_origins(self) -> list[int]:
+        origins = [0] * len(self.ops)
+        fixed = {PARAMETER: self.ON_PARAMETER, RANDOM: self.ON_RANDOM, CONSTANT: 0}
+        for slot in self.slots():
+            op = self.ops[slot]
+            if op.kind in SOURCES:
+                origins[slot] = fixed.get(op.kind, self.ON_INPUT)
+                continue
+            bits = self.ON_INPUT if op.kind is OPAQUE else 0
+            if op.kind.family in ("linear", "embedding", "conv"):
+                bits = self.ON_PARAMETER
+            for giver in self.givers(slot):
+                bits |= self.ON_INPUT if giver < 0 else origins[giver]
+            origins[slot] = bits
+        return origins
+
+    # ---- rewriting
+
+    def fold(
+        self,
+        group: Iterable[int],
+        kind: OpKind,
+        attrs: tuple[Attr, ...] = (),
+        *,
+        value: Value | None = None,
+        first: Sequence[Value] = (),
+        instead_of: Sequence[int] = (),
+        then: Sequence[Op] = (),
+        named: int | None = None,
+    ) -> int:
+        """Put the ops of `group` into the body of one new op and return its slot.
+
+        Args:
+            group: slots that go into the body, in any order.
+            kind, attrs: of the new op.
+            value: what of the group the new op gives first; the value of the last one if absent.
+            first: operands that the new op lists before the other free values of its body.
+            instead_of: slots that vanish (a residual takes the place of its add).
+            then: ops that are added at the end of the body; the last one's value is then given first.
+            named: the slot whose value readers get from the new op, of the group or of `instead_of`; that of
+                `value` if absent.
+        """
+        members = sorted(group)
+        value = Value(self.ops[members[-1]].path) if value is None else value
+        named = self.giver(value) if named is None else named
+        old = Value(self.ops[named].path) if instead_of else self.resolve(value)
+        inside = set(members) | set(instead_of)
+        body = tuple([*(self._now(self.ops[slot]) for slot in members), *then])
+        given = Value(then[-1].path) if then else self.resolve(value)
+        extras = [other for other in self._read_outside(inside) if other != old]
+        gives = (given, *extras)
+        model = self.ops[named]
+        path = self._paths.fresh(model.path, kind)
+        reads = dict.fromkeys([*(self.resolve(other) for other in first), *free_values(body, gives)])
+        op = Op(
+            path,
+            kind,
+            tuple(reads),
+            attrs,
+            body,
+            () if gives == (Value(body[-1].path),) else gives,
+            claim=model.claim,
+            span=model.span,
+            because=model.because if instead_of else _shared(body, model),
+        )
+        self._renamed[old] = Value(path)
+        for number, extra in enumerate(extras, start=1):
+            self._renamed[extra] = Value(path, number)
+        slot = max(inside)
+        self._take_over(slot, inside, op)
+        return slot
+
+    def _take_over(self, slot: int, inside: set[int], op: Op) -> None:
+        origins = self.origins(slot) if self._origins is not None else 0
+        readers = [
+            reader
+            for member in inside
+            for reader in self._readers[member]
+            if reader == RESULT or self._find(reader) not in inside
+        ]
+        for member in inside:
+            self._home[member] = slot
+            if self._origins is not None:
+                origins |= self._origins[member]
+        self._readers[slot] = readers
+        self.ops[slot] = op
+        self._at[op.path] = slot
+        if self._origins is not None:
+            self._origins[slot] = origins
+        for member in inside:
+            if member != slot:
+                self._gone[member] = True
+        self.changed = True
+
+    def _read_outside(self, inside: set[int]) -> list[Value]:
+        """The values of the ops `inside` that something else reads, in program order."""
+        wanted: dict[Value, None] = {}
+        for member in sorted(inside):
+            for reader in self._readers[member]:
+                if reader == RESULT:
+                    values: Iterable[Value] = self.results
+                elif self._find(reader) in inside:
+                    continue
+                else:
+                    values = self.ops[self._find(reader)].reads
+                for value in values:
+                    if self.giver(value) == member:
+                        wanted[self.resolve(value)] = None
+        return list(wanted)
+
+    def replace(self, slot: int, op: Op) -> None:
+        """Put `op` where another stood; it gives the same values and reads some of the same operands."""
+        old = self.ops[slot]
+        kept = {self.giver(value) for value in op.reads}
+        self._forget(slot, [giver for giver in self.givers(slot) if giver not in kept])
+        if op.path != old.path:
+            self._at[op.path] = slot
+            self._renamed[Value(old.path)] = Value(op.path)
+        self.ops[slot] = op
+        self.changed = True
+
+    def path(self, slot: int, kind: OpKind) -> str:
+        """An unused path for an op of `kind` that takes the place of the one in `slot`."""
+        return self._paths.fresh(self.ops[slot].path, kind)
+
+    def drop(self, slot: int, forward: Value) -> None:
+        """Take an op out; whoever read its value reads `forward`."""
+        giver = self.giver(forward)
+        readers = [reader for reader in self._readers[slot] if reader == RESULT or self._find(reader) != slot]
+        self._forget(slot, self.givers(slot))
+        if giver >= 0:
+            self._readers[giver] += readers
+        self._renamed[Value(self.ops[slot].path)] = forward
+        self._forward[slot] = forward
+        self._gone[slot] = True
+        self.changed = True
+
+    def _forget(self, slot: int, givers: Iterable[int]) -> None:
+        for giver in set(givers):
+            if giver >= 0:
+                self._readers[giver] = [
+                    reader for reader in self._readers[giver] if reader == RESULT or self._find(reader) != slot
+                ]
+
+    def discard(self, slot: int) -> None:
+        """Take out an op that nothing reads."""
+        self._forget(slot, self.givers(slot))
+        self._gone[slot] = True
+        self.changed = True
+
+    def _now(self, op: Op) -> Op:
+        return rename(op, self._renamed) if self._renamed else op
+
+    def rebuild(self) -> tuple[tuple[Op, ...], tuple[Value, ...]]:
+        """The ops that are left, in program order, and what they give."""
+        ops = [self._now(self.ops[slot]) for slot in self.slots()]
+        return in_order(ops), tuple(self.resolve(value) for value in self.results)
+
+
+def _shared(body: Sequence[Op], model: Op) -> tuple[Setting, ...]:
+    """The settings that decided about every op of the body, those of `model` at most."""
+    shared = model.because
+    for op in body:
+        if not shared:
+            break
+        if op.because != shared:
+            shared = tuple(setting for setting in shared if setting in op.because)
+    return shared
+
+
+def rename(op: Op, names: Mapping[Value, Value]) -> Op:
+    """`op` with the values that it and its body read called by their new names."""
+    if not any(value in names for value in op.reads) and not any(value in names for value in op.gives):
+        return op
+    reads = (
+        tuple(dict.fromkeys(_follow(value, names) for value in op.reads))
+        if op.body
+        else tuple(_follow(value, names) for value in op.reads)
+    )
+    return Op(
+        op.path,
+        op.kind,
+        reads,
+        op.attrs,
+        tuple(rename(inner, names) for inner in op.body),
+        tuple(_follow(value, names) for value in op.gives),
+        op.claim,
+        op.span,
+        op.because,
+    )
+
+
+def _follow(value: Value, names: Mapping[Value, Value]) -> Value:
+    while value in names:
+        value = names[value]
+    return value
+
+
+def in_order(ops: Sequence[Op]) -> tuple[Op, ...]:
+    """`ops` with each op behind those whose values it reads, otherwise as they stood."""
+    at = {op.path: place for place, op in enumerate(ops)}
+    if all(at.get(value.op, -1) < place for place, op in enumerate(ops) for value in op.reads):
+        return tuple(ops)
+    waiting = [0] * len(ops)
+    readers: list[list[int]] = [[] for _ in ops]
+    for place, op in enumerate(ops):
+        for giver in {at[value.op] for value in op.reads if value.op in at}:
+            readers[giver].append(place)
+            waiting[place] += 1
+    ready = [place for place, count in enumerate(waiting) if not count]
+    ordered: list[Op] = []
+    while ready:
+        place = heapq.heappop(ready)
+        ordered.append(ops[place])
+        for reader in readers[place]:
+            waiting[reader] -= 1
+            if not waiting[reader]:
+                heapq.heappush(ready, reader)
+    return tuple(ordered) if len(ordered) == len(ops) else tuple(ops)  # a cycle is for `verify` to name
+
+
+class ScopePass:
+    """A pass that rewrites one scope at a time: bodies of structure ops first, then what holds them.
+
+    Bodies of layer ops are left alone: they hold the primitives that were folded, kept for whoever wants to see them.
+    """
+
+    name: ClassVar[str] = ""
+    enters: ClassVar[frozenset[OpKind]] = STRUCTURE
+
+    def rewrite(self, scope: Scope, holder: Op | None) -> None:
+        """Fold, replace and drop ops of `scope`, the body of `holder` (None: the whole graph)."""
+        raise NotImplementedError
+
+    def prepare(self, ops: tuple[Op, ...], paths: Paths) -> tuple[Op, ...]:
+        """`ops` of one scope with some of them spelled out as several, the last of which keeps the path."""
+        return ops
+
+    def run(self, graph: OpGraph) -> OpGraph:
+        """The graph after this pass; the same object where nothing changed."""
+        if not graph.ops:
+            return graph
+        paths = Paths(graph)
+        stated = graph.results or (Value(graph.ops[-1].path),)
+        ops, results = self._scope(graph.ops, stated, paths, None)
+        if ops is graph.ops:
+            return graph
+        if not graph.results and results == (Value(ops[-1].path),):
+            results = ()
+        return OpGraph(ops, results, graph.origin)
+
+    def _scope(
+        self, ops: tuple[Op, ...], results: tuple[Value, ...], paths: Paths, holder: Op | None
+    ) -> tuple[tuple[Op, ...], tuple[Value, ...]]:
+        inner = tuple(self._inner(op, paths) if op.body and op.kind in self.enters else op for op in ops)
+        if all(new is old for new, old in zip(inner, ops, strict=True)):
+            inner = ops
+        inner = self.prepare(inner, paths)
+        scope = Scope(inner, results, paths)
+        self.rewrite(scope, holder)
+        return scope.rebuild() if scope.changed else (inner, results)
+
+    def _inner(self, op: Op, paths: Paths) -> Op:
+        body, gives = self._scope(op.body, op.results, paths, op)
+        if body is op.body:
+            return op
+        if len(gives) == 1 and gives[0] == Value(body[-1].path):
+            gives = ()
+        free = set(free_values(body, gives))
+        # What is stated to be read first (the skip of a residual, what a repeat carries) stays; the rest may be gone.
+        reads = tuple(value for number, value in enumerate(op.reads) if number == 0 or value in free)
+        reads += tuple(value for value in free_values(body, gives) if value not in reads)
+        return Op(op.path, op.kind, reads, op.attrs, body, gives, op.claim, op.span, op.because)

@@ -1,0 +1,335 @@
+"""What a group of ops is: self-attention, a feed-forward, experts, a convolution, by what it computes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from archcheck.ir.graph import AttrValue, Op, Unknown, Value, attrs
+from archcheck.ir.ops import OpKind
+from archcheck.passes.base import Scope
+from archcheck.passes.kinds import (
+    ACTIVATIONS,
+    ATTENTIONS,
+    BEARING,
+    BRANCH,
+    CONVOLUTION,
+    CONVS,
+    CROSS_ATTENTION,
+    FEED_FORWARD,
+    LINEAR,
+    MOE,
+    NORMS,
+    OPAQUE,
+    PARTS,
+    RECURRENCE,
+    RECURRENT,
+    SELF_ATTENTION,
+    SOURCES,
+    SSM,
+    VIEWS,
+    named,
+)
+
+_EXPERTS = named("scatter", "one_hot", "gather", "update", "gumbel_softmax")
+_CHOICE = named("topk", "argmax", "sort")
+_SCORES = named("matmul", "einsum", "matmul_add")
+_GATES = named("glu")
+_EMBEDDED = named("dropout", "scale", "stochastic_depth") | NORMS
+_THROUGH = VIEWS | PARTS | _EMBEDDED | ACTIVATIONS | named("rope", "add", "concat", "update", "mul", "where")
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """What a group of ops is, and what can be said about it."""
+
+    kind: OpKind
+    stated: dict[str, AttrValue]
+
+
+def classify(scope: Scope, group: Sequence[int], entry: int) -> Core:
+    """What the ops at the slots `group` are together.
+
+    Args:
+        scope: where they stand.
+        group: their slots, in program order.
+        entry: the giver of the value that flows in, a slot or a place outside.
+    """
+    ops = [scope.ops[slot] for slot in group]
+    inner = [op for top in ops for op in _visible(top)]
+    kinds = {op.kind for op in inner}
+    attention = [slot for slot in group if scope.ops[slot].kind in ATTENTIONS]
+    if attention:
+        return _attention(scope, group, attention, entry)
+    if kinds & ATTENTIONS:
+        return Core(SELF_ATTENTION, {})
+    linears = [op for op in inner if _is_map(op)]
+    if named_routing(kinds) and (len(linears) > 1 or OPAQUE in kinds or kinds & _SCORES):
+        return Core(MOE, _experts(inner))
+    if kinds & RECURRENT:
+        return Core(RECURRENCE, {})
+    if is_scan(kinds):
+        return Core(SSM, {})
+    if _is_attention_spelled(kinds, inner):
+        return Core(CROSS_ATTENTION if _reads_beside(scope, group, entry) else SELF_ATTENTION, {})
+    if _is_convolution(ops, inner):
+        return Core(CONVOLUTION, _convolution(inner))
+    if len(linears) > 1 and (kinds & ACTIVATIONS or kinds & _GATES or _hidden_opaque(inner) or _gated(scope, group)):
+        return Core(FEED_FORWARD, _feed_forward(scope, group, inner))
+    return Core(BRANCH, {})
+
+
+def _visible(op: Op) -> Iterator[Op]:
+    """`op` and, where it is a structure, what it holds; the primitives of a layer op do not count."""
+    stack = [op]
+    while stack:
+        top = stack.pop()
+        yield top
+        if top.kind.tier.value == "structure":
+            stack.extend(reversed(top.body))
+
+
+# ---- attention
+
+
+def _attention(scope: Scope, group: Sequence[int], attention: Sequence[int], entry: int) -> Core:
+    """Self-attention where the keys come from what flows in, cross-attention where they come from elsewhere."""
+    inside = set(group)
+    main = attention[-1]
+    op = scope.ops[main]
+    cross = any(not _keys_from(scope, scope.ops[slot], inside, entry) for slot in attention)
+    stated: dict[str, AttrValue] = {attr.name: attr.value for attr in op.attrs if attr.name in _LIFTED}
+    for name, value in _heads(scope, op, inside).items():
+        stated.setdefault(name, value)
+    if len(op.reads) >= 2 and _normed(scope, op.reads[0], inside) and _normed(scope, op.reads[1], inside):
+        stated["qk_norm"] = True
+    return Core(CROSS_ATTENTION if cross else SELF_ATTENTION, stated)
+
+
+_LIFTED = frozenset(
+    ("heads", "kv_heads", "head_dim", "scale", "causal", "dropout", "bias", "window", "softcap", "projected")
+)
+
+
+def _keys_from(scope: Scope, op: Op, inside: set[int], entry: int) -> bool:
+    """Whether the keys are computed from the value that flows in."""
+    if len(op.reads) < 2:
+        return True
+    seen: set[int] = set()
+    stack = [scope.giver(op.reads[1])]
+    while stack:
+        slot = stack.pop()
+        if slot == entry:
+            return True
+        if slot in inside and slot not in seen:
+            seen.add(slot)
+            stack.extend(scope.givers(slot))
+    return False
+
+
+def _normed(scope: Scope, value: Value, inside: set[int]) -> bool:
+    """Whether a query or key is normalised between its projection and the scores."""
+    slot = scope.giver(value)
+    while slot in inside:
+        op = scope.ops[slot]
+        if op.kind in NORMS:
+            return True
+        if op.kind not in VIEWS and op.kind not in PARTS and op.kind.name not in ("rope", "concat", "scale", "dropout"):
+            return False
+        if not op.reads:
+            return False
+        slot = scope.giver(op.reads[-1] if op.kind.name == "concat" else op.reads[0])
+    return False
+
+
+def _heads(scope: Scope, op: Op, inside: set[int]) -> dict[str, AttrValue]:
+    """Counts and size of heads, where a reshape behind a projection tells them."""
+    found: dict[str, AttrValue] = {}
+    if len(op.reads) < 3 or op.attr("projected") is True:
+        return found
+    query = _split_heads(scope, op.reads[0], inside)
+    key = _split_heads(scope, op.reads[1], inside)
+    if query is not None:
+        found["heads"], found["head_dim"] = query
+    if key is not None and query is not None and key[1] == query[1]:
+        found["kv_heads"] = key[0]
+    return found
+
+
+def _split_heads(scope: Scope, value: Value, inside: set[int]) -> tuple[int, int] | None:
+    """(count, size) of the heads into which a projection is cut, or None."""
+    slot = scope.giver(value)
+    part = 1.0
+    shape: tuple[AttrValue, ...] = ()
+    for _ in range(24):
+        if slot not in inside:
+            return None
+        op = scope.ops[slot]
+        if op.kind is LINEAR:
+            return _counts(shape, op.attr("out_features"), part)
+        if op.kind.name == "reshape" and isinstance(stated := op.attr("shape"), tuple) and len(stated) > 2:
+            shape = stated
+        elif op.kind.name == "split" and not shape:
+            return None
+        elif op.kind.name == "split":
+            sections = op.attr("sections")
+            part = 1 / sections if isinstance(sections, int) and sections else 0.0
+        if op.kind not in _THROUGH or not op.reads:
+            return None
+        slot = scope.giver(op.reads[-1] if op.kind.name == "concat" else op.reads[0])
+    return None
+
+
+def _counts(shape: tuple[AttrValue, ...], features: AttrValue, part: float) -> tuple[int, int] | None:
+    if len(shape) < 3:
+        return None
+    heads, size = shape[-2], shape[-1]
+    width = int(features * part) if isinstance(features, int) and part else 0
+    if isinstance(size, int) and size > 0 and isinstance(heads, int) and heads > 0:
+        return heads, size
+    if isinstance(size, int) and size > 0 and heads == -1 and width and width % size == 0:
+        return width // size, size
+    if isinstance(heads, int) and heads > 0 and size == -1 and width and width % heads == 0:
+        return heads, width // heads
+    return None
+
+
+def _is_attention_spelled(kinds: set[OpKind], inner: Sequence[Op]) -> bool:
+    return any(kind.family == "softmax" for kind in kinds) and sum(op.kind in _SCORES for op in inner) > 1
+
+
+def _reads_beside(scope: Scope, group: Sequence[int], entry: int) -> bool:
+    """Whether a learned map of the group reads something other than what flows in."""
+    inside = set(group)
+    for slot in group:
+        op = scope.ops[slot]
+        if op.kind is LINEAR and op.reads:
+            giver = scope.giver(op.reads[0])
+            while giver in inside and scope.ops[giver].kind in VIEWS | _EMBEDDED and scope.ops[giver].reads:
+                giver = scope.giver(scope.ops[giver].reads[0])
+            if giver not in inside and giver != entry:
+                return True
+    return False
+
+
+# ---- experts, scans, convolutions
+
+
+def named_routing(kinds: set[OpKind]) -> bool:
+    """Whether these kinds choose experts for tokens."""
+    return any(kind.name == "routing" for kind in kinds) or bool(kinds & _CHOICE and kinds & _EXPERTS)
+
+
+def is_scan(kinds: set[OpKind]) -> bool:
+    """Whether these kinds are those of a state-space recurrence."""
+    names = {kind.name for kind in kinds}
+    return any(kind.family == "ssm" for kind in kinds) or (
+        "exp" in names and ("softplus" in names or "cumsum" in names)
+    )
+
+
+def _experts(inner: Sequence[Op]) -> dict[str, AttrValue]:
+    stated: dict[str, AttrValue] = {}
+    for op in inner:
+        if op.kind.name == "topk" and "k" not in stated and isinstance(op.attr("k"), int):
+            stated["k"] = op.attr("k")
+        if op.kind.name == "one_hot" and isinstance(op.attr("classes"), int):
+            stated["experts"] = op.attr("classes")
+        if op.kind.name == "routing":
+            stated.update({attr.name: attr.value for attr in op.attrs})
+        if op.kind in ACTIVATIONS and op.kind.name != "sigmoid" and "activation" not in stated:
+            stated["activation"] = op.kind.name
+    return stated
+
+
+def _size(op: Op, name: str = "kernel") -> int:
+    """The longest side of a kernel in elements; 0 where it is not known."""
+    size = op.attr(name)
+    sizes = size if isinstance(size, tuple) else (size,)
+    known = [side for side in sizes if isinstance(side, int)]
+    return max(known) if len(known) == len(sizes) and known else 0
+
+
+def _is_map(op: Op) -> bool:
+    """Whether an op maps each token's features: a linear, or a convolution of kernel 1 in one group."""
+    return op.kind is LINEAR or (op.kind in CONVS and _size(op) == 1 and op.attr("groups", 1) == 1)
+
+
+def _is_convolution(ops: Sequence[Op], inner: Sequence[Op]) -> bool:
+    """Whether convolutions make the group; one between two linears is part of a feed-forward."""
+    wide = [number for number, op in enumerate(inner) if op.kind in CONVS and not _is_map(op)]
+    if not wide:
+        return False
+    linears = [number for number, op in enumerate(inner) if op.kind is LINEAR]
+    return len(linears) < 2 or wide[0] < linears[0] or wide[0] > linears[-1]
+
+
+def _convolution(inner: Sequence[Op]) -> dict[str, AttrValue]:
+    stated: dict[str, AttrValue] = {}
+    wide = [op for op in inner if op.kind in CONVS and not _is_map(op)]
+    if wide and wide[0].states("kernel"):
+        stated["kernel"] = wide[0].attr("kernel")
+    for op in inner:
+        if op.kind in ACTIVATIONS:
+            stated["activation"] = op.kind.name
+            break
+    return stated
+
+
+# ---- feed-forward
+
+
+def _hidden_opaque(inner: Sequence[Op]) -> bool:
+    """Whether something that could not be read stands between two maps of one and the same value."""
+    linears = [number for number, op in enumerate(inner) if _is_map(op)]
+    return any(
+        op.kind is OPAQUE and len(op.reads) == 1 and linears[0] < number < linears[-1]
+        for number, op in enumerate(inner)
+    )
+
+
+def _gated(scope: Scope, group: Sequence[int]) -> bool:
+    """Whether one learned map of the group multiplies another."""
+    inside = set(group)
+    mapped: set[int] = set()
+    for slot in group:
+        op = scope.ops[slot]
+        givers = scope.givers(slot)
+        if op.kind in _GATES and any(giver in mapped for giver in givers):
+            return True
+        if op.kind.name == "mul" and len(givers) == 2 and all(giver in mapped for giver in givers):
+            return True
+        if _is_map(op) or (op.kind not in SOURCES and any(giver in mapped for giver in givers)):
+            mapped.add(slot)
+    return bool(mapped) and not inside
+
+
+def _feed_forward(scope: Scope, group: Sequence[int], inner: Sequence[Op]) -> dict[str, AttrValue]:
+    gated = _gated(scope, group)
+    stated: dict[str, AttrValue] = {"gated": gated}
+    maps = [op for op in inner if _is_map(op)]
+    hidden = [op for op in inner if op.kind in ACTIVATIONS]
+    if hidden:
+        stated["activation"] = hidden[0].kind.name
+    elif any(op.kind in _GATES for op in inner):
+        stated["activation"] = next(op.attr("activation", "sigmoid") for op in inner if op.kind in _GATES)
+    else:
+        hidden = [op for op in inner if op.kind is OPAQUE]
+        if hidden:
+            name = hidden[0].attr("name")
+            stated["activation"] = Unknown(f"{name} could not be read", hidden[0].span)
+    if isinstance(width := maps[-1].attr("out_features"), int):
+        stated["d_model"] = width
+    if isinstance(width := maps[-1].attr("in_features"), int):
+        stated["d_ff"] = width
+    return stated
+
+
+def is_bearing(ops: Sequence[Op]) -> bool:
+    """Whether any of the ops learns something or mixes tokens."""
+    return any(op.kind in BEARING for op in ops)
+
+
+def core_attrs(core: Core) -> tuple:  # type: ignore[type-arg]
+    """The attributes that a sublayer op states."""
+    return attrs(**core.stated)

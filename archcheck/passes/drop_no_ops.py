@@ -1,0 +1,91 @@
+"""Takes out what computes nothing: identities, factors of 1, terms of 0, sums of lists, and what nobody reads."""
+
+from __future__ import annotations
+
+from archcheck.ir.graph import AttrValue, Op, Value
+from archcheck.passes.base import Scope, ScopePass
+from archcheck.passes.kinds import ADD, INPUT, OPAQUE, named
+
+_NEUTRAL: dict[str, tuple[str, float]] = {  # kind -> (attribute, value with which the op changes nothing)
+    "add": ("by", 0),
+    "sub": ("by", 0),
+    "mul": ("by", 1),
+    "scale": ("by", 1),
+    "div": ("by", 1),
+    "pow": ("exponent", 1),
+}
+_IDENTITY = named("identity")
+_SUM = named("sum")
+_STACK = named("stack")
+_KEPT = frozenset({INPUT, OPAQUE})  # an argument is part of what a block is; an opaque op may act on what it reads
+
+
+class DropNoOps(ScopePass):
+    """Drop ops whose value is that of their operand, and ops that nothing reads.
+
+    before                              after
+      %x = input                          input
+      identity %x                         linear
+      scale by=1                          add %0, %1
+      %f = linear
+      add %x, %f
+    """
+
+    name = "drop_no_ops"
+
+    def prepare(self, ops: tuple[Op, ...], paths: Paths) -> tuple[Op, ...]:
+        """Spell the sum of a stack of values as adds."""
+        if not any(op.kind in _SUM for op in ops):
+            return ops
+        by_path = {op.path: op for op in ops}
+        spelled: list[Op] = []
+        for op in ops:
+            terms = _terms(op, by_path) if op.kind in _SUM else ()
+            for number, right in enumerate(terms[1:], start=1):
+                left = terms[0] if number == 1 else Value(spelled[-1].path)
+                path = op.path if number == len(terms) - 1 else paths.fresh(op.path, ADD)
+                spelled.append(Op(path, ADD, (left, right), claim=op.claim, span=op.span, because=op.because))
+            if not terms:
+                spelled.append(op)
+        return tuple(spelled)
+
+    def rewrite(self, scope: Scope, holder: Op | None) -> None:
+        """Forward the operands of no-ops, spell sums of stacks as adds, then drop what is dead."""
+        for slot in scope.slots():
+            op = scope.ops[slot]
+            if _changes_nothing(op):
+                scope.drop(slot, op.reads[0])
+        drop_dead(scope)
+
+
+def drop_dead(scope: Scope) -> None:
+    """Drop the ops of `scope` that nothing reads, last first, but for inputs and opaque ops."""
+    for slot in reversed(list(scope.slots())):
+        if scope.ops[slot].kind not in _KEPT and not scope.readers(slot):
+            scope.discard(slot)
+
+
+def _changes_nothing(op: Op) -> bool:
+    if len(op.reads) != 1 or op.body:
+        return False
+    if op.kind in _IDENTITY:
+        return True
+    neutral = _NEUTRAL.get(op.kind.name)
+    return neutral is not None and op.attr("reverse") is not True and _is(op.attr(neutral[0]), neutral[1])
+
+
+def _is(value: AttrValue, number: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == number
+
+
+def _terms(total: Op, by_path: dict[str, Op]) -> tuple[Value, ...]:
+    """The values a, b, c of `stack([a, b, c]).sum(axis of the stack)`, or ()."""
+    stack = by_path.get(total.reads[0].op) if len(total.reads) == 1 else None
+    if stack is None or stack.kind not in _STACK or len(stack.reads) < 2:
+        return ()
+    axis = total.attr("axis")
+    if isinstance(axis, tuple) and len(axis) == 1:
+        axis = axis[0]
+    if not isinstance(axis, int) or axis != stack.attr("axis", 0):
+        return ()
+    return stack.reads

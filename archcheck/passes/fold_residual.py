@@ -1,0 +1,327 @@
+"""Finds residual streams: a sum of a value and a branch computed from that value becomes one `residual` op."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from archcheck.ir.graph import Op, Value
+from archcheck.ir.ops import OpKind
+from archcheck.passes.base import RESULT, Scope, ScopePass
+from archcheck.passes.kinds import (
+    ACTIVATIONS,
+    ADD,
+    ATTENTIONS,
+    BEARING,
+    CONVS,
+    INPUT,
+    LINEAR,
+    PEELED,
+    REPEAT,
+    RESIDUAL,
+    SCALE,
+    SUBLAYERS,
+    VIEWS,
+    named,
+)
+
+# What may stand between the stream and a sum's skip operand: DeepNorm's factor, a change of axes.
+_ON_SKIP = VIEWS | {SCALE}
+# A shortcut around a change of width: one learned map, normalised, pooled or laid out anew.
+_SHORTCUT = PEELED | VIEWS | named("pool", "pad", "select")
+_MAP = CONVS | {LINEAR}
+# A value that is only ever added to others, or decides where others are kept, is a mask or a bias and no stream.
+_MASKING = named("add", "masked_fill", "where")
+_NONLINEAR = ACTIVATIONS | ATTENTIONS | SUBLAYERS | named("softmax", "glu", "opaque", "function")
+# Residuals within residuals, as in a U-shaped network. Deeper nests stay flat sums.
+_DEEPEST = 24
+
+
+@dataclass(slots=True)
+class _Branch:
+    """What a sum adds to its skip: the ops between, and whether they really start there."""
+
+    slots: set[int]  # the ops that go into the body
+    from_skip: bool  # some of them depend on the skip, directly or along its stream
+
+
+class FoldResidual(ScopePass):
+    """Fold sums of a stream and a branch, in program order, so that inner streams come before outer ones.
+
+    before                          after
+      %x = input                      input
+      %a = attention %x heads=8       residual:
+      add %x, %a                        attention heads=8
+
+    The skip of a sum is the operand from which all the others are computed. A branch holds what lies between, as far
+    as nothing else needs it, and does not reach back over its own stream: `a = x + f(x); y = x + g(a)` gives two
+    residuals, the second with skip x and a body that reads a. A sum whose branch learns nothing and mixes nothing
+    (a mask, a position) is left alone, and so is one whose branch feeds another sum (two streams).
+    """
+
+    name = "fold_residual"
+    enters: ClassVar[frozenset[OpKind]] = frozenset({REPEAT})
+
+    def rewrite(self, scope: Scope, holder: Op | None) -> None:
+        """Fold each maximal tree of sums, or else the sums within it."""
+        _Streams(scope).fold_all()
+
+
+class _Streams:
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.stream: dict[int, int] = {}  # slot of a residual -> where its stream begins
+        self.depth: dict[int, int] = {}  # slot of a residual -> how deep residuals are nested in it
+        self.masks: dict[int, bool] = {}
+
+    def fold_all(self) -> None:
+        for slot in self.scope.slots():
+            op = self.scope.ops[slot]
+            if op.kind is RESIDUAL:
+                self.stream[slot] = self.start(op.reads[0])
+                self.depth[slot] = sum(1 for inner in op.walk() if inner.kind is RESIDUAL)
+            elif _is_sum(op):
+                reader = self.scope.only_reader(slot)
+                if reader is None or not _is_sum(self.scope.ops[reader]):
+                    self.fold_tree(slot)
+
+    def fold_tree(self, root: int) -> None:
+        """Fold the sum at `root` with all of its terms, or without those of inner sums, or these alone."""
+        leaves, sums = self.terms(root)
+        if len(sums) > 1:
+            if self.fold_sum(root, leaves, sums):
+                return
+            for inner in sorted(sums):
+                self.fold_sum(inner, list(self.scope.ops[inner].reads), [inner])
+        else:
+            self.fold_sum(root, leaves, sums)
+
+    def terms(self, root: int) -> tuple[list[Value], list[int]]:
+        """The operands of nested sums that nothing else reads, in order, and these sums."""
+        leaves: list[Value] = []
+        sums: list[int] = []
+        stack = [Value(self.scope.ops[root].path)]
+        while stack:
+            value = stack.pop()
+            slot = self.scope.giver(value)
+            inner = slot >= 0 and (
+                slot == root or (_is_sum(self.scope.ops[slot]) and self.scope.only_reader(slot) is not None)
+            )
+            if inner:
+                sums.append(slot)
+                stack.extend(reversed(self.scope.ops[slot].reads))
+            else:
+                leaves.append(value)
+        return leaves, sums
+
+    # ---- the skip
+
+    def skip_chain(self, value: Value) -> list[int]:
+        """The slots from a skip operand back to the stream: itself first, then behind views and factors."""
+        chain = [self.scope.giver(value)]
+        while chain[-1] >= 0:
+            op = self.scope.ops[chain[-1]]
+            if op.kind not in _ON_SKIP or not op.reads:
+                break
+            chain.append(self.scope.giver(op.reads[0]))
+        return chain
+
+    def shortcut_chain(self, value: Value) -> list[int]:
+        """The slots from a projection shortcut back to the stream, or [] where `value` is none."""
+        chain = [self.scope.giver(value)]
+        maps = 0
+        while chain[-1] >= 0:
+            op = self.scope.ops[chain[-1]]
+            if op.kind in _MAP and not maps and len(op.reads) == 1:
+                maps += 1
+            elif op.kind not in _SHORTCUT or not op.reads:
+                break
+            chain.append(self.scope.giver(op.reads[0]))
+        return chain if maps else []
+
+    def start(self, value: Value) -> int:
+        """The slot at which the stream of `value` begins: what a chain of residuals, norms and factors starts from."""
+        walked: list[int] = []
+        slot = self.scope.giver(value)
+        while slot >= 0:
+            known = self.stream.get(slot)
+            if known is not None:
+                slot = known
+                break
+            op = self.scope.ops[slot]
+            if (op.kind not in PEELED and op.kind not in VIEWS) or not op.reads:
+                break
+            walked.append(slot)
+            slot = self.scope.giver(op.reads[0])
+        for passed in walked:
+            if self.scope.ops[passed].kind is not RESIDUAL:
+                self.starts_at(passed, slot)
+        return slot
+
+    def starts_at(self, slot: int, start: int) -> None:
+        self.stream[slot] = start
+
+    def is_mask(self, slot: int) -> bool:
+        """Whether a value is only added to others or decides where they are kept."""
+        known = self.masks.get(slot)
+        if known is None:
+            known = self.masks[slot] = self._is_mask(slot)
+        return known
+
+    def _is_mask(self, slot: int) -> bool:
+        seen = {slot}
+        stack = [slot]
+        while stack:
+            for reader in self.scope.readers(stack.pop()):
+                if reader == RESULT or reader in seen:
+                    continue
+                kind = self.scope.ops[reader].kind
+                if kind in VIEWS:
+                    seen.add(reader)
+                    stack.append(reader)
+                elif kind not in _MASKING:
+                    return False
+        return True
+
+    # ---- the branch
+
+    def fold_sum(self, root: int, leaves: list[Value], sums: list[int]) -> bool:
+        """Fold one sum if one of its terms is the stream from which the others are computed."""
+        if self.scope.ops[root].kind is RESIDUAL:
+            return True
+        chains = [self.skip_chain(leaf) for leaf in leaves]
+        order = sorted(range(len(leaves)), key=lambda number: chains[number][-1])
+        first, second = order[0], order[1]
+        if chains[first][-1] != chains[second][-1] and self.fold_branch(root, leaves, sums, first, chains[first]):
+            return True
+        if len(leaves) != 2:
+            return False
+        shortcuts = [(number, self.shortcut_chain(leaf)) for number, leaf in enumerate(leaves)]
+        found = sorted((len(chain), number, chain) for number, chain in shortcuts if chain)
+        return any(self.fold_branch(root, leaves, sums, number, chain, True) for _, number, chain in found)
+
+    def fold_branch(
+        self, root: int, leaves: list[Value], sums: list[int], skip: int, chain: list[int], shortcut: bool = False
+    ) -> bool:
+        stream = chain[-1]
+        if stream >= 0 and self.is_mask(stream):
+            return False
+        others = [leaf for number, leaf in enumerate(leaves) if number != skip]
+        branch = self.branch(others, chain, sums)
+        if branch is None or not branch.from_skip:
+            return False
+        kinds = [self.scope.ops[slot].kind for slot in branch.slots]
+        bearing = sum(kind in BEARING for kind in kinds)
+        if not bearing:
+            return False
+        if shortcut and (bearing < 2 or not any(kind in _NONLINEAR for kind in kinds)):
+            return False
+        depth = 1 + max((self.depth.get(slot, 0) for slot in branch.slots), default=0)
+        if depth > _DEEPEST:
+            return False
+        start = self.start(leaves[skip])
+        slot = self.scope.fold(
+            branch.slots,
+            RESIDUAL,
+            value=others[0],
+            first=(leaves[skip],),
+            instead_of=sums,
+            then=self.rest_of_sum(others, sums, root),
+            named=root,
+        )
+        self.stream[slot] = start
+        self.depth[slot] = depth
+        return True
+
+    def rest_of_sum(self, others: Sequence[Value], sums: Sequence[int], root: int) -> list[Op]:
+        """The sums that are left when the skip is taken out: one less than there were."""
+        places = [slot for slot in sorted(sums) if slot != root]
+        ops: list[Op] = []
+        left = others[0]
+        for right, slot in zip(others[1:], places, strict=True):
+            old = self.scope.ops[slot]
+            reads = (self.scope.resolve(left), self.scope.resolve(right))
+            ops.append(Op(old.path, ADD, reads, claim=old.claim, span=old.span, because=old.because))
+            left = Value(old.path)
+        return ops
+
+    def branch(self, others: Sequence[Value], chain: Sequence[int], sums: Sequence[int]) -> _Branch | None:
+        """The ops between the skip and the sum, or None where they do not form a branch of their own."""
+        scope = self.scope
+        stops = set(chain)
+        stream = chain[-1]
+        start = self.stream.get(stream, stream)
+        region: set[int] = set()
+        met: set[int] = set()  # later places on the stream itself
+        stack = [scope.giver(value) for value in others]
+        if any(slot in stops for slot in stack):
+            return None
+        while stack:
+            slot = stack.pop()
+            if slot in region or slot in met or slot in stops or slot < 0 or slot <= stream:
+                continue
+            op = scope.ops[slot]
+            if op.kind is INPUT:
+                continue
+            if op.kind is RESIDUAL and self.stream.get(slot) == start:
+                met.add(slot)
+                continue
+            region.add(slot)
+            stack.extend(scope.givers(slot))
+        ordered = sorted(region)
+        live = self.live(ordered, stops | met)
+        if any(not self.descends(value, live) for value in others):
+            return None
+        tails = self.tails(others, region)
+        inside = self.own(ordered, live, tails, set(sums), bool(met))
+        return None if inside is None else _Branch(inside, bool(live & inside))
+
+    def live(self, ordered: Sequence[int], sources: set[int]) -> set[int]:
+        """Those of the ops `ordered` that depend on one of `sources`."""
+        live: set[int] = set()
+        for slot in ordered:
+            if any(giver in sources or giver in live for giver in self.scope.givers(slot)):
+                live.add(slot)
+        return live
+
+    def descends(self, value: Value, live: set[int]) -> bool:
+        return self.scope.giver(value) in live
+
+    def tails(self, others: Sequence[Value], region: set[int]) -> set[int]:
+        """The ops whose value is the branch's value, but for dropout, a norm, a factor or a view on the way."""
+        tails: set[int] = set()
+        for value in others:
+            slot = self.scope.giver(value)
+            while slot in region:
+                tails.add(slot)
+                op = self.scope.ops[slot]
+                if (op.kind not in PEELED and op.kind not in VIEWS) or not op.reads:
+                    break
+                slot = self.scope.giver(op.reads[0])
+        return tails
+
+    def own(
+        self, ordered: Sequence[int], live: set[int], tails: set[int], sums: set[int], met: bool
+    ) -> set[int] | None:
+        """The ops of a region that belong to this branch alone.
+
+        What does not depend on the skip and is needed elsewhere too (a mask that all layers share) stays outside.
+        What depends on it and is needed elsewhere (keys kept for later) is given to the outside, unless it is the
+        branch's value: then there are two streams. With `met`, part of the stream lies between, and giving values to
+        it would tie a knot.
+        """
+        inside = set(sums)
+        for slot in reversed(ordered):
+            outside = [reader for reader in self.scope.readers(slot) if reader not in inside]
+            if not outside:
+                inside.add(slot)
+            elif slot in live:
+                if any(reader != RESULT for reader in outside) and (slot in tails or met):
+                    return None
+                inside.add(slot)
+        return inside - sums
+
+
+def _is_sum(op: Op) -> bool:
+    return op.kind is ADD and len(op.reads) == 2 and op.reads[0] != op.reads[1]
