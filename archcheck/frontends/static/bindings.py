@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import ast
-import re
 from dataclasses import dataclass
+from keyword import iskeyword
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.index import Entry
-
-_NAME = re.compile(r"\w+")
-_AS = re.compile(r"\s+as\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,19 +91,31 @@ def root_name(node: ast.expr) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def from_names(text: str) -> tuple[str, ...]:
-    """Names that `from m import <text>` binds: `"a, b as c"` binds a and c."""
-    words = (_AS.split(word.strip()) for word in text.split(",") if word.strip())
-    return tuple(dict.fromkeys(word[-1] for word in words))
+def imported_names(text: str, *, whole: bool) -> tuple[str, ...]:
+    """Names that `import <text>` binds, or `from m import <text>`; () where it is not plain.
+
+    Args:
+        text: what follows `import`, without brackets: `"a.b, c as d"`.
+        whole: a name without `as` binds as it stands; otherwise its first part does, as in `import a.b`.
+    """
+    names: dict[str, None] = {}
+    words = text.split(",")
+    for number, word in enumerate(words):
+        match word.split():
+            case [name]:
+                bound = name if whole else name.partition(".")[0]
+            case [_, "as", name]:
+                bound = name
+            case [] if number == len(words) - 1:
+                continue  # the comma before a closing bracket
+            case _:
+                return ()
+        if not is_plain_name(bound):
+            return ()
+        names[bound] = None
+    return tuple(names)
 
 
-def dotted_names(text: str) -> tuple[str, ...]:
-    """Names that `import <text>` binds: `"a.b, c.d as e"` binds a and e."""
-    words = (_AS.split(word.strip()) for word in text.split(",") if word.strip())
-    return tuple(dict.fromkeys(word[1] if len(word) > 1 else word[0].partition(".")[0].strip() for word in words))
-
-
-def first_name(text: str) -> str:
-    """The name that `text` starts with, or ""."""
-    match = _NAME.match(text)
-    return match[0] if match and match[0].isidentifier() else ""
+def is_plain_name(text: str) -> bool:
+    """Whether `text` is a name as Python keeps it: no keyword, and ASCII, since others are normalised (NFKC)."""
+    return text.isascii() and text.isidentifier() and not iskeyword(text)

@@ -17,7 +17,7 @@ from functools import cached_property
 from types import MappingProxyType
 
 from archcheck.errors import TargetError, excerpt
-from archcheck.frontends.static.bindings import Bindings, StarImport, bindings, dotted_names, first_name, from_names
+from archcheck.frontends.static.bindings import Bindings, StarImport, bindings, imported_names, is_plain_name
 
 MAX_CHARACTERS = 4 * 1024 * 1024
 
@@ -33,13 +33,16 @@ _TOKEN = re.compile(rf"{_STRING}|#[^\n]*+|[()\[\]{{}}]")
 _STATEMENT = re.compile(r"[^\s#)\]}]")
 # Keywords that cannot stand inside brackets: in a valid file no bracket is open where a line starts with one.
 _CERTAIN = re.compile(
-    r"(?:async[ \t]+def|def|class|import|with|try|while|del|raise|assert|pass|global)\b|from[ \t.]+[\w.]*[ \t]*import\b"
+    r"(?:async[ \t]++def|def|class|import|with|try|while|del|raise|assert|pass|global)\b"
+    r"|from[ \t.]++(?:(?!import\b)[\w.]++)?[ \t]*+import\b"
 )
 _CONTINUES = re.compile(r"(?:else|elif|except|finally)\b")
-_DEFINITION = re.compile(r"(?:(?:async[ \t]+)?def|class)[ \t]+(\w+)")
-_ASSIGNMENT = re.compile(r"(\w+)[ \t]*=(?!=)|(\w+)[ \t]*:[^=\n]*=(?!=)")
-_FROM = re.compile(r"from[ \t]*(\.*)[ \t]*([\w.]*)[ \t]*import[ \t]*(\*|\([\w\s,]*\)|[\w \t,]*)\s*\Z")
-_IMPORT = re.compile(r"import[ \t]+([\w. \t,]+)\s*\Z")
+_DEFINITION = re.compile(r"(?:(?:async[ \t]++)?def|class)[ \t]++(\w++)")
+_ASSIGNMENT = re.compile(r"(\w++)[ \t]*+(?:=(?!=)|:[^=\n]*+=(?!=))")
+_FROM = re.compile(
+    r"from[ \t]*+(\.*+)[ \t]*+((?!import\b)[\w.]++|)[ \t]*+import\b[ \t]*+(\*|\([\w\s,]*+\)|[\w \t,]*+)\s*+\Z"
+)
+_IMPORT = re.compile(r"import[ \t]++([\w. \t,]++)\s*+\Z")
 _FORM_FEED = re.compile(r"^[ \t]*\f[ \t\f]*[^\s#]", re.MULTILINE)
 _F_STRING = re.compile(rf"(?i)(?<!\w)r?f(?:r?)({_STRING})")
 _BRACES = re.compile(r"\{\{|\}\}|[{}]")
@@ -238,7 +241,7 @@ class Index:
         return TargetError(
             f"Python {version} cannot parse this: {error.msg}",
             place=f"{self.shown}:{line}:{column}",
-            excerpt=_short_excerpt(text, line, min(column, len(text) + 1), max(1, width)),
+            excerpt=excerpt(text, line, min(column, len(text) + 1), max(1, width)),
             hint="this looks like Python 2; convert it first (2to3, or lib2to3 in an older Python)" if old else "",
         )
 
@@ -258,7 +261,8 @@ class Index:
         for start, definition, end in spans:
             line += text.count("\n", before, start)
             before = start
-            if match := _DEFINITION.match(text, definition):
+            match = _DEFINITION.match(text, definition)
+            if match and is_plain_name(match[1]):
                 kind = "class" if text.startswith("class", definition) else "def"
                 yield Entry(self, (start, end), line, kind, Bindings((match[1],)))
             elif (found := _by_words(text[start:end])) is not None:
@@ -352,19 +356,20 @@ def _net_brackets(segment: str) -> int:
 
 
 def _by_words(segment: str) -> tuple[str, Bindings] | None:
-    """Kind and names of an import or a plain assignment, or of a docstring; None: parse it."""
+    """Kind and names of an import or a plain assignment by its first words; None: they are not enough."""
     if ";" in segment or "\\" in segment:
         return None
     if match := _FROM.match(segment):
-        level, module, names = len(match[1]), match[2], match[3].strip("() \t\n")
-        if names == "*":
-            return "import", Bindings((), (), ((level, module),))
-        return "import", Bindings(from_names(names))
+        if match[3] == "*":
+            return "import", Bindings((), (), ((len(match[1]), match[2]),))
+        names = imported_names(match[3].strip("()"), whole=True)
+        return ("import", Bindings(names)) if names else None
     if match := _IMPORT.match(segment):
-        return "import", Bindings(dotted_names(match[1]))
+        names = imported_names(match[1], whole=False)
+        return ("import", Bindings(names)) if names else None
     if segment.count("=") == 1 and (match := _ASSIGNMENT.match(segment)):
-        name = match[1] or match[2]
-        return ("assign", Bindings((name,))) if name == first_name(segment) else None
+        name = match[1]
+        return ("assign", Bindings((name,))) if is_plain_name(name) else None
     return None
 
 
@@ -401,10 +406,3 @@ def _kind(node: ast.stmt) -> str:
         case ast.Expr() | ast.Delete() | ast.Pass() | ast.Assert() | ast.Raise():
             return "other"
     return "block" if hasattr(node, "body") or isinstance(node, ast.Match) else "assign"  # the last: `type X = ...`
-
-
-def _short_excerpt(text: str, line: int, column: int, width: int) -> str:
-    """`excerpt` of at most 120 characters around `column`."""
-    start = max(0, column - 80)
-    piece = text[start : start + 120]
-    return excerpt(piece, line, column - start, min(width, max(1, len(piece) - (column - start) + 1)))

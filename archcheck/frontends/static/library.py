@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import codecs
-import io
+import ast
 import os
-import stat
+import re
 import sys
-import tokenize
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from archcheck.errors import TargetError
-from archcheck.frontends.static.index import Index
+from archcheck.frontends.static.sources import SourceFile, read_bytes
 
-MAX_BYTES = 4 * 1024 * 1024
-# Codecs that Python accepts in a coding line and that take quadratic time, or hide what a reader of the file sees.
-_REFUSED_CODECS = frozenset({"punycode", "idna", "unicode_escape", "raw_unicode_escape", "utf_7", "undefined"})
+# Each starts with a fixed string, which `re` looks for several times faster than for an alternative.
+_DEFINES = tuple(re.compile(rb"\n" + word + rb"[ \t]++(\w++)") for word in (b"class", b"def", rb"async[ \t]++def"))
 
 
 @dataclass(frozen=True)
@@ -40,55 +37,6 @@ class Root:
     def real(self) -> Path:
         """The folder itself, behind symbolic links."""
         return self.path.resolve()
-
-
-@dataclass(frozen=True, eq=False)
-class SourceFile:
-    """One Python file. Its text is read when it is first asked for, and kept.
-
-    Attributes:
-        module: dotted name under which its package knows it: "tensor2tensor.models.transformer".
-        path: where it is read.
-        shown: where a reader finds it, relative to the folder that was read, with "/": the file of every `Span`.
-        is_package: it is the `__init__.py` of `module`.
-    """
-
-    module: str
-    path: Path
-    shown: str
-    is_package: bool
-
-    @cached_property
-    def text(self) -> str:
-        """The source, decoded as PEP 263 says, with "\\n" between lines.
-
-        Raises:
-            TargetError: it cannot be opened, is no regular file, is larger than 4 MiB, or is no text.
-        """
-        return decode(read_bytes(self.path, self.shown), self.shown)
-
-    @cached_property
-    def index(self) -> Index:
-        """Its top-level definitions. Raises TargetError as `text` does, and where the file holds a NUL."""
-        return Index(self.text, self.shown)
-
-    @property
-    def package(self) -> str:
-        """The package that its relative imports start from; "" at the top."""
-        return self.module if self.is_package else self.module.rpartition(".")[0]
-
-    def absolute(self, level: int, module: str = "") -> str | None:
-        """The dotted name that `from <level dots><module> import ...` means here; None: it leaves the top package."""
-        if level == 0:
-            return module
-        parts = self.package.split(".") if self.package else []
-        if level > len(parts):
-            return None
-        return ".".join([*parts[: len(parts) - level + 1], *([module] if module else [])])
-
-    def line(self, number: int) -> str:
-        """The text of a line counted from 1; "" past the end."""
-        return self.index.line(number)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +66,7 @@ class Library:
         self._found: dict[str, tuple[SourceFile | None, Package | None]] = {}
         self._sources: dict[Path, SourceFile] = {}
         self._listings: dict[Path, dict[str, bool]] = {}
+        self._definitions: dict[str, dict[str, list[SourceFile]]] = {}
 
     def module(self, dotted: str) -> SourceFile | None:
         """The file of module or package `dotted`; None: there is none, or it is a namespace package."""
@@ -153,7 +102,7 @@ class Library:
                     names.add(name[:-3])
         return tuple(f"{package}.{name}" for name in sorted(names))
 
-    def walk(self, package: str) -> Iterable[SourceFile]:
+    def walk(self, package: str) -> Iterator[SourceFile]:
         """`package` and every module inside it, at any depth, sorted by dotted name within each package."""
         pending = [package]
         while pending:
@@ -161,6 +110,42 @@ class Library:
             if (source := self.module(name)) is not None:
                 yield source
             pending.extend(reversed(self.modules(name)))
+
+    def definitions(self, package: str, name: str) -> tuple[SourceFile, ...]:
+        """The files in `package`, at any depth, that define a class or a function `name` at their top level.
+
+        Where there are several, those count that the package's own `__init__.py` files import from, if there are any:
+        a generated file and the one that it is generated from define the same names, and one of them is exported.
+        """
+        if package not in self._definitions:
+            table: dict[str, list[SourceFile]] = {}
+            for source in self.walk(package):
+                try:
+                    data = b"\n" + read_bytes(source.path, source.shown)
+                except TargetError:
+                    continue  # a file that cannot be read has no definition to offer
+                for found in {word for pattern in _DEFINES for word in pattern.findall(data)}:
+                    table.setdefault(found.decode("utf-8", "replace"), []).append(source)
+            self._definitions[package] = table
+        found = self._definitions[package].get(name, [])
+        kept = tuple(source for source in found if _defines(source, name))
+        exported = tuple(source for source in kept if self._is_exported(source))
+        return exported if len(kept) > 1 and exported else kept
+
+    def definition(self, package: str, name: str) -> str | None:
+        """The module that alone defines a class or function `name` in `package`; None: there is none, or several."""
+        found = self.definitions(package, name)
+        return found[0].module if len(found) == 1 else None
+
+    def _is_exported(self, source: SourceFile) -> bool:
+        """Whether the package right around a file imports from it, in whatever branch (`if TYPE_CHECKING:`)."""
+        around = self.module(source.package) if not source.is_package else None
+        if around is None:
+            return False
+        try:
+            return source.module in _imported_modules(around)
+        except TargetError:
+            return False  # an `__init__.py` that cannot be parsed exports nothing
 
     def _find(self, dotted: str) -> tuple[SourceFile | None, Package | None]:
         if dotted not in self._found:
@@ -183,14 +168,13 @@ class Library:
             listing = self._listing(folder)
             if listing.get(name) is True:
                 inner = folder / name
-                if self._listing(inner).get("__init__.py") is False and _inside(root, inner / "__init__.py"):
+                if self._listing(inner).get("__init__.py") is False:
                     source = self._source(root, dotted, inner / "__init__.py", True)
                     return source, Package(dotted, source, (inner,))
                 namespace.append(inner)
-            if listing.get(f"{name}.py") is False and _inside(root, folder / f"{name}.py"):
+            if listing.get(f"{name}.py") is False:
                 return self._source(root, dotted, folder / f"{name}.py", False), None
-        spaces = tuple(folder for folder in namespace if _inside(self._root_of(folder), folder))
-        return None, Package(dotted, None, spaces) if spaces else None
+        return None, Package(dotted, None, tuple(namespace)) if namespace else None
 
     def _root_of(self, folder: Path) -> Root:
         # Roots may lie in each other (a virtual environment inside the project): the deepest is the one that found it.
@@ -203,14 +187,26 @@ class Library:
         return self._sources[path]
 
     def _listing(self, folder: Path) -> dict[str, bool]:
-        """Name -> whether it is a folder. One listing answers every look-up in a folder, and compares case."""
+        """Name -> whether it is a folder. One listing answers every look-up in a folder, and compares case.
+
+        Symbolic links that lead out of their root are left out, and so is all that they lead to.
+        """
         if folder not in self._listings:
             try:
                 with os.scandir(folder) as found:
-                    self._listings[folder] = {entry.name: entry.is_dir() for entry in found}
+                    self._listings[folder] = {e.name: e.is_dir() for e in found if not self._leads_out(folder, e)}
             except OSError:  # no folder, or not ours to read: nothing can be imported from it either
                 self._listings[folder] = {}
         return self._listings[folder]
+
+    def _leads_out(self, folder: Path, entry: os.DirEntry[str]) -> bool:
+        if not entry.is_symlink():
+            return False
+        root = self._root_of(folder)
+        try:
+            return not (root.trusted or Path(entry.path).resolve().is_relative_to(root.real))
+        except (OSError, RuntimeError):  # a loop of links
+            return True
 
 
 def environment_roots() -> tuple[Root, ...]:
@@ -232,68 +228,24 @@ def environment_roots() -> tuple[Root, ...]:
     return tuple(Root(entry, trusted=True) for entry in kept)
 
 
-def read_bytes(path: Path, shown: str) -> bytes:
-    """The content of a regular file of at most 4 MiB, opened without waiting and without following a last link.
-
-    Raises:
-        TargetError: it is anything else, or the system refuses.
-    """
-    flags = os.O_RDONLY
-    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
-        flags |= getattr(os, name, 0)
+def _defines(source: SourceFile, name: str) -> bool:
     try:
-        descriptor = os.open(path.resolve(), flags)
-        with open(descriptor, "rb") as file:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise TargetError("not a regular file", place=shown)
-            data = file.read(MAX_BYTES + 1)
-    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, before Python 3.13
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise TargetError(f"cannot read the file: {reason}", place=shown) from None
-    if len(data) > MAX_BYTES:
-        raise TargetError(
-            f"the file is larger than {MAX_BYTES // 1024 // 1024} MiB",
-            place=shown,
-            hint="name the file that defines the model",
-        )
-    return data
+        return any(entry.kind in ("class", "def") for entry in source.index.names.get(name, ()))
+    except TargetError:
+        return False  # it cannot be parsed: what it defines cannot be used
 
 
-def decode(data: bytes, shown: str) -> str:
-    """Source text from bytes: byte order mark, coding line (PEP 263), UTF-8 otherwise; any newline becomes "\\n".
-
-    Raises:
-        TargetError: a NUL byte, an unknown or refused encoding, or bytes that are not text in it.
-    """
-    if b"\0" in data:
-        line = data.count(b"\n", 0, data.index(b"\0")) + 1
-        raise TargetError("a NUL byte: this is not Python source", place=f"{shown}:{line}")
-    try:
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
-        if codecs.lookup(encoding).name.replace("-", "_") in _REFUSED_CODECS:
-            raise TargetError(f'the coding "{encoding}" is not read', place=f"{shown}:1", hint="save the file as UTF-8")
-        text = data.decode(encoding)
-    except SyntaxError as error:
-        reason = str(error.msg).partition(" for ")[0]
-        raise TargetError(f"not Python source: {reason}", place=shown, hint="save the file as UTF-8") from None
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise TargetError(
-            f"byte 0x{data[error.start]:02x} is not {encoding} text",
-            place=f"{shown}:{line}",
-            hint="save the file as UTF-8, or name its encoding in the first line: # -*- coding: latin-1 -*-",
-        ) from None
-    except (LookupError, ValueError) as error:
-        raise TargetError(f"not Python source: {error}", place=shown) from None
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _inside(root: Root, path: Path) -> bool:
-    """Whether `path` may be read as part of `root`: no symbolic link leads out of it."""
-    if root.trusted:
-        return True
-    try:
-        return path.resolve().is_relative_to(root.real)
-    except (OSError, RuntimeError):
-        return False
+def _imported_modules(source: SourceFile) -> set[str | None]:
+    """Dotted names of the modules that a file's top-level import statements name, blocks included."""
+    found: set[str | None] = set()
+    for entry in source.index.entries:
+        if entry.kind not in ("import", "block"):
+            continue
+        for node in ast.walk(entry.parse()):
+            if isinstance(node, ast.ImportFrom):
+                module = source.absolute(node.level, node.module or "")
+                found.add(module)
+                found.update(f"{module}.{alias.name}" for alias in node.names)
+            elif isinstance(node, ast.Import):
+                found.update(alias.name for alias in node.names)
+    return found
