@@ -1,0 +1,431 @@
+"""Attributes and items: of instances through their class and its bases, of modules, containers and tensors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from archcheck.frontends import dialects
+from archcheck.frontends.static import names, rows
+from archcheck.frontends.static.conditions import item_of
+from archcheck.frontends.static.machine import Raised, flatten_tensors, place_of
+from archcheck.frontends.static.libraries import CONSTANTS, MODULE_ATTRIBUTES
+from archcheck.frontends.static.natives import container_method, plain_method
+from archcheck.frontends.static.values import (
+    Class,
+    Data,
+    External,
+    Function,
+    Instance,
+    Layer,
+    Method,
+    ModuleValue,
+    Native,
+    Open,
+    Partial,
+    Super,
+    Tensor,
+    TensorMethod,
+    Tensors,
+    holds_tensor,
+    shown,
+)
+
+if TYPE_CHECKING:
+    from archcheck.frontends.static.machine import Machine
+
+NO_DEFAULT = ...
+
+
+def get(vm: Machine, owner: Data, name: str, default: Data = NO_DEFAULT) -> Data:
+    """`owner.name`; `default` where there is no such attribute, if one is given.
+
+    Raises:
+        Raised: AttributeError, where it is certain that there is no such attribute.
+    """
+    if isinstance(owner, Instance):
+        return _of_instance(vm, owner, name, default)
+    if isinstance(owner, (Tensor, Tensors)):
+        return _of_tensor(vm, owner, name)
+    if isinstance(owner, ModuleValue):
+        return _of_module(vm, owner, name, default)
+    if owner is rows.OPS:
+        return rows.op_of_kind(name)
+    if isinstance(owner, External):
+        if f"{owner.name}.{name}" in CONSTANTS:
+            return CONSTANTS[f"{owner.name}.{name}"]
+        return External(dialects.canonical(f"{owner.name}.{name}"))
+    if isinstance(owner, Class):
+        return _of_class(vm, owner, name, default)
+    if isinstance(owner, Layer):
+        return _of_layer(vm, owner, name, default)
+    if isinstance(owner, Super):
+        return _of_super(vm, owner, name, default)
+    if isinstance(owner, Open):
+        flag = f"{owner.flag}.{name}" if owner.flag else ""
+        return Open(f"{owner.why}.{name}" if len(owner.why) < 80 else owner.why, vm.here(), flag, owner.metadata)
+    if isinstance(owner, (Function, Method, Partial)):
+        return _of_function(vm, owner, name, default)
+    found = plain_method(owner, name)
+    if found is not None:
+        return found
+    return _absent(vm, owner, name, default)
+
+
+def _absent(vm: Machine, owner: Data, name: str, default: Data) -> Data:
+    if default is not NO_DEFAULT:
+        return default
+    raise Raised("AttributeError", f"{shown(owner)} has no attribute {name}", vm.here())
+
+
+def _of_instance(vm: Machine, owner: Instance, name: str, default: Data) -> Data:
+    if name in owner.attributes:
+        return owner.attributes[name]
+    mapped = _attribute_map(owner)
+    if mapped is not None and mapped.get(name, name) != name:
+        return get(vm, owner, mapped[name], default)
+    if name == "__class__":
+        return owner.cls
+    if name == "__dict__":
+        return owner.attributes
+    if name == "training" and is_module(owner.cls):
+        return vm.training
+    found = owner.cls.lookup(name)
+    if found is not None:
+        return bind_to(vm, found[1], owner, found[0])
+    if owner.layer is not None:
+        return _of_layer(vm, owner.layer, name, default)
+    if owner.items is not None:
+        method = container_method(vm, owner, name)
+        if method is not None:
+            return method
+        if isinstance(owner.items, dict) and name in owner.items:
+            return owner.items[name]
+    if is_module(owner.cls):
+        native = MODULE_ATTRIBUTES.get(name)
+        if native is not None:
+            return Native(name, lambda machine, args, kwargs: native(machine, owner, args, kwargs))
+        if name in ("forward", "call", "__call__"):
+            return _absent(vm, owner, name, default)
+    found = owner.cls.lookup("__getattr__")
+    if found is not None and isinstance(found[1], Function):
+        try:
+            return vm.call(Method(found[1], owner), [name], {})
+        except Raised as error:
+            if error.name == "AttributeError" and default is not NO_DEFAULT:
+                return default
+            raise
+    if default is not NO_DEFAULT:
+        return default
+    unread = next((base for base in owner.cls.externals if not _says_nothing(base)), None)
+    if unread is not None:
+        return Open(f"{owner.cls.name}.{name} comes from {unread}, which is not read", vm.here(), flag=name)
+    return _absent(vm, owner, name, default)
+
+
+def _says_nothing(base: str) -> bool:
+    """Whether a base class from outside adds no attributes that a model's code would read."""
+    return dialects.base_methods(base) is not None or base.partition(".")[0] in ("typing", "abc", "object", "enum")
+
+
+def _attribute_map(owner: Instance) -> dict[str, str] | None:
+    """Names under which an object keeps other names, where its class redirects look-ups by such a table."""
+    if owner.cls.lookup("__getattribute__") is None:
+        return None
+    found = owner.cls.lookup("attribute_map")
+    return found[1] if found is not None and isinstance(found[1], dict) else None
+
+
+def is_module(cls: Class) -> bool:
+    """Whether instances of `cls` are a framework's layers or models."""
+    return any(dialects.base_methods(base) is not None or dialects.container(base) for base in cls.externals)
+
+
+def bind_to(vm: Machine, value: Data, owner: Instance, cls: Class) -> Data:
+    """A class's attribute as its instance sees it."""
+    if isinstance(value, Function):
+        if value.role == "property":
+            return vm.call(Method(value, owner), [], {})
+        if value.role == "static":
+            return value
+        return Method(value, owner.cls if value.role == "class" else owner)
+    if isinstance(value, Partial) and isinstance(value.function, Function):
+        return value
+    return value
+
+
+def _of_class(vm: Machine, owner: Class, name: str, default: Data) -> Data:
+    found = owner.lookup(name)
+    if found is not None:
+        value = found[1]
+        if isinstance(value, Function) and value.role == "class":
+            return Method(value, owner)
+        return value
+    if name in ("__name__", "__qualname__"):
+        return owner.name
+    if name == "__module__":
+        return owner.file.module
+    if name == "__doc__":
+        return ""
+    if name == "__mro__":
+        return owner.mro
+    if name == "apply":
+        # torch.autograd.Function: its forward takes a context first
+        forward = owner.lookup("forward")
+        if forward is not None:
+            return Partial(forward[1], (vm.open("the context of an autograd function", metadata=True),), {})
+    if default is not NO_DEFAULT:
+        return default
+    unread = next(iter(owner.externals), None)
+    if unread is not None:
+        return Open(f"{owner.name}.{name} comes from {unread}, which is not read", vm.here())
+    return _absent(vm, owner, name, default)
+
+
+def _of_super(vm: Machine, owner: Super, name: str, default: Data) -> Data:
+    receiver = owner.receiver
+    cls = receiver.cls if isinstance(receiver, Instance) else receiver if isinstance(receiver, Class) else owner.cls
+    order = list(cls.mro)
+    behind = order[order.index(owner.cls) + 1 :] if owner.cls in order else order[1:]
+    for base in behind:
+        if isinstance(base, Class) and name in base.scope.vars:
+            value = base.scope.vars[name]
+            if isinstance(value, Function) and value.role == "":
+                return Method(value, receiver)
+            return bind_to(vm, value, receiver, base) if isinstance(receiver, Instance) else _bound_class(value, cls)
+    if isinstance(receiver, Instance):
+        inherited = _inherited(vm, receiver, name)
+        if inherited is not None:
+            return inherited
+    if default is not NO_DEFAULT:
+        return default
+    return Native(name, lambda machine, args, kwargs: None)
+
+
+def _bound_class(value: Data, cls: Class) -> Data:
+    return Method(value, cls) if isinstance(value, Function) and value.role == "class" else value
+
+
+def _inherited(vm: Machine, receiver: Instance, name: str) -> Data:
+    """What a library's base class gives an instance under `name`."""
+    if name in ("__getattribute__", "__getattr__"):
+        return Native(name, lambda machine, args, kwargs: machine.get(receiver, args[0]))
+    if name == "__setattr__":
+        return Native(name, lambda machine, args, kwargs: assign_directly(receiver, args[0], args[1]))
+    if name == "__init__":
+        return Native(name, lambda machine, args, kwargs: _library_init(machine, receiver, args, kwargs))
+    if receiver.layer is not None and name in ("forward", "__call__", "call"):
+        layer = receiver.layer
+        return Native(name, lambda machine, args, kwargs: rows.call_layer(machine, layer, args, kwargs))
+    if name == "__call__":
+        return Native(name, lambda machine, args, kwargs: rows.call_module(machine, receiver, args, kwargs))
+    if receiver.items is not None:
+        if name == "__getitem__":
+            return Native(name, lambda machine, args, kwargs: item(machine, receiver.items, args[0]))
+        return container_method(vm, receiver, name)
+    if name == "get" and receiver.cls.lookup("__getitem__"):
+        return Native(name, lambda machine, args, kwargs: _mapping_get(machine, receiver, args, kwargs))
+    native = MODULE_ATTRIBUTES.get(name) if is_module(receiver.cls) else None
+    if native is not None:
+        return Native(name, lambda machine, args, kwargs: native(machine, receiver, args, kwargs))
+    return None
+
+
+def _library_init(vm: Machine, receiver: Instance, args: list[Data], kwargs: dict[str, Data]) -> None:
+    from archcheck.frontends.static import instances
+
+    instances.initialise_from_library(vm, receiver, args, kwargs)
+
+
+def _mapping_get(vm: Machine, receiver: Instance, args: list[Data], kwargs: dict[str, Data]) -> Data:
+    """`Mapping.get` on top of the class's own `__getitem__`."""
+    default = args[1] if len(args) > 1 else kwargs.get("default")
+    try:
+        return vm.item(receiver, args[0])
+    except Raised as error:
+        if error.name == "KeyError":
+            return default
+        raise
+
+
+def _of_module(vm: Machine, owner: ModuleValue, name: str, default: Data) -> Data:
+    value = names.member(vm, owner.file.module, name)
+    if isinstance(value, External) and default is not NO_DEFAULT:
+        return default
+    return value
+
+
+def _of_layer(vm: Machine, owner: Layer, name: str, default: Data) -> Data:
+    if name in owner.attributes:
+        return owner.attributes[name]
+    if name in owner.row.weights:
+        if owner.arguments.get(name) is False or owner.arguments.get(f"use_{name}") is False:
+            return None
+        place = place_of(owner)
+        path = vm.recorder.emit("parameter", (), {"name": f"{place}.{name}"}, place=place, span=owner.span)
+        from archcheck.ir.graph import Value
+
+        tensor = owner.attributes[name] = Tensor(Value(path), learned=True)
+        return tensor
+    if name in owner.arguments:
+        return owner.arguments[name]
+    if name in ("forward", "call", "__call__"):
+        return Native(name, lambda machine, args, kwargs: rows.call_layer(machine, owner, args, kwargs))
+    if name == "training":
+        return vm.training
+    if name == "__class__":
+        return External(owner.name)
+    native = MODULE_ATTRIBUTES.get(name)
+    if native is not None:
+        return Native(name, lambda machine, args, kwargs: native(machine, owner, args, kwargs))
+    if default is not NO_DEFAULT:
+        return default
+    return vm.open(f"{owner.name}.{name} is not in the dialect", metadata=True)
+
+
+def _of_tensor(vm: Machine, owner: Tensor | Tensors, name: str) -> Data:
+    if isinstance(owner, Tensors):
+        owner = item_of(owner, 0)
+    row = dialects.property_row(name)
+    if row is not None:
+        return rows.apply(vm, name, row, [owner], {})
+    if dialects.is_metadata(name):
+        return rows.metadata(vm, owner, name)
+    return TensorMethod(owner, name)
+
+
+def _of_function(vm: Machine, owner: Data, name: str, default: Data) -> Data:
+    function = owner.function if isinstance(owner, (Method, Partial)) else owner
+    if isinstance(owner, Partial):
+        found = {"func": owner.function, "args": owner.args, "keywords": dict(owner.kwargs)}.get(name)
+        if found is not None:
+            return found
+    if isinstance(function, Function):
+        if name in function.attributes:
+            return function.attributes[name]
+        if name in ("__name__", "__qualname__"):
+            return function.name
+        if name == "__func__":
+            return function
+        if name == "__self__" and isinstance(owner, Method):
+            return owner.receiver
+        if name == "__wrapped__":
+            return _absent(vm, owner, name, default)
+    if default is not NO_DEFAULT:
+        return default
+    return vm.open(f"{name} of a function", metadata=True)
+
+
+def assign(vm: Machine, owner: Data, name: str, value: Data) -> None:
+    """`owner.name = value`."""
+    if isinstance(owner, Instance):
+        setter = owner.cls.lookup(f"{name}.setter")
+        if setter is not None:
+            vm.call(Method(setter[1], owner), [value], {})
+            return
+        mapped = _attribute_map(owner)
+        if mapped is not None:
+            name = mapped.get(name, name)
+        assign_directly(owner, name, value)
+    elif isinstance(owner, Layer):
+        owner.attributes[name] = value
+    elif isinstance(owner, Class):
+        owner.scope.vars[name] = value
+    elif isinstance(owner, ModuleValue):
+        owner.scope.vars[name] = value
+    elif isinstance(owner, Function):
+        owner.attributes[name] = value
+    elif isinstance(owner, Tensor) and name == "data" and isinstance(value, Tensor):
+        owner.value = value.value
+
+
+def assign_directly(owner: Instance, name: str, value: Data) -> None:
+    """Keep `value` under `name`, and note the place in the module tree that it gets by that."""
+    owner.attributes[name] = value
+    adopt(owner, name, value)
+
+
+def adopt(owner: Instance, name: str, value: Data) -> None:
+    """Note that `value` is first reached as `owner.name`; lists of modules give each its number."""
+    if isinstance(value, (Instance, Layer)):
+        if value.owner is None and value is not owner and not _above(owner, value):
+            value.owner = (owner, name)
+    elif isinstance(value, (list, tuple)):
+        for number, part in enumerate(value):
+            if isinstance(part, (Instance, Layer)) and part.owner is None and part is not owner:
+                part.owner = (owner, f"{name}.{number}")
+
+
+def _above(owner: Instance, value: Instance | Layer) -> bool:
+    at: Instance | Layer = owner
+    for _ in range(64):
+        if at is value:
+            return True
+        if at.owner is None:
+            return False
+        at = at.owner[0]
+    return True
+
+
+def item(vm: Machine, owner: Data, index: Data) -> Data:
+    """`owner[index]`.
+
+    Raises:
+        Raised: KeyError or IndexError, where it is certain that there is no such item.
+    """
+    if isinstance(owner, Instance):
+        found = owner.cls.lookup("__getitem__")
+        if found is not None:
+            return vm.call(bind_to(vm, found[1], owner, found[0]), [index], {})
+        if owner.items is not None:
+            return _of_container(vm, owner, index)
+        if owner.cls.fields and isinstance(index, int):
+            values = [owner.attributes.get(field) for field in owner.cls.fields]
+            given = [value for value in values if value is not None]
+            if -len(given) <= index < len(given):
+                return given[index]  # a dataclass that is also a tuple of what is not None (ModelOutput)
+        if isinstance(index, str) and index in owner.attributes:
+            return owner.attributes[index]
+        return vm.open(f"{shown(owner)}[{shown(index)}]")
+    if isinstance(owner, Tensor):
+        if isinstance(owner.data, (list, tuple)) and isinstance(index, (int, slice)):
+            return _plain(vm, owner.data, index)
+        result = vm.emit("select", (owner, *flatten_tensors(index)), {"index": index})
+        result.base = owner if vm.inplace_sums else None
+        return result
+    if isinstance(owner, Tensors):
+        return item_of(owner, index) if isinstance(index, int) and index >= 0 else vm.open("a part of a tensor")
+    if isinstance(owner, (Class, Native)):
+        return owner  # Generic[...]
+    if isinstance(owner, External):
+        return owner if owner.name.startswith(("typing.", "collections.")) else vm.open(f"{owner.name}[{shown(index)}]", metadata=True)
+    if isinstance(owner, Open):
+        return Open(f"{owner.why}[{shown(index)}]", vm.here(), owner.flag, owner.metadata)
+    if isinstance(owner, Layer):
+        return vm.open(f"{owner.name}[{shown(index)}]")
+    return _plain(vm, owner, index)
+
+
+def _of_container(vm: Machine, owner: Instance, index: Data) -> Data:
+    if isinstance(index, slice) and isinstance(owner.items, list):
+        part = _plain(vm, owner.items, index)
+        if not isinstance(part, list):
+            return part
+        return Instance(owner.cls, owner=owner.owner, items=part)
+    return _plain(vm, owner.items, index)
+
+
+def _plain(vm: Machine, owner: Data, index: Data) -> Data:
+    if isinstance(index, Open):
+        if isinstance(owner, (list, tuple)) and len(owner) == 1:
+            return owner[0]
+        return Open(f"an item at {index.why}", vm.here(), index.flag, index.metadata)
+    if holds_tensor(index) or (isinstance(index, slice) and any(isinstance(part, Open) for part in (index.start, index.stop, index.step))):
+        if isinstance(index, slice) and isinstance(owner, (list, tuple)):
+            return vm.open("a slice whose bounds are not known", metadata=True)
+        return vm.open("an item at an index that a tensor decides", metadata=True)
+    try:
+        return owner[index]
+    except (KeyError, IndexError) as error:
+        raise Raised(type(error).__name__, str(error), vm.here()) from None
+    except (TypeError, ValueError) as error:
+        return vm.open(f"{shown(owner)}[{shown(index)}]: {error}")

@@ -1,0 +1,262 @@
+"""Calls: of functions of the code that is read, of classes, of library names, of everything else."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from archcheck.frontends import dialects
+from archcheck.frontends.static import instances, rows
+from archcheck.frontends.static.machine import Frame, OutOfFuel, Raised, flatten_tensors, place_of
+from archcheck.frontends.static.libraries import LIBRARY
+from archcheck.frontends.static.values import (
+    Class,
+    Data,
+    External,
+    Function,
+    Instance,
+    Layer,
+    Method,
+    Native,
+    Open,
+    Partial,
+    Scope,
+    Super,
+    Tensor,
+    TensorMethod,
+    Tensors,
+    shown,
+)
+from archcheck.ir.span import Setting
+
+if TYPE_CHECKING:
+    from archcheck.frontends.static.machine import Machine
+
+Given = dict[str | int, tuple[Setting, ...]]  # settings that decided an argument, by its name or position
+
+
+def call(
+    vm: Machine, function: Data, args: list[Data], kwargs: dict[str, Data], given: Given | None = None
+) -> Data:
+    """What calling `function` gives.
+
+    Args:
+        given: settings that decided the arguments.
+
+    Raises:
+        Raised: the code that is read raised.
+        OutOfFuel: too deep or too long.
+    """
+    if isinstance(function, Method):
+        receiver = function.receiver
+        if given:
+            given = {key + 1 if isinstance(key, int) else key: value for key, value in given.items()}
+        return run(vm, function.function, [receiver, *args], kwargs, given)
+    if isinstance(function, Function):
+        return run(vm, function, args, kwargs, given)
+    if isinstance(function, Native):
+        return function.call(vm, args, kwargs)
+    if isinstance(function, Class):
+        return instances.instantiate(vm, function, args, kwargs, given)
+    if isinstance(function, Instance):
+        return rows.call_module(vm, function, args, kwargs, given)
+    if isinstance(function, Layer):
+        return rows.call_layer(vm, function, args, kwargs)
+    if isinstance(function, TensorMethod):
+        return rows.call_method(vm, function, args, kwargs)
+    if isinstance(function, External):
+        return _external(vm, function.name, args, kwargs)
+    if isinstance(function, Partial):
+        return call(vm, function.function, [*function.args, *args], {**function.kwargs, **kwargs})
+    if isinstance(function, Super):
+        return None
+    return _not_known(vm, function, args, kwargs)
+
+
+def _not_known(vm: Machine, function: Data, args: list[Data], kwargs: dict[str, Data]) -> Data:
+    tensors = list(flatten_tensors([args, kwargs]))
+    why = function.why if isinstance(function, Open) else f"{shown(function)} cannot be called"
+    if tensors:
+        return vm.opaque(shown(function) if not isinstance(function, Open) else why[:60], tensors, f"what is called is not known: {why}")
+    metadata = isinstance(function, Open) and function.metadata
+    return vm.open(f"{why}()" if len(why) < 80 else why, metadata=metadata, flag=function.flag if isinstance(function, Open) else "")
+
+
+def _external(vm: Machine, name: str, args: list[Data], kwargs: dict[str, Data]) -> Data:
+    native = LIBRARY.get(name)
+    if native is not None:
+        return native(vm, args, kwargs)
+    if dialects.is_ignored(name):
+        return None
+    if dialects.container(name) is not None:
+        return instances.container(vm, name, args, kwargs)
+    layer = dialects.layer(name)
+    if layer is not None:
+        return instances.library_layer(vm, name, layer, args, kwargs)
+    result = rows.call_function(vm, name, args, kwargs)
+    if result is not rows.UNLISTED:
+        return result
+    from archcheck.frontends.static import names
+
+    source = names.read_external(vm, name)
+    if isinstance(source, Class):
+        return instances.instantiate(vm, source, args, kwargs)
+    if isinstance(source, Function):
+        return run(vm, source, args, kwargs)
+    tensors = list(flatten_tensors([args, kwargs]))
+    if tensors:
+        return vm.opaque(name, tensors, f"{name} is not in the dialect and its source is not installed")
+    return Open(f"{name}()", vm.here(), metadata=True)
+
+
+def run(
+    vm: Machine, function: Function, args: list[Data], kwargs: dict[str, Data], given: Given | None = None
+) -> Data:
+    """What a function of the code that is read returns."""
+    if len(vm.frames) > vm.limits.depth:
+        raise OutOfFuel(f"calls nest deeper than {vm.limits.depth}")
+    scope = Scope(function.file, function.scope)
+    if function.cls is not None and args:
+        scope.cls = function.cls
+        scope.self_value = args[0]
+    _bind(vm, function, scope, args, kwargs, given)
+    node = function.node
+    place = vm.frame.place if vm.frames else ""
+    frame = Frame(function.name, function.file, node.lineno, node.col_offset + 1, place, vm.control)
+    if isinstance(args[0] if args else None, Instance) and function.cls is not None:
+        frame.place = place_of(args[0]) or place
+        frame.receiver = args[0]
+    vm.frames.append(frame)
+    try:
+        if isinstance(node, ast.Lambda):
+            return vm.evaluate(node.body, scope)
+        if _is_generator(function):
+            scope.yields = []
+        signal = vm.execute(node.body, scope)
+        if scope.yields is not None:
+            return scope.yields
+        return None if signal is None else signal.value
+    except Raised as error:
+        if len(vm.frames) <= vm.contain_below or vm.trying:
+            raise
+        tensors = list(flatten_tensors([args, kwargs]))
+        if not tensors:
+            raise
+        del vm.frames[vm.frames.index(frame) + 1 :]
+        return vm.opaque(function.name, tensors, f"reading it raised {error}")
+    finally:
+        vm.frames.pop()
+
+
+def _is_generator(function: Function) -> bool:
+    if function.generator is None:
+        function.generator = _yields(function.node)
+    return function.generator
+
+
+def _yields(node: ast.AST) -> bool:
+    stack: list[ast.AST] = list(ast.iter_child_nodes(node))
+    while stack:
+        inner = stack.pop()
+        if isinstance(inner, (ast.Yield, ast.YieldFrom)):
+            return True
+        if not isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
+            stack.extend(ast.iter_child_nodes(inner))
+    return False
+
+
+def _bind(
+    vm: Machine,
+    function: Function,
+    scope: Scope,
+    args: list[Data],
+    kwargs: dict[str, Data],
+    given: Given | None,
+) -> None:
+    """Bind arguments to parameters; one that is missing becomes an open value, since callers may be guesses."""
+    spec = function.node.args
+    names = [*spec.posonlyargs, *spec.args]
+    rest = dict(kwargs)
+    first_default = len(names) - len(function.defaults)
+    for position, parameter in enumerate(names):
+        name = parameter.arg
+        if position < len(args):
+            scope.vars[name] = args[position]
+            rest.pop(name, None)
+            settings = given.get(position) if given else None
+        elif name in rest:
+            scope.vars[name] = rest.pop(name)
+            settings = given.get(name) if given else None
+        elif position >= first_default:
+            default = function.defaults[position - first_default]
+            scope.vars[name] = default
+            settings = _default_setting(vm, function, name, default, spec.defaults[position - first_default])
+        else:
+            scope.vars[name] = vm.open(f"the argument {name} of {function.name} is missing", flag=name)
+            settings = None
+        if settings:
+            scope.settings[name] = settings
+    if spec.vararg is not None:
+        scope.vars[spec.vararg.arg] = tuple(args[len(names) :])
+    elif len(args) > len(names):
+        raise Raised("TypeError", f"{function.name} takes {len(names)} arguments, {len(args)} are given", vm.here())
+    for parameter, default, node in zip(spec.kwonlyargs, function.keyword_defaults, spec.kw_defaults, strict=True):
+        name = parameter.arg
+        if name in rest:
+            scope.vars[name] = rest.pop(name)
+            settings = given.get(name) if given else None
+        elif node is not None:
+            scope.vars[name] = default
+            settings = _default_setting(vm, function, name, default, node)
+        else:
+            scope.vars[name] = vm.open(f"the argument {name} of {function.name} is missing", flag=name)
+            settings = None
+        if settings:
+            scope.settings[name] = settings
+    if spec.kwarg is not None:
+        scope.vars[spec.kwarg.arg] = rest
+    elif rest:
+        unexpected = next(iter(rest))
+        raise Raised("TypeError", f"{function.name} has no parameter {unexpected}", vm.here())
+
+
+def _default_setting(
+    vm: Machine, function: Function, name: str, default: Data, node: ast.expr
+) -> tuple[Setting, ...] | None:
+    """A default that can switch something is a setting, set on the line of the parameter."""
+    if not isinstance(default, (bool, str)) or not isinstance(node, ast.Constant):
+        return None
+    from archcheck.ir.span import Span
+
+    span = Span(
+        function.file.shown, node.lineno, node.col_offset + 1, node.end_lineno or 0, (node.end_col_offset or 0) + 1
+    )
+    return (Setting(name, repr(default), span, vm.trail()),)
+
+
+def argument_settings(vm: Machine, node: ast.Call, scope: Scope, passed: tuple[Setting, ...]) -> Given:
+    """Which settings decided each argument of a call: those read in its expression, or the constant written there."""
+    from archcheck.frontends.static.expressions import settings_of
+
+    given: Given = {}
+    starred = any(isinstance(argument, ast.Starred) for argument in node.args)
+    if passed and not starred:
+        for position, argument in enumerate(node.args):
+            settings = settings_of(vm, argument, scope)
+            if settings:
+                given[position] = settings
+    for keyword in node.keywords:
+        if keyword.arg is None:
+            continue
+        if isinstance(keyword.value, ast.Constant):
+            if isinstance(keyword.value.value, (bool, str)):
+                span = vm.at(keyword)
+                given[keyword.arg] = (Setting(keyword.arg, repr(keyword.value.value), span, vm.trail()[:-1]),)
+        elif passed:
+            settings = settings_of(vm, keyword.value, scope)
+            if settings:
+                given[keyword.arg] = settings
+    return given
+
+
+__all__ = ["Given", "Tensor", "Tensors", "argument_settings", "call", "run"]

@@ -1,0 +1,340 @@
+"""Operators, comparisons, truth and iteration over values of which some are tensors and some are not known."""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from archcheck.frontends.static.machine import Decision, Raised
+from archcheck.frontends.static.values import (
+    Class,
+    Data,
+    External,
+    Function,
+    Instance,
+    Layer,
+    Method,
+    ModuleValue,
+    Native,
+    Open,
+    Partial,
+    Tensor,
+    TensorMethod,
+    Tensors,
+    holds_tensor,
+    is_open,
+    shown,
+)
+
+if TYPE_CHECKING:
+    from archcheck.frontends.static.machine import Machine
+
+ARITHMETIC: dict[type[ast.operator], tuple[str, Callable[[Any, Any], Any]]] = {
+    ast.Add: ("add", operator.add),
+    ast.Sub: ("sub", operator.sub),
+    ast.Mult: ("mul", operator.mul),
+    ast.Div: ("div", operator.truediv),
+    ast.Pow: ("pow", operator.pow),
+    ast.MatMult: ("matmul", operator.matmul),
+    ast.FloorDiv: ("floor_divide", operator.floordiv),
+    ast.Mod: ("remainder", operator.mod),
+    ast.BitAnd: ("logical", operator.and_),
+    ast.BitOr: ("logical", operator.or_),
+    ast.BitXor: ("logical", operator.xor),
+    ast.LShift: ("shift", operator.lshift),
+    ast.RShift: ("shift", operator.rshift),
+}
+SPECIAL = {
+    ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "truediv", ast.Pow: "pow", ast.MatMult: "matmul",
+    ast.FloorDiv: "floordiv", ast.Mod: "mod", ast.BitAnd: "and", ast.BitOr: "or", ast.BitXor: "xor",
+    ast.LShift: "lshift", ast.RShift: "rshift",
+}  # fmt: skip
+LARGEST = 10_000_000  # elements of a list or characters of a string that evaluation may build
+
+
+def binary(vm: Machine, op: type[ast.operator], left: Data, right: Data) -> Data:
+    """`left op right`."""
+    if isinstance(left, (Tensor, Tensors)) or isinstance(right, (Tensor, Tensors)):
+        return _tensor_binary(vm, op, left, right)
+    for receiver, other, prefix in ((left, right, ""), (right, left, "r")):
+        if isinstance(receiver, Instance) and receiver.cls.lookup(f"__{prefix}{SPECIAL[op]}__"):
+            return vm.call(vm.get(receiver, f"__{prefix}{SPECIAL[op]}__"), [other], {})
+    left, right = _items(left), _items(right)
+    for value in (left, right):
+        if isinstance(value, Open):
+            return value
+    if is_open(left) or is_open(right):
+        return vm.open(f"{shown(left)} {op.__name__.lower()} {shown(right)} is not known")
+    if op in (ast.Mult, ast.Pow, ast.LShift) and _too_large(left, right, op):
+        return vm.open(f"{shown(left)} {op.__name__.lower()} {shown(right)} is too large to build")
+    if op is ast.BitOr and (isinstance(left, (Class, Native)) or isinstance(right, (Class, Native))):
+        return (left, right)  # a union of types, as isinstance reads it
+    try:
+        return ARITHMETIC[op][1](left, right)
+    except (TypeError, ValueError, ArithmeticError) as error:
+        return vm.open(f"{shown(left)} {op.__name__.lower()} {shown(right)}: {error}")
+
+
+def _items(value: Data) -> Data:
+    return value.items if isinstance(value, Instance) and value.items is not None else value
+
+
+def _too_large(left: Data, right: Data, op: type[ast.operator]) -> bool:
+    if op is ast.Mult:
+        for one, other in ((left, right), (right, left)):
+            if isinstance(one, (str, list, tuple, bytes)) and isinstance(other, int):
+                return len(one) * max(other, 0) > LARGEST
+        return False
+    if isinstance(left, int) and isinstance(right, int):
+        return left.bit_length() * max(right, 0) > LARGEST if op is ast.Pow else right > LARGEST
+    return False
+
+
+def _tensor_binary(vm: Machine, op: type[ast.operator], left: Data, right: Data) -> Data:
+    kind = ARITHMETIC[op][0]
+    if op is ast.Add and (isinstance(left, (list, tuple)) or isinstance(right, (list, tuple))):
+        return vm.opaque("a list plus a tensor", _tensors(left, right), "an operand is a list")
+    tensors = _tensors(left, right)
+    if len(tensors) == 2 and kind in ("add", "sub", "mul", "div", "pow", "matmul"):
+        return vm.emit(kind, tensors)
+    if kind in ("floor_divide", "remainder"):
+        return vm.emit("round" if kind == "floor_divide" else "opaque", tensors, _rounding(kind, right))
+    if kind in ("logical", "shift"):
+        return vm.emit("logical", tensors, {"operator": op.__name__.lower()})
+    reverse = isinstance(right, (Tensor, Tensors))
+    constant = left if reverse else right
+    if kind == "matmul":
+        return vm.opaque("matmul", tensors, f"an operand is {shown(constant)}")
+    if kind == "pow":
+        return vm.emit("pow", tensors, {"base" if reverse else "exponent": constant})
+    attributes: dict[str, Data] = {"by": constant}
+    if reverse and kind in ("sub", "div"):
+        attributes["reverse"] = True
+    return vm.emit(kind, tensors, attributes)
+
+
+def _rounding(kind: str, divisor: Data) -> dict[str, Data]:
+    if kind == "floor_divide":
+        return {"mode": "floor"}
+    return {"name": "remainder", "why": f"the remainder by {shown(divisor)} is not in the vocabulary"}
+
+
+def _tensors(*values: Data) -> list[Tensor | Tensors]:
+    return [value for value in values if isinstance(value, (Tensor, Tensors))]
+
+
+def unary(vm: Machine, op: type[ast.unaryop], value: Data) -> Data:
+    """`op value`, `not` excepted."""
+    if isinstance(value, (Tensor, Tensors)):
+        if op is ast.USub:
+            return vm.emit("neg", (value,))
+        return value if op is ast.UAdd else vm.emit("logical", (value,), {"operator": "not"})
+    if is_open(value):
+        return value if isinstance(value, Open) else vm.open(f"{shown(value)} is not known")
+    try:
+        return {ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Invert: operator.invert}[op](value)
+    except TypeError as error:
+        return vm.open(str(error))
+
+
+RELATIONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}
+
+
+def compare(vm: Machine, op: type[ast.cmpop], left: Data, right: Data) -> Data:
+    """`left op right`: True, False, an Open value or a tensor."""
+    if op in (ast.Is, ast.IsNot):
+        return _identical(vm, left, right, op is ast.Is)
+    if op in (ast.In, ast.NotIn):
+        return _contains(vm, right, left, op is ast.In)
+    if isinstance(left, Instance) and left.cls.lookup("__eq__") and op in (ast.Eq, ast.NotEq):
+        equal = vm.call(vm.get(left, "__eq__"), [right], {})
+        return equal if op is ast.Eq else unary_not(vm, equal)
+    if isinstance(left, (Tensor, Tensors)) or isinstance(right, (Tensor, Tensors)):
+        if (left is None or right is None or isinstance(left, str) or isinstance(right, str)) and op in (ast.Eq, ast.NotEq):
+            return op is ast.NotEq
+        return vm.emit("compare", _tensors(left, right), {"relation": op.__name__.lower()})
+    if isinstance(left, External) and isinstance(right, External) and op in (ast.Eq, ast.NotEq):
+        return (left.name == right.name) == (op is ast.Eq)
+    for value in (left, right):
+        if isinstance(value, Open):
+            return Open(f"{shown_test(left)} {_sign(op)} {shown_test(right)}", value.span, value.flag, value.metadata)
+    if isinstance(left, External) or isinstance(right, External):
+        return vm.open(f"{shown(left)} {_sign(op)} {shown(right)} is not known", metadata=True)
+    try:
+        result = RELATIONS[op](left, right)
+    except TypeError as error:
+        raise Raised("TypeError", str(error), vm.here()) from None
+    return result if isinstance(result, bool) else vm.open(f"{shown(left)} {_sign(op)} {shown(right)}")
+
+
+def shown_test(value: Data) -> str:
+    return value.why if isinstance(value, Open) else shown(value)
+
+
+def _sign(op: type[ast.cmpop]) -> str:
+    return {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}.get(op, op.__name__)
+
+
+def _identical(vm: Machine, left: Data, right: Data, wanted: bool) -> Data:
+    if right is None or left is None:
+        value = left if right is None else right
+        if isinstance(value, Open):
+            return Open(f"{value.why} is None" if wanted else f"{value.why} is not None", value.span, value.flag, value.metadata)
+        return (value is None) == wanted
+    if isinstance(left, External) and isinstance(right, External):
+        return (left.name == right.name) == wanted
+    for value in (left, right):
+        if isinstance(value, Open):
+            return value
+    if isinstance(left, (bool, int, str, type)) or isinstance(right, (bool, int, str, type)):
+        return (type(left) is type(right) and left == right) == wanted
+    return (left is right) == wanted
+
+
+def _contains(vm: Machine, container: Data, item: Data, wanted: bool) -> Data:
+    if isinstance(container, Instance):
+        if container.cls.lookup("__contains__"):
+            found = vm.call(vm.get(container, "__contains__"), [item], {})
+            return found if wanted else unary_not(vm, found)
+        if container.items is None and container.cls.lookup("__getitem__"):
+            try:
+                vm.item(container, item)
+            except Raised:
+                return not wanted
+            return wanted
+        container = container.items if container.items is not None else container.attributes
+    for value in (container, item):
+        if isinstance(value, Open):
+            return Open(f"{shown_test(item)} in {shown_test(container)}", value.span, value.flag, value.metadata)
+    if isinstance(container, (External, Tensor, Tensors, Instance)):
+        return vm.open(f"{shown(item)} in {shown(container)} is not known", metadata=True)
+    try:
+        found = any(_equal(entry, item) for entry in container) if isinstance(container, (list, tuple)) else item in container
+    except TypeError:
+        return vm.open(f"{shown(item)} in {shown(container)} is not known")
+    return found == wanted
+
+
+def _equal(one: Data, other: Data) -> bool:
+    if one is other:
+        return True
+    if isinstance(one, (Tensor, Tensors, Open)) or isinstance(other, (Tensor, Tensors, Open)):
+        return False
+    return bool(one == other)
+
+
+def unary_not(vm: Machine, value: Data) -> Data:
+    """`not value`, with three truths."""
+    if isinstance(value, Open):
+        return Open(f"not {value.why}", value.span, value.flag, value.metadata)
+    if isinstance(value, (External, Tensor, Tensors)):
+        return vm.open(f"not {shown(value)}", metadata=True)
+    return not vm.truth(value)
+
+
+def truth(vm: Machine, value: Data, test: ast.expr | None = None) -> bool:
+    """Whether `value` counts as true; an open condition is decided, and the decision noted.
+
+    A condition on a tensor's shape, type or device, or on the machine, is taken as false and listed as an assumption.
+    Any other open condition is a fork: this run takes the side that the run's decisions say, or False.
+    """
+    if isinstance(value, Instance):
+        return _instance_truth(vm, value)
+    if isinstance(value, (Layer, Function, Method, Partial, Class, ModuleValue, Native, TensorMethod)):
+        return True
+    if not isinstance(value, (Open, External, Tensor, Tensors)):
+        return bool(value)
+    text = ast.unparse(test)[:80] if test is not None else shown(value)
+    place = vm.at(test) if test is not None and vm.frames else vm.here()
+    if not isinstance(value, Open) or value.metadata:
+        vm.notes.assumptions.setdefault(f"`{text}` is false ({'' if isinstance(value, Open) else 'decided by '}{_about(value)})", place)
+        return False
+    key = f"{value.flag or value.why}|{text}"
+    if key in vm.decided:
+        return vm.decided[key]
+    position = len(vm.taken)
+    chosen = vm.decisions[position] if position < len(vm.decisions) else False
+    vm.taken.append(Decision(value.flag or text, chosen, value.why, place))
+    vm.decided[key] = chosen
+    return chosen
+
+
+def _about(value: Data) -> str:
+    return value.why if isinstance(value, Open) else "a tensor's content" if isinstance(value, (Tensor, Tensors)) else shown(value)
+
+
+def _instance_truth(vm: Machine, value: Instance) -> bool:
+    for name in ("__bool__", "__len__"):
+        if value.cls.lookup(name):
+            return vm.truth(vm.call(vm.get(value, name), [], {}))
+    return True if value.items is None else bool(value.items)
+
+
+def iterate(vm: Machine, value: Data) -> list[Data]:
+    """What a loop over `value` sees; over something unknown, one element that is unknown."""
+    if isinstance(value, Instance):
+        if value.cls.lookup("__iter__"):
+            return vm.iterate(vm.call(vm.get(value, "__iter__"), [], {}))
+        if value.items is not None:
+            return list(value.items)
+        if value.cls.lookup("__getitem__") and value.cls.lookup("__len__"):
+            length = vm.call(vm.get(value, "__len__"), [], {})
+            if isinstance(length, int):
+                return [vm.item(value, at) for at in range(min(length, vm.limits.iterations))]
+    if isinstance(value, (list, tuple, dict, set, frozenset, str, range, bytes)):
+        return list(value) if len(value) <= LARGEST else []
+    if isinstance(value, Tensor):
+        if isinstance(value.data, (list, tuple)):
+            return list(value.data)
+        return [Tensor(vm.emit("select", (value,), {"index": vm.open("which entry the loop is at", metadata=True)}).value)]
+    if isinstance(value, Tensors):
+        vm.assume("a loop over the parts of a tensor is read once")
+        return [item_of(value, 0)]
+    why = value.why if isinstance(value, Open) else shown(value)
+    vm.unknown("loop", f"the loop is over {why}; its body is read once")
+    return [vm.open(f"an element of {why}", metadata=isinstance(value, Open) and value.metadata)]
+
+
+def item_of(tensors: Tensors, index: int) -> Tensor:
+    """Tensor number `index` of several that one op gives."""
+    from archcheck.ir.graph import Value
+
+    return Tensor(Value(tensors.op, index))
+
+
+def unpack(vm: Machine, value: Data, count: int, star: int | None) -> list[Data]:
+    """`value` as the `count` parts that an assignment asks for.
+
+    Raises:
+        Raised: it has another number of parts.
+    """
+    if isinstance(value, Tensors):
+        return [item_of(value, at) for at in range(count)]
+    if isinstance(value, Tensor) and not isinstance(value.data, (list, tuple)):
+        return [vm.emit("select", (value,), {"index": at}) for at in range(count)]
+    if is_open(value):
+        metadata = isinstance(value, Open) and value.metadata
+        return [
+            [] if at == star else vm.open(f"part {at} of {value.why if isinstance(value, Open) else shown(value)}", metadata=metadata)
+            for at in range(count)
+        ]
+    parts = vm.iterate(value)
+    if star is None and len(parts) != count:
+        raise Raised("ValueError", f"{len(parts)} values for {count} names", vm.here())
+    if star is not None and len(parts) < count - 1:
+        raise Raised("ValueError", f"{len(parts)} values for at least {count - 1} names", vm.here())
+    return parts
+
+
+def has_tensor(*values: Data) -> bool:
+    """Whether a tensor stands anywhere in `values`."""
+    return any(holds_tensor(value) for value in values)

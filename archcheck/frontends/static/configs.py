@@ -1,0 +1,158 @@
+"""Configuration objects that a constructor asks for: found by what the code reads from them, not by their names."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from archcheck.frontends.static import names
+from archcheck.frontends.static.attributes import is_module
+from archcheck.frontends.static.machine import Raised
+from archcheck.frontends.static.values import Class, Data, Function, Instance, Scope
+
+if TYPE_CHECKING:
+    from archcheck.frontends.static.machine import Machine
+
+
+def guess(vm: Machine, parameter: ast.arg, function: Function, owner: Class | None) -> Instance | None:
+    """An instance, with its defaults, of the class that an argument must be of; None where no class stands out.
+
+    The annotation decides. Without one, it is the class, defined in the same folder, that has the attributes which the
+    code reads from the argument.
+    """
+    annotated = _annotated(vm, parameter, function)
+    if annotated is not None:
+        return _with_defaults(vm, annotated)
+    reads = set(_attributes_read(function, parameter.arg, owner))
+    if not reads:
+        return None
+    scored = sorted(
+        ((len(reads & _attributes_of(cls)), -order, cls) for order, cls in enumerate(_candidates(vm, function))),
+        key=lambda row: row[:2],
+        reverse=True,
+    )
+    if not scored or scored[0][0] * 2 < len(reads):
+        return None
+    return _with_defaults(vm, scored[0][2])
+
+
+def _annotated(vm: Machine, parameter: ast.arg, function: Function) -> Class | None:
+    if parameter.annotation is None:
+        return None
+    node: ast.expr = parameter.annotation
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        try:
+            node = ast.parse(node.value, mode="eval").body
+        except SyntaxError:
+            return None
+    options = [node.left, node.right] if isinstance(node, ast.BinOp) else [node]
+    scope = names.module_scope(function.scope)
+    for option in options:
+        if isinstance(option, (ast.Name, ast.Attribute)):
+            value = _quietly(vm, option, scope)
+            if isinstance(value, Class) and not is_module(value) and _settable(value):
+                return value
+    return None
+
+
+def _quietly(vm: Machine, node: ast.expr, scope: Scope) -> Data:
+    known = dict(vm.notes.unknowns)
+    try:
+        return vm.evaluate(node, Scope(scope.file, scope))
+    except Raised:
+        return None
+    finally:
+        vm.notes.unknowns = known
+
+
+def _settable(cls: Class) -> bool:
+    """Whether instances can be made without arguments."""
+    init = cls.lookup("__init__")
+    if init is None or not isinstance(init[1], Function):
+        return any(isinstance(base, Class) and base.fields for base in cls.mro)
+    spec = init[1].node.args
+    required = len(spec.posonlyargs) + len(spec.args) - len(spec.defaults) - 1
+    return required <= 0 and all(default is not None for default in spec.kw_defaults)
+
+
+def _attributes_read(function: Function, name: str, owner: Class | None) -> Iterator[str]:
+    """Attributes that a constructor, and the methods of its class, read from one of its arguments."""
+    bodies: list[ast.AST] = [function.node]
+    if owner is not None and owner.node is not None:
+        bodies.append(owner.node)
+    for body in bodies:
+        for node in ast.walk(body):
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+                held = node.value
+                if isinstance(held, ast.Attribute) and held.attr == name:
+                    yield node.attr
+                elif isinstance(held, ast.Name) and held.id == name:
+                    yield node.attr
+
+
+def _attributes_of(cls: Class) -> set[str]:
+    found: set[str] = set()
+    for base in cls.mro:
+        if isinstance(base, Class):
+            found.update(base.scope.vars, base.fields)
+            init = base.scope.vars.get("__init__")
+            if isinstance(init, Function):
+                found.update(parameter.arg for parameter in init.node.args.args)
+                found.update(
+                    target.attr
+                    for node in ast.walk(init.node)
+                    if isinstance(node, ast.Assign)
+                    for target in node.targets
+                    if isinstance(target, ast.Attribute)
+                )
+    mapping = cls.lookup("attribute_map")
+    if mapping is not None and isinstance(mapping[1], dict):
+        found.update(key for key in mapping[1] if isinstance(key, str))
+    return found
+
+
+def _candidates(vm: Machine, function: Function) -> Iterator[Class]:
+    """Classes that this module, or a module of its folder that it imports from, defines."""
+    scope = names.module_scope(function.scope)
+    for name, entries in scope.file.index.names.items():
+        entry = entries[-1]
+        if entry.kind not in ("import", "class"):
+            continue
+        if entry.kind == "import":
+            node = entry.parse()
+            if not isinstance(node, ast.ImportFrom) or not _beside(vm, scope, node):
+                continue
+        value = _quietly(vm, ast.copy_location(ast.Name(name, ast.Load()), ast.Pass(lineno=1, col_offset=0)), scope)
+        if isinstance(value, Class) and not is_module(value) and _settable(value):
+            yield value
+
+
+def _beside(vm: Machine, scope: Scope, node: ast.ImportFrom) -> bool:
+    dotted = scope.file.absolute(node.level, node.module or "")
+    module = vm.module(dotted) if dotted else None
+    return module is not None and module.file.path.parent == scope.file.path.parent
+
+
+def _with_defaults(vm: Machine, cls: Class) -> Instance | None:
+    try:
+        made = vm.call(cls, [], {})
+    except Raised as error:
+        vm.unknown(cls.name, f"its defaults raised {error}")
+        return None
+    return made if isinstance(made, Instance) else None
+
+
+def with_names_found(vm: Machine, node: ast.expr, scope: Scope) -> ast.expr:
+    """`node`, after binding names that its module does not know to the classes of the same folder that bear them."""
+    module = names.module_scope(scope)
+    for inner in ast.walk(node):
+        if not isinstance(inner, ast.Name) or names.global_value(vm, module, inner.id) is not names.MISSING:
+            continue
+        package = module.file.package
+        for sibling in vm.library.modules(package) if package else ():
+            source = vm.module(sibling)
+            if source is not None and inner.id in source.file.index.names:
+                scope.vars[inner.id] = names.global_value(vm, source.scope, inner.id)
+                break
+    return node

@@ -1,0 +1,321 @@
+"""One run of the evaluator: the target's symbol, its arguments, and what calling it computes."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from archcheck.errors import TargetError
+from archcheck.frontends import dialects
+from archcheck.frontends.static import configs, names
+from archcheck.frontends.static.attributes import is_module
+from archcheck.frontends.static.machine import Frame, Machine, OutOfFuel, Raised, flatten_tensors
+from archcheck.frontends.static.values import (
+    Class,
+    Data,
+    External,
+    Function,
+    Instance,
+    Layer,
+    Method,
+    ModuleValue,
+    Open,
+    Scope,
+    Tensor,
+)
+from archcheck.ir.graph import Op, OpGraph, Origin, Value
+from archcheck.ir.span import Setting, Span
+from archcheck.ir.verify import verify
+
+NOT_TENSORS = ("int", "bool", "str", "float", "list", "dict", "List", "Dict", "Callable")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """How the target is called.
+
+    Args:
+        module: dotted name of the module.
+        symbol: class or function in it, or a method: "BertLayer", "Class.method".
+        arguments: parameter -> Python expression in the module's own words.
+        overrides: setting -> value, to look at the other side of a flag.
+        given: optional arguments that are given a tensor although their default is None.
+    """
+
+    module: str
+    symbol: str
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    overrides: Mapping[str, Data] = field(default_factory=dict)
+    given: frozenset[str] = frozenset()
+
+
+@dataclass
+class Run:
+    """What one run found."""
+
+    machine: Machine
+    graph: OpGraph
+    symbol: str
+    span: Span | None
+    error: str = ""  # why the run did not reach its end
+    error_span: Span | None = None
+    uncalled: tuple[Instance | Layer, ...] = ()  # layers that were built and not used
+    optional: frozenset[str] = frozenset()  # arguments of the call whose default is None
+
+
+def run(machine: Machine, call: Call) -> Run:
+    """Evaluate the call, and give the graph of what it computes.
+
+    Raises:
+        TargetError: there is no such symbol, an argument is no expression, or the symbol is nothing that computes.
+    """
+    module = machine.module(call.module)
+    if module is None:
+        raise TargetError(f"no module is called {call.module}")
+    machine.frames.append(Frame("", module.file, 1))
+    value = _symbol(machine, module, call.symbol)
+    return _Runner(machine, module, call).run(value)
+
+
+def _symbol(vm: Machine, module: ModuleValue, symbol: str) -> Data:
+    first, *rest = symbol.split(".")
+    value = names.global_value(vm, module.scope, first)
+    if value is names.MISSING:
+        raise TargetError(f"{module.file.shown} defines no {first}", place=module.file.shown)
+    for part in rest:
+        owner = value
+        try:
+            value = vm.get(owner, part)
+        except Raised:
+            raise TargetError(f"{first} has no {part}", place=module.file.shown) from None
+        if isinstance(owner, Class) and isinstance(value, Function) and value.role == "":
+            value = Method(value, owner)  # an instance takes the class's place before the call
+    return value
+
+
+class _Runner:
+    """Builds the arguments and calls."""
+
+    def __init__(self, vm: Machine, module: ModuleValue, call: Call) -> None:
+        self.vm = vm
+        self.module = module
+        self.call = call
+        self.unused = dict(call.arguments)
+        self.optional: set[str] = set()
+        self.attribute_overrides = dict(call.overrides)
+
+    def run(self, value: Data) -> Run:
+        vm = self.vm
+        span = _defined_at(value)
+        result: Data = None
+        error, error_span = "", None
+        function: Data = value
+        try:
+            vm.inplace_sums = not self._rebinds(value)
+            receiver = value.receiver if isinstance(value, Method) else value
+            if isinstance(receiver, Class):
+                instance = self.construct(receiver)
+                function = self.entry_method(instance, value)
+            if isinstance(function, (Method, Function, Instance, Layer)):
+                result = self.invoke(function)
+            else:
+                raise TargetError(f"{self.call.symbol} is {_kind(value)}, which computes nothing", place=str(span or self.module.file.shown))
+        except Raised as raised:
+            error, error_span = str(raised), raised.span or vm.here()
+        except OutOfFuel as stopped:
+            error, error_span = str(stopped), vm.here()
+        if self.unused and not error:
+            name = sorted(self.unused)[0]
+            raise TargetError(f"{self.call.symbol} has no parameter {name}", hint=f"it takes {', '.join(self.known_parameters(value))}")
+        results = tuple(dict.fromkeys(_value(tensor) for tensor in _outputs(result)))
+        graph = OpGraph(tuple(vm.recorder.ops), results, Origin("static", self.call.symbol, "train" if vm.training else "eval"))
+        uncalled = tuple(m for m in vm.modules_built if not m.called and not (isinstance(m, Instance) and m.items is not None))
+        return Run(vm, verify(graph, "static reader"), self.call.symbol, span, error, error_span, uncalled, frozenset(self.optional))
+
+    def _rebinds(self, value: Data) -> bool:
+        """Whether `x += y` makes a new tensor: in all frameworks but PyTorch, whose import tells it."""
+        file = self.module.file
+        return "torch" not in file.text and "tensorflow" in file.text
+
+    # ---- construction
+
+    def construct(self, cls: Class) -> Instance:
+        """An instance of the target's class."""
+        init = cls.lookup("__init__")
+        if init is None or not isinstance(init[1], Function):
+            made = self.vm.call(cls, [], {})
+        else:
+            kwargs, given = self.arguments(init[1], skip=1, calling=False, owner=cls)
+            made = self.vm.call_with_settings(cls, kwargs, given)
+        if not isinstance(made, Instance):
+            raise TargetError(f"{cls.name} is not a class whose instances compute", place=cls.file.shown)
+        return made
+
+    def entry_method(self, instance: Instance, value: Data) -> Data:
+        """What a call of the target runs."""
+        if isinstance(value, Method):
+            return Method(value.function, instance)
+        for base in instance.cls.mro:
+            qualified = base.name if isinstance(base, External) else f"{base.file.module}.{base.name}"
+            for name in dialects.base_methods(qualified) or ():
+                if (found := instance.cls.lookup(name)) is not None and isinstance(found[1], Function):
+                    return Method(found[1], instance)
+        for name in ("forward", "call", "__call__"):
+            if (found := instance.cls.lookup(name)) is not None and isinstance(found[1], Function):
+                return Method(found[1], instance)
+        if instance.items is not None or instance.layer is not None:
+            return instance
+        raise TargetError(
+            f"{instance.cls.name} has no forward, call or __call__",
+            place=instance.cls.file.shown,
+            hint=f"name the method: {self.call.symbol}.METHOD",
+        )
+
+    def invoke(self, function: Data) -> Data:
+        """Call the target."""
+        vm = self.vm
+        if isinstance(function, (Instance, Layer)):
+            return vm.call(function, [self.input("x")], {})
+        plain = function.function if isinstance(function, Method) else function
+        skip = 1 if isinstance(function, Method) else 0
+        kwargs, given = self.arguments(plain, skip=skip, calling=True)
+        positional = [kwargs.pop(p.arg) for p in plain.node.args.posonlyargs[skip:] if p.arg in kwargs]
+        receiver = function.receiver if isinstance(function, Method) else None
+        if isinstance(receiver, Instance):
+            receiver.called = True
+            if is_module(receiver.cls) and not isinstance(receiver.cls.lookup("__call__"), type(None)):
+                return vm.call_with(Method(receiver.cls.lookup("__call__")[1], receiver), positional, kwargs, given)  # type: ignore[index]
+        if isinstance(function, Method):
+            return vm.call_with(function, positional, kwargs, given)
+        from archcheck.frontends.static import calls
+
+        return calls.call(vm, function, positional, kwargs, given)
+
+    # ---- arguments
+
+    def arguments(
+        self, function: Function, *, skip: int, calling: bool, owner: Class | None = None
+    ) -> tuple[dict[str, Data], dict[str | int, tuple[Setting, ...]]]:
+        """Keyword arguments for a constructor or a call, with what decided each."""
+        spec = function.node.args
+        kwargs: dict[str, Data] = {}
+        given: dict[str | int, tuple[Setting, ...]] = {}
+        positional = [*spec.posonlyargs, *spec.args]
+        first_default = len(positional) - len(spec.defaults)
+        rows = [
+            (parameter, spec.defaults[at - first_default] if at >= first_default else None, at >= first_default)
+            for at, parameter in enumerate(positional)
+        ][skip:]
+        rows += [(p, d, d is not None) for p, d in zip(spec.kwonlyargs, spec.kw_defaults, strict=True)]
+        for parameter, default, has_default in rows:
+            name = parameter.arg
+            if name in self.unused:
+                kwargs[name] = self.expression(name, self.unused.pop(name))
+                given[name] = (Setting(name, self.call.arguments[name], None),)
+            elif name in self.attribute_overrides:
+                kwargs[name] = self.attribute_overrides.pop(name)
+                given[name] = (Setting(name, repr(kwargs[name]), None),)
+            elif has_default:
+                if calling and isinstance(default, ast.Constant) and default.value is None:
+                    self.optional.add(name)
+                    if name in self.call.given:
+                        kwargs[name] = self.input(name)
+            else:
+                kwargs[name] = self.required(parameter, function, calling, owner)
+            if name in kwargs:
+                self.override_attributes(kwargs[name])
+        for name in list(self.unused):
+            if spec.kwarg is not None and name not in kwargs and not calling:
+                kwargs[name] = self.expression(name, self.unused.pop(name))
+        return kwargs, given
+
+    def override_attributes(self, value: Data) -> None:
+        """Set what an exploration of flags asks for on a configuration object."""
+        if not isinstance(value, Instance):
+            return
+        for name in list(self.attribute_overrides):
+            plain = name.rpartition(".")[2]
+            if plain in value.attributes or value.cls.lookup(plain) is not None:
+                replaced = self.attribute_overrides.pop(name)
+                self.vm.set(value, plain, replaced)
+                value.settings[plain] = (Setting(name, repr(replaced), None),)
+
+    def required(self, parameter: ast.arg, function: Function, calling: bool, owner: Class | None) -> Data:
+        """An argument that must be given and is not: a tensor, a configuration, or an open value."""
+        name = parameter.arg
+        config = configs.guess(self.vm, parameter, function, owner)
+        if config is not None:
+            return config
+        annotation = "" if parameter.annotation is None else ast.unparse(parameter.annotation)
+        if calling and annotation.split("[")[0].rpartition(".")[2] not in NOT_TENSORS:
+            return self.input(name)
+        return Open(f"{name} is not given", Span(function.file.shown, parameter.lineno, parameter.col_offset + 1), flag=name)
+
+    def input(self, name: str) -> Tensor:
+        """A tensor that the caller gives."""
+        return Tensor(Value(self.vm.recorder.emit("input", (), {"name": name}, place="", span=None)))
+
+    def expression(self, name: str, text: str) -> Data:
+        """The value of `--arg name=text`, evaluated in the module's own words."""
+        try:
+            node = ast.parse(text.strip(), mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            raise TargetError(f"--arg {name}={text}: {error}", hint="give a Python expression in the module's words") from None
+        scope = Scope(self.module.file, self.module.scope)
+        value = self.vm.evaluate(configs.with_names_found(self.vm, node, scope), scope)
+        if isinstance(value, Open):
+            raise TargetError(f"--arg {name}={text}: {value.why}", hint="names are looked up in the target's module and its imports")
+        if isinstance(value, External):
+            raise TargetError(f"--arg {name}={text}: {value.name} is not in the sources read")
+        return value
+
+    def known_parameters(self, value: Data) -> list[str]:
+        function = value.function if isinstance(value, Method) else value
+        functions = [function]
+        if isinstance(function, Class):
+            functions = [found[1] for part in ("__init__", "forward", "call") if (found := function.lookup(part))]
+        return [p.arg for f in functions if isinstance(f, Function) for p in [*f.node.args.args, *f.node.args.kwonlyargs] if p.arg != "self"]
+
+
+def _defined_at(value: Data) -> Span | None:
+    target = value.function if isinstance(value, Method) else value
+    if isinstance(target, (Class, Function)) and target.node is not None:
+        node = target.node
+        decorators = getattr(node, "decorator_list", [])
+        return Span(target.file.shown, node.lineno, node.col_offset + 1) if not decorators or True else None
+    return None
+
+
+def _kind(value: Data) -> str:
+    if isinstance(value, ModuleValue):
+        return "a module"
+    if isinstance(value, (External, Open)):
+        return "not in the sources read"
+    return f"a {type(value).__name__}"
+
+
+def _outputs(result: Data, depth: int = 6) -> list[Tensor]:
+    """The tensors that come out, in order; objects with fields give theirs."""
+    found: list[Tensor] = []
+    if isinstance(result, Instance) and depth:
+        for item in result.attributes.values():
+            found += _outputs(item, depth - 1)
+        if isinstance(result.items, (list, dict)):
+            found += _outputs(result.items, depth - 1)
+    elif isinstance(result, (list, tuple)) and depth:
+        for item in result:
+            found += _outputs(item, depth - 1)
+    elif isinstance(result, dict) and depth:
+        for item in result.values():
+            found += _outputs(item, depth - 1)
+    else:
+        found += [tensor for tensor in flatten_tensors(result) if isinstance(tensor, Tensor)]
+    return found
+
+
+def _value(tensor: Tensor) -> Value:
+    return tensor.value
+
+
+__all__ = ["Call", "Op", "Run", "run"]

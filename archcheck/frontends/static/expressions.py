@@ -1,0 +1,410 @@
+"""Evaluation of expressions."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from archcheck.frontends.static import conditions, names
+from archcheck.frontends.static.machine import flatten_tensors
+from archcheck.frontends.static.values import (
+    Data,
+    External,
+    Function,
+    Instance,
+    Open,
+    Scope,
+    Super,
+    Tensor,
+    Tensors,
+    is_open,
+)
+from archcheck.ir.span import Setting
+
+if TYPE_CHECKING:
+    from archcheck.frontends.static.machine import Machine
+
+
+def evaluate(vm: Machine, node: ast.expr, scope: Scope) -> Data:
+    """The value of `node` in `scope`."""
+    return HANDLERS[type(node)](vm, node, scope)
+
+
+def _constant(vm: Machine, node: ast.Constant, scope: Scope) -> Data:
+    return node.value
+
+
+def _name(vm: Machine, node: ast.Name, scope: Scope) -> Data:
+    return names.load(vm, node.id, scope)
+
+
+def _attribute(vm: Machine, node: ast.Attribute, scope: Scope) -> Data:
+    owner = evaluate(vm, node.value, scope)
+    if isinstance(owner, Instance):
+        settings = owner.settings.get(node.attr)
+        if settings is not None:
+            vm.touch(settings)
+    return vm.get(owner, node.attr)
+
+
+def _subscript(vm: Machine, node: ast.Subscript, scope: Scope) -> Data:
+    return vm.item(evaluate(vm, node.value, scope), evaluate(vm, node.slice, scope))
+
+
+def _slice(vm: Machine, node: ast.Slice, scope: Scope) -> Data:
+    return slice(*(None if part is None else evaluate(vm, part, scope) for part in (node.lower, node.upper, node.step)))
+
+
+def elements(vm: Machine, nodes: list[ast.expr], scope: Scope) -> list[Data]:
+    """The values of `nodes`, starred ones laid out."""
+    found: list[Data] = []
+    for node in nodes:
+        if isinstance(node, ast.Starred):
+            value = evaluate(vm, node.value, scope)
+            if is_open(value):
+                found.append(value if isinstance(value, Open) else vm.open(f"what {value} holds"))
+            else:
+                found.extend(vm.iterate(value))
+        else:
+            found.append(evaluate(vm, node, scope))
+    return found
+
+
+def _tuple(vm: Machine, node: ast.Tuple, scope: Scope) -> Data:
+    return tuple(elements(vm, node.elts, scope))
+
+
+def _list(vm: Machine, node: ast.List, scope: Scope) -> Data:
+    return elements(vm, node.elts, scope)
+
+
+def _set(vm: Machine, node: ast.Set, scope: Scope) -> Data:
+    return _hashed(vm, elements(vm, node.elts, scope))
+
+
+def _hashed(vm: Machine, values: list[Data]) -> Data:
+    try:
+        return set(values)
+    except TypeError:
+        return vm.open("a set of values that are not known")
+
+
+def _dict(vm: Machine, node: ast.Dict, scope: Scope) -> Data:
+    found: dict[Data, Data] = {}
+    for key, item in zip(node.keys, node.values, strict=True):
+        value = evaluate(vm, item, scope)
+        if key is None:
+            inner = value.items if isinstance(value, Instance) else value
+            if isinstance(inner, dict):
+                found.update(inner)
+            continue
+        name = evaluate(vm, key, scope)
+        try:
+            found[name] = value
+        except TypeError:
+            vm.unknown("dict", "a key is not known")
+    return found
+
+
+def _joined(vm: Machine, node: ast.JoinedStr, scope: Scope) -> Data:
+    text = ""
+    for part in node.values:
+        if isinstance(part, ast.Constant):
+            text += str(part.value)
+            continue
+        value = evaluate(vm, part.value, scope) if isinstance(part, ast.FormattedValue) else None
+        if not isinstance(value, (str, int, float)):
+            return vm.open(f"the text {ast.unparse(node)[:60]}")
+        text += repr(value) if isinstance(part, ast.FormattedValue) and part.conversion == ord("r") else str(value)
+    return text
+
+
+def _lambda(vm: Machine, node: ast.Lambda, scope: Scope) -> Data:
+    function = Function(node, scope, "lambda")
+    function.defaults = [evaluate(vm, default, scope) for default in node.args.defaults]
+    function.keyword_defaults = [None if item is None else evaluate(vm, item, scope) for item in node.args.kw_defaults]
+    return function
+
+
+def _conditional(vm: Machine, node: ast.IfExp, scope: Scope) -> Data:
+    mark = len(vm.touched)
+    test = evaluate(vm, node.test, scope)
+    settings = vm.since(mark)
+    chosen = node.body if vm.truth(test, node.test) else node.orelse
+    with vm.decided_by(settings):
+        value = evaluate(vm, chosen, scope)
+    vm.touch(settings)
+    return value
+
+
+def _named(vm: Machine, node: ast.NamedExpr, scope: Scope) -> Data:
+    mark = len(vm.touched)
+    value = evaluate(vm, node.value, scope)
+    settings = vm.since(mark)
+    names.store(scope, node.target.id, value, settings)
+    vm.touch(settings)
+    return value
+
+
+def _boolean(vm: Machine, node: ast.BoolOp, scope: Scope) -> Data:
+    """`and` and `or` with three truths: what is known may decide behind something that is not."""
+    stops_at = isinstance(node.op, ast.Or)
+    undecided: Data = None
+    value: Data = None
+    for part in node.values:
+        value = evaluate(vm, part, scope)
+        if isinstance(value, (Open, External, Tensor, Tensors)):
+            if undecided is None or (isinstance(undecided, Open) and undecided.metadata):
+                undecided = value
+            continue
+        if vm.truth(value, part) == stops_at:
+            return value if undecided is None else stops_at
+    return value if undecided is None else undecided
+
+
+def _unary(vm: Machine, node: ast.UnaryOp, scope: Scope) -> Data:
+    value = evaluate(vm, node.operand, scope)
+    if isinstance(node.op, ast.Not):
+        return conditions.unary_not(vm, value)
+    return conditions.unary(vm, type(node.op), value)
+
+
+def _binary(vm: Machine, node: ast.BinOp, scope: Scope) -> Data:
+    left = evaluate(vm, node.left, scope)
+    right = evaluate(vm, node.right, scope)
+    if isinstance(left, Tensor) or isinstance(right, Tensor):
+        vm.frame.line, vm.frame.column = node.lineno, node.col_offset + 1
+    return conditions.binary(vm, type(node.op), left, right)
+
+
+def _compare(vm: Machine, node: ast.Compare, scope: Scope) -> Data:
+    left = evaluate(vm, node.left, scope)
+    undecided: Data = None
+    for op, item in zip(node.ops, node.comparators, strict=True):
+        right = evaluate(vm, item, scope)
+        if isinstance(op, (ast.Is, ast.IsNot)) and isinstance(item, ast.Constant) and item.value is None:
+            _note_absence(vm, node.left, scope)
+        result = conditions.compare(vm, type(op), left, right)
+        if result is False:
+            return False
+        if result is not True:
+            undecided = result
+        left = right
+    return True if undecided is None else undecided
+
+
+def _note_absence(vm: Machine, node: ast.expr, scope: Scope) -> None:
+    """An argument of the entry whose absence is tested may be given in another run."""
+    if isinstance(node, ast.Name):
+        vm.notes.tested_for_none.setdefault(node.id, vm.at(node))
+
+
+def comprehension(
+    vm: Machine, generators: list[ast.comprehension], scope: Scope, each: Callable[[Scope], None]
+) -> None:
+    """Run `each` in the scope of every combination that the `for` and `if` parts leave."""
+
+    def descend(depth: int, inside: Scope) -> None:
+        if depth == len(generators):
+            vm.step()
+            each(inside)
+            return
+        generator = generators[depth]
+        mark = len(vm.touched)
+        items = vm.iterate(evaluate(vm, generator.iter, inside))
+        settings = vm.since(mark)
+        for item in items[: vm.limits.iterations]:
+            nested = _inner(inside)
+            from archcheck.frontends.static.statements import bind
+
+            bind(vm, generator.target, item, nested, settings)
+            if all(vm.truth(evaluate(vm, test, nested), test) for test in generator.ifs):
+                descend(depth + 1, nested)
+        vm.touch(settings)
+
+    descend(0, _inner(scope))
+
+
+def _inner(scope: Scope) -> Scope:
+    nested = Scope(scope.file, scope)
+    nested.cls, nested.self_value = scope.cls, scope.self_value
+    return nested
+
+
+def _list_comprehension(vm: Machine, node: ast.ListComp | ast.GeneratorExp, scope: Scope) -> Data:
+    found: list[Data] = []
+    comprehension(vm, node.generators, scope, lambda inside: found.append(evaluate(vm, node.elt, inside)))
+    return found
+
+
+def _set_comprehension(vm: Machine, node: ast.SetComp, scope: Scope) -> Data:
+    found: list[Data] = []
+    comprehension(vm, node.generators, scope, lambda inside: found.append(evaluate(vm, node.elt, inside)))
+    return _hashed(vm, found)
+
+
+def _dict_comprehension(vm: Machine, node: ast.DictComp, scope: Scope) -> Data:
+    found: dict[Data, Data] = {}
+
+    def add(inside: Scope) -> None:
+        key = evaluate(vm, node.key, inside)
+        try:
+            found[key] = evaluate(vm, node.value, inside)
+        except TypeError:
+            vm.unknown("dict", "a key is not known")
+
+    comprehension(vm, node.generators, scope, add)
+    return found
+
+
+def _call(vm: Machine, node: ast.Call, scope: Scope) -> Data:
+    if isinstance(node.func, ast.Name) and node.func.id == "super":
+        return _super(vm, node, scope)
+    mark = len(vm.touched)
+    function = evaluate(vm, node.func, scope)
+    chosen = vm.since(mark)  # settings that decided which function this is
+    args = elements(vm, node.args, scope) if node.args else []
+    kwargs: dict[str, Data] = {}
+    for keyword in node.keywords:
+        value = evaluate(vm, keyword.value, scope)
+        if keyword.arg is not None:
+            kwargs[keyword.arg] = value
+            continue
+        inner = value.items if isinstance(value, Instance) else value
+        if isinstance(inner, dict):
+            kwargs.update({key: item for key, item in inner.items() if isinstance(key, str)})
+    passed = vm.since(mark)
+    vm.frame.line, vm.frame.column, vm.frame.call = node.lineno, node.col_offset + 1, node
+    with vm.decided_by(chosen):
+        result = _call_noting(vm, function, args, kwargs, node, scope, passed)
+    if passed and not isinstance(result, (Tensor, Tensors)):
+        vm.touch(passed)
+    return result
+
+
+def _call_noting(
+    vm: Machine,
+    function: Data,
+    args: list[Data],
+    kwargs: dict[str, Data],
+    node: ast.Call,
+    scope: Scope,
+    passed: tuple[Setting, ...],
+) -> Data:
+    """Call, handing over which settings decided each argument."""
+    from archcheck.frontends.static import calls
+
+    vm.step()
+    if passed or any(isinstance(keyword.value, ast.Constant) for keyword in node.keywords):
+        given = calls.argument_settings(vm, node, scope, passed)
+        return calls.call(vm, function, args, kwargs, given)
+    return calls.call(vm, function, args, kwargs)
+
+
+def settings_of(vm: Machine, node: ast.expr, scope: Scope) -> tuple[Setting, ...]:
+    """The settings on which the names and attributes in `node` depend, without evaluating calls in it again."""
+    found: dict[Setting, None] = {}
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Name):
+            at: Scope | None = scope
+            while at is not None and inner.id not in at.vars:
+                at = at.parent
+            if at is not None:
+                found.update(dict.fromkeys(at.settings.get(inner.id, ())))
+        elif isinstance(inner, ast.Attribute) and isinstance(inner.value, (ast.Name, ast.Attribute)):
+            owner = _plain_owner(inner.value, scope)
+            if isinstance(owner, Instance):
+                found.update(dict.fromkeys(owner.settings.get(inner.attr, ())))
+    return tuple(found)
+
+
+def _plain_owner(node: ast.expr, scope: Scope) -> Data:
+    """The value of a dotted name, by look-up alone."""
+    if isinstance(node, ast.Name):
+        at: Scope | None = scope
+        while at is not None and node.id not in at.vars:
+            at = at.parent
+        return None if at is None else at.vars[node.id]
+    if isinstance(node, ast.Attribute):
+        owner = _plain_owner(node.value, scope)
+        return owner.attributes.get(node.attr) if isinstance(owner, Instance) else None
+    return None
+
+
+def _super(vm: Machine, node: ast.Call, scope: Scope) -> Data:
+    at: Scope | None = scope
+    while at is not None and at.cls is None:
+        at = at.parent
+    if node.args:
+        cls = evaluate(vm, node.args[0], scope)
+        receiver = evaluate(vm, node.args[1], scope) if len(node.args) > 1 else at.self_value if at else None
+        return Super(cls, receiver) if not is_open(cls) else cls
+    if at is None or at.cls is None:
+        return vm.open("super() outside of a method")
+    return Super(at.cls, at.self_value)
+
+
+def _yield(vm: Machine, node: ast.Yield, scope: Scope) -> Data:
+    value = None if node.value is None else evaluate(vm, node.value, scope)
+    at: Scope | None = scope
+    while at is not None and at.yields is None:
+        at = at.parent
+    if at is not None and at.yields is not None:
+        at.yields.append(value)
+    return None
+
+
+def _yield_from(vm: Machine, node: ast.YieldFrom, scope: Scope) -> Data:
+    values = vm.iterate(evaluate(vm, node.value, scope))
+    at: Scope | None = scope
+    while at is not None and at.yields is None:
+        at = at.parent
+    if at is not None and at.yields is not None:
+        at.yields.extend(values)
+    return None
+
+
+def _await(vm: Machine, node: ast.Await, scope: Scope) -> Data:
+    return evaluate(vm, node.value, scope)
+
+
+def _starred(vm: Machine, node: ast.Starred, scope: Scope) -> Data:
+    return evaluate(vm, node.value, scope)
+
+
+def _formatted(vm: Machine, node: ast.FormattedValue, scope: Scope) -> Data:
+    return evaluate(vm, node.value, scope)
+
+
+HANDLERS: dict[type[ast.expr], Callable[..., Data]] = {
+    ast.Constant: _constant,
+    ast.Name: _name,
+    ast.Attribute: _attribute,
+    ast.Subscript: _subscript,
+    ast.Slice: _slice,
+    ast.Tuple: _tuple,
+    ast.List: _list,
+    ast.Set: _set,
+    ast.Dict: _dict,
+    ast.JoinedStr: _joined,
+    ast.FormattedValue: _formatted,
+    ast.Lambda: _lambda,
+    ast.IfExp: _conditional,
+    ast.NamedExpr: _named,
+    ast.BoolOp: _boolean,
+    ast.UnaryOp: _unary,
+    ast.BinOp: _binary,
+    ast.Compare: _compare,
+    ast.ListComp: _list_comprehension,
+    ast.GeneratorExp: _list_comprehension,
+    ast.SetComp: _set_comprehension,
+    ast.DictComp: _dict_comprehension,
+    ast.Call: _call,
+    ast.Yield: _yield,
+    ast.YieldFrom: _yield_from,
+    ast.Await: _await,
+    ast.Starred: _starred,
+}  # each handler takes the node type that it is listed under
+
+__all__ = ["comprehension", "elements", "evaluate", "flatten_tensors"]

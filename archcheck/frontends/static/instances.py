@@ -1,0 +1,228 @@
+"""Construction: instances of classes that are read, of library layers, of containers."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from archcheck.frontends import dialects
+from archcheck.frontends.static import rows
+from archcheck.frontends.static.attributes import adopt, is_module
+from archcheck.frontends.static.machine import Raised
+from archcheck.frontends.static.values import (
+    Class,
+    Data,
+    Function,
+    Instance,
+    Layer,
+    Method,
+    Native,
+    Open,
+    Scope,
+    is_open,
+)
+from archcheck.ir.span import Setting, Span
+
+if TYPE_CHECKING:
+    from archcheck.frontends.dialects.table import LayerRow
+    from archcheck.frontends.static.calls import Given
+    from archcheck.frontends.static.machine import Machine
+
+
+def instantiate(
+    vm: Machine, cls: Class, args: list[Data], kwargs: dict[str, Data], given: Given | None = None
+) -> Data:
+    """An instance of `cls`, its constructor evaluated."""
+    if _is_enum(cls):
+        return args[0] if args else vm.open(f"which {cls.name}")
+    instance = Instance(cls)
+    _take_library_form(vm, instance)
+    if is_module(cls):
+        vm.modules_built.append(instance)
+    init = cls.lookup("__init__")
+    if init is not None and isinstance(init[1], Function):
+        vm.call_with(Method(init[1], instance), args, kwargs, given)
+    elif cls.fields or any(isinstance(base, Class) and base.fields for base in cls.mro):
+        fill_fields(vm, instance, args, kwargs, given)
+    else:
+        initialise_from_library(vm, instance, args, kwargs)
+    return instance
+
+
+def _is_enum(cls: Class) -> bool:
+    return any(base.startswith("enum.") for base in cls.externals)
+
+
+def _take_library_form(vm: Machine, instance: Instance) -> None:
+    """Give an instance the storage of the library class that it extends."""
+    for base in instance.cls.externals:
+        form = dialects.container(base)
+        if form is not None:
+            instance.items = {} if form == "mapping" else []
+            return
+        if base in ("collections.OrderedDict", "collections.UserDict", "builtins.dict", "collections.defaultdict"):
+            instance.items = {}
+            return
+        if base in ("builtins.list", "collections.UserList"):
+            instance.items = []
+            return
+    for native in instance.cls.bases:
+        if isinstance(native, Native) and native.name in ("dict", "list"):
+            instance.items = {} if native.name == "dict" else []
+
+
+def initialise_from_library(vm: Machine, instance: Instance, args: list[Data], kwargs: dict[str, Data]) -> None:
+    """What a library's `__init__` does to an instance of a class that extends it."""
+    if instance.items is not None:
+        fill_container(vm, instance, args, kwargs)
+        return
+    for base in instance.cls.externals:
+        row = dialects.layer(base)
+        if row is not None:
+            arguments = rows.bind_init(vm, row, args, kwargs)
+            instance.layer = Layer(row, base, arguments, vm.here(), owner=instance.owner)
+            return
+
+
+def fill_fields(
+    vm: Machine, instance: Instance, args: list[Data], kwargs: dict[str, Data], given: Given | None
+) -> None:
+    """The constructor that a dataclass has: one argument for each annotated name, defaults from the class body."""
+    cls = instance.cls
+    rest = dict(kwargs)
+    position = 0
+    mapping = cls.lookup("attribute_map")
+    renamed = mapping[1] if mapping is not None and isinstance(mapping[1], dict) else {}
+    for old, new in renamed.items():
+        if old in rest and isinstance(new, str):
+            rest.setdefault(new, rest.pop(old))
+    for name, (owner, node) in _fields(cls).items():
+        settings: tuple[Setting, ...] = ()
+        if position < len(args):
+            value = args[position]
+            settings = (given or {}).get(position, ())
+        elif name in rest:
+            value = rest.pop(name)
+            settings = (given or {}).get(name, ())
+        else:
+            value = _field_default(vm, owner, name, node)
+            settings = _field_setting(owner, name, value, node)
+        position += 1
+        instance.attributes[name] = value
+        if settings:
+            instance.settings[name] = settings
+    after = cls.lookup("__post_init__")
+    if after is not None and isinstance(after[1], Function):
+        takes_rest = after[1].node.args.kwarg is not None
+        try:
+            vm.call(Method(after[1], instance), [], rest if takes_rest else {})
+        except Raised as error:
+            vm.unknown(f"{cls.name}.__post_init__", str(error))
+    for name, value in rest.items():
+        instance.attributes.setdefault(name, value)
+
+
+def _fields(cls: Class) -> dict[str, tuple[Class, ast.AnnAssign]]:
+    """Annotated names of a class and its bases, base first, as a dataclass orders them."""
+    found: dict[str, tuple[Class, ast.AnnAssign]] = {}
+    for base in reversed(cls.mro):
+        if isinstance(base, Class):
+            for name, node in base.fields.items():
+                if "ClassVar" not in ast.unparse(node.annotation):
+                    found[name] = (base, node)
+            for name in base.scope.vars:
+                if name in found and name not in base.fields and found[name][0] is not base:
+                    found[name] = (base, found[name][1])  # a plain assignment overrides the default
+    return found
+
+
+def _field_default(vm: Machine, owner: Class, name: str, node: ast.AnnAssign) -> Data:
+    if name not in owner.scope.vars:
+        return vm.open(f"{owner.name}.{name} is not set", flag=name)
+    value = owner.scope.vars[name]
+    if isinstance(node.value, ast.Call) and ast.unparse(node.value.func).rpartition(".")[2] in ("field", "Field"):
+        scope = Scope(owner.file, owner.scope)
+        for keyword in node.value.keywords:
+            if keyword.arg == "default":
+                return vm.evaluate(keyword.value, scope)
+            if keyword.arg in ("default_factory", "factory"):
+                return vm.call(vm.evaluate(keyword.value, scope), [], {})
+        return vm.open(f"{owner.name}.{name} is not set", flag=name)
+    if isinstance(value, (list, dict)):
+        return value.copy()
+    return value
+
+
+def _field_setting(owner: Class, name: str, value: Data, node: ast.AnnAssign) -> tuple[Setting, ...]:
+    if isinstance(value, (Open, Instance, list, dict)):
+        return ()
+    place = node.value or node
+    span = Span(
+        owner.file.shown, node.lineno, node.col_offset + 1, place.end_lineno or 0, (place.end_col_offset or 0) + 1
+    )
+    return (Setting(name, repr(value), span),)
+
+
+def library_layer(vm: Machine, name: str, row: LayerRow, args: list[Data], kwargs: dict[str, Data]) -> Data:
+    """A layer of a library, with its arguments bound to their names."""
+    layer = Layer(row, name, rows.bind_init(vm, row, args, kwargs), vm.here())
+    vm.modules_built.append(layer)
+    return layer
+
+
+def container(vm: Machine, name: str, args: list[Data], kwargs: dict[str, Data]) -> Data:
+    """A library's container of modules."""
+    form = dialects.container(name)
+    cls = _container_class(vm, name)
+    instance = Instance(cls, items={} if form == "mapping" else [])
+    fill_container(vm, instance, args, kwargs)
+    return instance
+
+
+def _container_class(vm: Machine, name: str) -> Class:
+    """A class that stands for a library's container: one for each name."""
+    found = vm.container_classes.get(name)
+    if found is None:
+        from archcheck.frontends.static.values import External
+
+        scope = Scope(vm.frame.file)
+        found = vm.container_classes[name] = Class(name.rpartition(".")[2], (External(name),), scope, None)
+    return found
+
+
+def fill_container(vm: Machine, instance: Instance, args: list[Data], kwargs: dict[str, Data]) -> None:
+    """Put what a container's constructor is given into it."""
+    form = next((form for base in instance.cls.externals if (form := dialects.container(base))), None)
+    given = args[0] if len(args) == 1 else None
+    if isinstance(given, Instance) and given.items is not None:
+        given = given.items
+    if isinstance(instance.items, dict):
+        if isinstance(given, dict):
+            instance.items.update(given)
+        elif isinstance(given, (list, tuple)):
+            instance.items.update({pair[0]: pair[1] for pair in given if isinstance(pair, (list, tuple)) and len(pair) == 2})
+        elif is_open(given):
+            vm.unknown(instance.cls.name, "what it holds is not known")
+        instance.items.update(kwargs)
+    elif form == "sequential":
+        if isinstance(given, dict):
+            for key, value in given.items():
+                adopt(instance, str(key), value)
+            instance.items.extend(given.values())
+        elif isinstance(given, (list, tuple)):
+            instance.items.extend(given)
+        else:
+            instance.items.extend(args)
+    elif args:
+        first = kwargs.get("modules", args[0])
+        instance.items.extend(vm.iterate(first))
+    elif "modules" in kwargs:
+        instance.items.extend(vm.iterate(kwargs["modules"]))
+    number_items(instance)
+
+
+def number_items(instance: Instance) -> None:
+    """Give each item of a container its place in the module tree."""
+    pairs = instance.items.items() if isinstance(instance.items, dict) else enumerate(instance.items)
+    for key, value in pairs:
+        adopt(instance, str(key), value)

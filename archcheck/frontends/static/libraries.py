@@ -1,0 +1,459 @@
+"""What libraries' names do that record no op: bookkeeping of modules, the standard library's small functions.
+
+Ops are the business of the dialect tables. Here stand the names that move values about: `functools.partial`,
+`register_buffer`, checkpointing, `tf.get_variable`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from archcheck.frontends import dialects
+from archcheck.frontends.static.machine import flatten_tensors, place_of
+from archcheck.frontends.static.values import (
+    Class,
+    Data,
+    External,
+    Function,
+    Instance,
+    Layer,
+    Method,
+    Native,
+    Open,
+    Partial,
+    Scope,
+    Tensor,
+    Tensors,
+    is_open,
+)
+from archcheck.ir.graph import Value
+from archcheck.ir.span import Setting
+
+if TYPE_CHECKING:
+    from archcheck.frontends.static.machine import Machine
+
+Args = list[Data]
+Kwargs = dict[str, Data]
+Handler = Callable[["Machine", Args, Kwargs], Data]
+Bookkeeping = Callable[["Machine", "Instance | Layer", Args, Kwargs], Data]
+
+# ---- modules
+
+
+def learned(vm: Machine, name: str, attributes: dict[str, Data] | None = None) -> Tensor:
+    """A learned tensor."""
+    tensor = vm.emit("parameter", (), {"name": name, **(attributes or {})})
+    tensor.learned = True
+    return tensor
+
+
+def _parameter(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    shape = None
+    if args and isinstance(args[0], Tensor):
+        producer = vm.recorder.by_path.get(args[0].value.op)
+        shape = producer.attr("shape") if producer is not None else None
+    return learned(vm, "", {} if shape is None else {"shape": shape})
+
+
+def _register(vm: Machine, module: Instance | Layer, args: Args, kwargs: Kwargs) -> None:
+    name = args[0] if args else kwargs.get("name")
+    value = args[1] if len(args) > 1 else kwargs.get("tensor", kwargs.get("param", kwargs.get("module")))
+    if isinstance(name, str):
+        vm.set(module, name, value)
+
+
+def _itself(vm: Machine, module: Instance | Layer, args: Args, kwargs: Kwargs) -> Data:
+    return module
+
+
+def _nothing_of(vm: Machine, module: Instance | Layer, args: Args, kwargs: Kwargs) -> None:
+    return None
+
+
+def _weights_of(vm: Machine, module: Instance | Layer, args: Args, kwargs: Kwargs) -> Data:
+    return [vm.open("a weight of a module", metadata=True)]
+
+
+def _children(vm: Machine, module: Instance | Layer, args: Args, kwargs: Kwargs) -> Data:
+    if not isinstance(module, Instance):
+        return []
+    held = list(module.attributes.values())
+    if module.items is not None:
+        held = list(module.items.values()) if isinstance(module.items, dict) else list(module.items)
+    return [value for value in held if isinstance(value, (Instance, Layer))]
+
+
+def _named_children(vm: Machine, module: Instance | Layer, args: Args, kwargs: Kwargs) -> Data:
+    if not isinstance(module, Instance):
+        return []
+    held = module.attributes if module.items is None else module.items
+    pairs = held.items() if isinstance(held, dict) else enumerate(held)
+    return [(str(name), value) for name, value in pairs if isinstance(value, (Instance, Layer))]
+
+
+def _submodule(vm: Machine, module: Instance | Layer, args: Args, kwargs: Kwargs) -> Data:
+    value: Data = module
+    for part in str(args[0]).split("."):
+        value = vm.item(value, int(part)) if part.isdigit() else vm.get(value, part)
+    return value
+
+
+def _empty(vm: Machine, module: Instance | Layer, args: Args, kwargs: Kwargs) -> Data:
+    return []
+
+
+def _add_weight(vm: Machine, module: Instance | Layer, args: Args, kwargs: Kwargs) -> Data:
+    name = kwargs.get("name", args[0] if args and isinstance(args[0], str) else "weight")
+    return learned(vm, f"{place_of(module)}.{name}")
+
+
+MODULE_ATTRIBUTES: dict[str, Bookkeeping] = {
+    "register_buffer": _register,
+    "register_parameter": _register,
+    "register_module": _register,
+    "add_module": _register,
+    "add_weight": _add_weight,
+    "apply": _itself,
+    "eval": _itself,
+    "train": _itself,
+    "to": _itself,
+    "half": _itself,
+    "float": _itself,
+    "cuda": _itself,
+    "cpu": _itself,
+    "bfloat16": _itself,
+    "requires_grad_": _itself,
+    "to_empty": _itself,
+    "compile": _nothing_of,
+    "build": _nothing_of,
+    "zero_grad": _nothing_of,
+    "extra_repr": _nothing_of,
+    "reset_parameters": _nothing_of,
+    "register_forward_hook": _nothing_of,
+    "register_forward_pre_hook": _nothing_of,
+    "register_full_backward_hook": _nothing_of,
+    "register_load_state_dict_post_hook": _nothing_of,
+    "register_state_dict_pre_hook": _nothing_of,
+    "_register_load_state_dict_pre_hook": _nothing_of,
+    "_register_state_dict_hook": _nothing_of,
+    "load_state_dict": _nothing_of,
+    "state_dict": _empty,
+    "parameters": _weights_of,
+    "buffers": _empty,
+    "named_parameters": _empty,
+    "named_buffers": _empty,
+    "named_modules": _empty,
+    "modules": _children,
+    "children": _children,
+    "named_children": _named_children,
+    "get_submodule": _submodule,
+    "_get_name": _nothing_of,
+}
+
+# ---- names of libraries
+
+
+def _partial(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    return Partial(args[0], tuple(args[1:]), kwargs)
+
+
+def _first(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    return args[0] if args else Native("decorator", _first)
+
+
+def _copied(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    """A copy; modules are copied with what they hold, so that each has a place of its own."""
+    return copy_value(args[0], {})
+
+
+def copy_value(value: Data, seen: dict[int, Data]) -> Data:
+    """A deep copy of modules, lists and dicts; tensors, classes and functions are shared."""
+    if id(value) in seen:
+        return seen[id(value)]
+    if isinstance(value, Layer):
+        made = Layer(value.row, value.name, dict(value.arguments), value.span)
+        made.attributes = {name: item for name, item in value.attributes.items() if not isinstance(item, Tensor)}
+        seen[id(value)] = made
+        return made
+    if isinstance(value, Instance):
+        twin = Instance(value.cls, settings=dict(value.settings))
+        seen[id(value)] = twin
+        twin.attributes = {name: copy_value(item, seen) for name, item in value.attributes.items()}
+        twin.items = copy_value(value.items, seen)
+        twin.layer = copy_value(value.layer, seen)
+        for item in [*twin.attributes.items(), *_numbered(twin.items)]:
+            if isinstance(item[1], (Instance, Layer)) and item[1].owner is None:
+                item[1].owner = (twin, str(item[0]))
+        return twin
+    if isinstance(value, list):
+        copied = seen[id(value)] = [copy_value(item, seen) for item in value]
+        return copied
+    if isinstance(value, tuple) and type(value) is tuple:
+        return tuple(copy_value(item, seen) for item in value)
+    if isinstance(value, dict):
+        copied_dict = seen[id(value)] = {key: copy_value(item, seen) for key, item in value.items()}
+        return copied_dict
+    return value
+
+
+def _numbered(items: Data) -> list[tuple[Data, Data]]:
+    if isinstance(items, dict):
+        return list(items.items())
+    return list(enumerate(items)) if isinstance(items, list) else []
+
+
+def _checkpointed(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    """Gradient checkpointing computes what the function computes."""
+    own = {"use_reentrant", "preserve_rng_state", "context_fn", "determinism_check", "debug"}
+    return vm.call(args[0], args[1:], {key: value for key, value in kwargs.items() if key not in own})
+
+
+def _mapping(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    made: dict[Data, Data] = {}
+    source = args[0] if args else None
+    if isinstance(source, Instance):
+        source = source.items
+    if isinstance(source, dict):
+        made.update(source)
+    elif isinstance(source, (list, tuple)):
+        made.update({pair[0]: pair[1] for pair in source if isinstance(pair, (list, tuple)) and len(pair) == 2})
+    made.update(kwargs)
+    return made
+
+
+def _default_mapping(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    return {}
+
+
+def _sequence(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    return vm.iterate(args[0]) if args else []
+
+
+def _chain(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    return [item for argument in args for item in vm.iterate(argument)]
+
+
+def _repeat(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    count = args[1] if len(args) > 1 else kwargs.get("times")
+    return [args[0]] * (count if isinstance(count, int) else 1)
+
+
+def _product(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    import itertools
+
+    return list(itertools.islice(itertools.product(*(vm.iterate(argument) for argument in args)), 4096))
+
+
+def _reduce(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    values = vm.iterate(args[1])
+    total = args[2] if len(args) > 2 else values.pop(0) if values else vm.open("reduce over nothing")
+    for value in values:
+        total = vm.call(args[0], [total, value], {})
+    return total
+
+
+def _signature(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    """`inspect.signature`: an object whose `parameters` has the names."""
+    function = args[0].function if isinstance(args[0], Method) else args[0]
+    if isinstance(function, Class):
+        found = function.lookup("__init__")
+        function = found[1] if found else None
+    elif isinstance(function, Instance):
+        found = function.cls.lookup("forward")
+        function = found[1] if found else None
+    if not isinstance(function, Function):
+        return vm.open("the signature of something that is not read", metadata=True)
+    spec = function.node.args
+    names = [parameter.arg for parameter in [*spec.posonlyargs, *spec.args, *spec.kwonlyargs]]
+    made = Instance(Class("Signature", (), Scope(function.file), None))
+    made.attributes["parameters"] = {name: vm.open("a parameter", metadata=True) for name in names if name != "self"}
+    made.attributes["args"] = names
+    return made
+
+
+def _number(name: str) -> Handler:
+    plain = getattr(math, name)
+
+    def number(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+        if any(isinstance(value, (Tensor, Tensors)) for value in args):
+            return vm.open(f"math.{name} of a tensor", metadata=True)
+        unknown = next((value for value in args if not isinstance(value, (int, float, list, tuple))), None)
+        if unknown is not None:
+            return unknown if isinstance(unknown, Open) else vm.open(f"math.{name} of {unknown}", metadata=True)
+        try:
+            return plain(*args)
+        except (TypeError, ValueError, ArithmeticError):
+            return vm.open(f"math.{name} of {args}")
+
+    return number
+
+
+def _numpy_number(name: str) -> Handler:
+    inner = _number(name)
+
+    def number(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+        if len(args) == 1 and isinstance(args[0], (int, float)):
+            return inner(vm, args, kwargs)
+        return vm.open(f"numpy.{name}", metadata=True)
+
+    return number
+
+
+
+
+def _linspace(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    """`linspace` and `arange` keep the numbers, which code turns into lists (drop-path rates, layer indices)."""
+    start, stop = args[0], args[1] if len(args) > 1 else kwargs.get("end", kwargs.get("stop"))
+    steps = args[2] if len(args) > 2 else kwargs.get("steps", kwargs.get("num", 50))
+    tensor = vm.emit("constant", (), {"value": "linspace"})
+    if all(isinstance(value, (int, float)) for value in (start, stop)) and isinstance(steps, int) and 0 < steps <= 4096:
+        step = (stop - start) / (steps - 1) if steps > 1 else 0.0
+        tensor.data = [start + step * at for at in range(steps)]
+    return tensor
+
+
+def _tensor_list(vm: Machine, tensor: Tensor, args: Args, kwargs: Kwargs) -> Data:
+    if tensor.data is not None:
+        return tensor.data
+    return vm.open("the content of a tensor", metadata=True)
+
+
+def _count(vm: Machine, tensor: Tensor, args: Args, kwargs: Kwargs) -> Data:
+    return vm.open("a number of a tensor", metadata=True)
+
+
+TENSOR_METHODS: dict[str, Callable[[Machine, Tensor, Args, Kwargs], Data]] = {
+    "tolist": _tensor_list,
+    "item": lambda vm, tensor, args, kwargs: vm.open("the content of a tensor", metadata=True),
+    "size": _count,
+    "dim": _count,
+    "numel": _count,
+    "backward": lambda vm, tensor, args, kwargs: None,
+    "register_hook": lambda vm, tensor, args, kwargs: None,
+    "set_shape": lambda vm, tensor, args, kwargs: None,
+}
+
+
+def _get_variable(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    name = args[0] if args else kwargs.get("name", "")
+    return learned(vm, name if isinstance(name, str) else "")
+
+
+def _hparams(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    """An object of named values, as `HParams`, `SimpleNamespace` and `argparse.Namespace` are."""
+    made = Instance(Class("HParams", (), Scope(vm.frame.file), None))
+    for name, value in kwargs.items():
+        made.attributes[name] = value
+        if value is None or isinstance(value, (bool, int, float, str)):
+            made.settings[name] = (Setting(f"hparams.{name}", repr(value), vm.keyword_span(name), vm.trail()[:-1]),)
+    for method in ("add_hparam", "set_hparam"):
+        made.attributes[method] = Native(method, lambda machine, a, k: _set_hparam(machine, made, a, k))
+    made.attributes["values"] = Native("values", lambda machine, a, k: _plain_values(made))
+    made.attributes["get"] = Native("get", lambda machine, a, k: machine.get(made, a[0], a[1] if len(a) > 1 else None))
+    made.attributes["override_from_dict"] = Native("override_from_dict", lambda machine, a, k: _override(machine, made, a[0]))
+    made.attributes["parse"] = Native("parse", lambda machine, a, k: _parse_hparams(machine, made, a[0]))
+    return made
+
+
+def _set_hparam(vm: Machine, made: Instance, args: Args, kwargs: Kwargs) -> None:
+    name = args[0] if args else kwargs.get("name")
+    value = args[1] if len(args) > 1 else kwargs.get("value")
+    if isinstance(name, str):
+        made.attributes[name] = value
+        made.settings[name] = (Setting(f"hparams.{name}", repr(value), vm.here(), vm.trail()[:-1]),)
+
+
+def _plain_values(made: Instance) -> dict[str, Data]:
+    return {name: value for name, value in made.attributes.items() if not isinstance(value, Native)}
+
+
+def _override(vm: Machine, made: Instance, values: Data) -> Data:
+    if isinstance(values, dict):
+        for name, value in values.items():
+            _set_hparam(vm, made, [name, value], {})
+    return made
+
+
+def _parse_hparams(vm: Machine, made: Instance, text: Data) -> Data:
+    import ast
+
+    if isinstance(text, str):
+        for part in filter(None, text.split(",")):
+            name, _, value = part.partition("=")
+            try:
+                parsed = ast.literal_eval(value)
+            except (ValueError, SyntaxError):
+                parsed = value
+            _set_hparam(vm, made, [name.strip(), parsed], {})
+    return made
+
+
+def _cond(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    """`tf.cond`: both sides are functions; which one runs is decided by a tensor."""
+    bound = dict(zip(("pred", "true_fn", "false_fn"), args, strict=False)) | kwargs
+    true_fn, false_fn = bound.get("true_fn", bound.get("fn1")), bound.get("false_fn", bound.get("fn2"))
+    pred = bound.get("pred")
+    if isinstance(pred, bool):
+        return vm.call(true_fn if pred else false_fn, [], {})
+    vm.assume("the condition of a tf.cond is false")
+    return vm.call(false_fn, [], {})
+
+
+def _environment(why: str) -> Handler:
+    return lambda vm, args, kwargs: vm.open(why, metadata=True)
+
+
+def _yes(vm: Machine, args: Args, kwargs: Kwargs) -> bool:
+    return True
+
+
+def _version(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    return vm.open("a version", metadata=True)
+
+
+LIBRARY: dict[str, Handler] = {
+    "functools.partial": _partial,
+    "functools.reduce": _reduce,
+    "functools.wraps": _first,
+    "functools.lru_cache": _first,
+    "functools.cache": _first,
+    "copy.copy": _copied,
+    "copy.deepcopy": _copied,
+    "collections.OrderedDict": _mapping,
+    "collections.defaultdict": _default_mapping,
+    "collections.deque": _sequence,
+    "collections.namedtuple": _environment("a named tuple"),
+    "itertools.chain": _chain,
+    "itertools.chain.from_iterable": lambda vm, args, kwargs: _chain(vm, vm.iterate(args[0]), {}),
+    "itertools.repeat": _repeat,
+    "itertools.product": _product,
+    "inspect.signature": _signature,
+    "inspect.getfullargspec": _signature,
+    "typing.cast": lambda vm, args, kwargs: args[1],
+    "types.SimpleNamespace": _hparams,
+    "argparse.Namespace": _hparams,
+    "six.moves.range": lambda vm, args, kwargs: range(*args) if all(isinstance(a, int) for a in args) else vm.open("a range", metadata=True),
+    "six.moves.xrange": lambda vm, args, kwargs: range(*args) if all(isinstance(a, int) for a in args) else vm.open("a range", metadata=True),
+    "six.moves.zip": lambda vm, args, kwargs: list(zip(*(vm.iterate(a) for a in args), strict=False)),
+    "six.iteritems": lambda vm, args, kwargs: list(args[0].items()) if isinstance(args[0], dict) else vm.open("items"),
+    "six.itervalues": lambda vm, args, kwargs: list(args[0].values()) if isinstance(args[0], dict) else vm.open("values"),
+    "torch.nn.Parameter": _parameter,
+    "torch.nn.Buffer": lambda vm, args, kwargs: args[0] if args else None,
+    "torch.linspace": _linspace,
+    "numpy.linspace": _linspace,
+    "torch.utils.checkpoint.checkpoint": _checkpointed,
+    "torch.cond": _cond,
+    "tensorflow.cond": _cond,
+    "tensorflow.get_variable": _get_variable,
+    "tensorflow.Variable": _get_variable,
+    "tensorflow.contrib.training.HParams": _hparams,
+    "os.environ.get": _environment("an environment variable"),
+    "os.getenv": _environment("an environment variable"),
+}
+LIBRARY.update({f"math.{name}": _number(name) for name in dir(math) if callable(getattr(math, name)) and name[0] != "_"})
+LIBRARY.update({f"numpy.{name}": _numpy_number(name) for name in ("sqrt", "log", "log2", "exp", "ceil", "floor", "prod")})
+CONSTANTS: dict[str, Data] = {"math.pi": math.pi, "math.inf": math.inf, "math.e": math.e, "numpy.pi": math.pi, "numpy.inf": math.inf}
+
+__all__ = ["CONSTANTS", "LIBRARY", "MODULE_ATTRIBUTES", "TENSOR_METHODS", "External", "dialects", "flatten_tensors", "is_open", "Value"]

@@ -1,0 +1,327 @@
+"""The partial evaluator's state, and the few operations through which its parts reach each other.
+
+Reading a model means evaluating its code over symbolic tensors: numbers, strings and containers are computed, tensors
+only recorded. What cannot be computed is an `Open` value that says why. Nothing of the code ever runs.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from archcheck.frontends.static.library import Library, SourceFile
+from archcheck.frontends.static.recorder import Control, Recorder
+from archcheck.frontends.static.values import (
+    Class,
+    Data,
+    External,
+    Function,
+    Instance,
+    Layer,
+    Method,
+    ModuleValue,
+    Open,
+    Scope,
+    Tensor,
+    Tensors,
+)
+from archcheck.ir.graph import Value
+from archcheck.ir.span import Setting, Span, Step
+
+
+class OutOfFuel(Exception):
+    """Evaluation took more steps or calls than it may; what was recorded so far is not the whole model."""
+
+
+class Raised(Exception):
+    """The code that is read raised an exception."""
+
+    def __init__(self, name: str, message: str, span: Span | None) -> None:
+        super().__init__(f"{name}: {message}" if message else name)
+        self.name = name
+        self.message = message
+        self.span = span
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much evaluation may cost before it gives up; far above what any released model needs."""
+
+    steps: int = 3_000_000
+    depth: int = 120
+    iterations: int = 4096
+    forks: int = 16
+
+
+@dataclass(slots=True)
+class Frame:
+    """A function of the code that is read, running."""
+
+    function: str
+    file: SourceFile
+    line: int
+    column: int = 1
+    place: str = ""  # module path of the instance whose method runs
+    control: Control | None = None  # where the frame began, to tell its own decisions from its caller's
+    receiver: Data = None  # the instance whose method runs
+    call: ast.Call | None = None  # the call that it has reached
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """An open condition that was decided one way, to be tried the other way in another run."""
+
+    flag: str  # what would decide it, as a user would pass it
+    value: bool  # the truth that was assumed for the flag's test
+    why: str
+    span: Span | None
+
+
+@dataclass
+class Notes:
+    """What a reader must know about one evaluation."""
+
+    assumptions: dict[str, Span | None] = field(default_factory=dict)
+    unknowns: dict[tuple[str, str], Span | None] = field(default_factory=dict)  # (what, why)
+    consulted: dict[str, Setting] = field(default_factory=dict)  # settings on which control depended
+    tested_for_none: dict[str, Span | None] = field(default_factory=dict)  # arguments whose absence decided something
+
+
+class Machine:
+    """One evaluation.
+
+    Args:
+        library: where sources are found.
+        training: whether modules are in training mode, in which dropout is active.
+        decisions: truths of the first open conditions, in the order in which they are met.
+        overrides: setting -> value that replaces what the code sets, to look at a flag's other side.
+        limits: bounds on the work.
+        own_package: top-level package that the target belongs to; it is read even if a dialect speaks for it.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        *,
+        training: bool = True,
+        decisions: tuple[bool, ...] = (),
+        overrides: Mapping[str, Data] | None = None,
+        limits: Limits | None = None,
+        own_package: str = "",
+    ) -> None:
+        self.library = library
+        self.training = training
+        self.decisions = decisions
+        self.overrides = dict(overrides or {})
+        self.limits = limits or Limits()
+        self.recorder = Recorder()
+        self.notes = Notes()
+        self.taken: list[Decision] = []
+        self.decided: dict[str, bool] = {}
+        self.frames: list[Frame] = []
+        self.touched: list[Setting] = []  # settings that the expression being evaluated has read
+        self.control: Control | None = None
+        self.steps = 0
+        self.modules: dict[str, ModuleValue] = {}
+        self.modules_built: list[Instance | Layer] = []  # in the order of construction, to find those never called
+        self.opened = {own_package} if own_package else set()  # namespaces whose sources are read all the same
+        self.container_classes: dict[str, Class] = {}
+        self.trying = 0  # try blocks around, whose handlers must see what is raised
+        self.contain_below = 1  # a function this deep or less lets exceptions through
+        self.inplace_sums = True  # `x += y` changes the tensor itself, as in PyTorch; TensorFlow binds the name anew
+
+    # ---- the parts, imported late because they import this module
+
+    def execute(self, body: list[ast.stmt], scope: Scope) -> Data:
+        return statements.execute(self, body, scope)
+
+    def evaluate(self, node: ast.expr, scope: Scope) -> Data:
+        return expressions.evaluate(self, node, scope)
+
+    def call(self, function: Data, args: list[Data], kwargs: dict[str, Data]) -> Data:
+        return calls.call(self, function, args, kwargs)
+
+    def call_with(
+        self, method: Method, args: list[Data], kwargs: dict[str, Data], given: calls.Given | None
+    ) -> Data:
+        return calls.call(self, method, args, kwargs, given)
+
+    def call_with_settings(self, cls: Class, kwargs: dict[str, Data], given: calls.Given) -> Data:
+        return calls.call(self, cls, [], kwargs, given)
+
+    def get(self, owner: Data, name: str, default: Data = ...) -> Data:
+        return attributes.get(self, owner, name, default)
+
+    def set(self, owner: Data, name: str, value: Data) -> None:
+        attributes.assign(self, owner, name, value)
+
+    def item(self, owner: Data, index: Data) -> Data:
+        return attributes.item(self, owner, index)
+
+    def truth(self, value: Data, test: ast.expr | None = None) -> bool:
+        return conditions.truth(self, value, test)
+
+    def iterate(self, value: Data) -> list[Data]:
+        return conditions.iterate(self, value)
+
+    def module(self, dotted: str) -> ModuleValue | None:
+        return names.module(self, dotted)
+
+    # ---- places
+
+    def frame_receiver(self) -> Data:
+        """The instance whose method runs."""
+        return self.frames[-1].receiver if self.frames else None
+
+    def keyword_span(self, name: str) -> Span | None:
+        """Where the call that is running writes the keyword `name`."""
+        node = self.frames[-1].call if self.frames else None
+        for keyword in node.keywords if node is not None else ():
+            if keyword.arg == name:
+                return self.at(keyword)
+        return self.here()
+
+    @property
+    def frame(self) -> Frame:
+        return self.frames[-1]
+
+    def at(self, node: ast.AST) -> Span:
+        """The place of `node` in the file that is being evaluated."""
+        line: int = getattr(node, "lineno", self.frame.line)
+        column: int = getattr(node, "col_offset", 0)
+        end_line: int = getattr(node, "end_lineno", 0) or 0
+        end_column: int = getattr(node, "end_col_offset", 0) or 0
+        return Span(self.frame.file.shown, line, column + 1, end_line, end_column + 1 if end_column else 0)
+
+    def here(self) -> Span | None:
+        """The place that evaluation has reached."""
+        return Span(self.frame.file.shown, self.frame.line, self.frame.column) if self.frames else None
+
+    def trail(self) -> tuple[Step, ...]:
+        """The functions that are running, outermost first, each with the line that it has reached."""
+        return tuple(
+            Step(frame.function, Span(frame.file.shown, frame.line, frame.column))
+            for frame in self.frames
+            if frame.function
+        )
+
+    def step(self, cost: int = 1) -> None:
+        """Count work.
+
+        Raises:
+            OutOfFuel: the limit is reached.
+        """
+        self.steps += cost
+        if self.steps > self.limits.steps:
+            raise OutOfFuel(f"evaluation was stopped after {self.limits.steps:,} steps")
+
+    # ---- what is not known
+
+    def open(self, why: str, *, flag: str = "", metadata: bool = False) -> Open:
+        """A value that could not be found out here."""
+        return Open(why, self.here(), flag, metadata)
+
+    def assume(self, what: str) -> None:
+        """Note something that is taken for granted."""
+        self.notes.assumptions.setdefault(what, self.here())
+
+    def unknown(self, what: str, why: str) -> None:
+        """Note something that could not be read."""
+        self.notes.unknowns.setdefault((what, why), self.here())
+
+    # ---- recording
+
+    def emit(self, kind: str, reads: Iterable[Tensor | Tensors], attributes: Mapping[str, Data] | None = None) -> Tensor:
+        """Record one op and give its tensor."""
+        return Tensor(Value(self.emit_path(kind, reads, attributes)))
+
+    def emit_path(
+        self, kind: str, reads: Iterable[Tensor | Tensors], attributes: Mapping[str, Data] | None = None
+    ) -> str:
+        """Record one op and give its path."""
+        return self.recorder.emit(
+            kind,
+            reads,
+            attributes or {},
+            place=self.frame.place if self.frames else "",
+            span=self.here(),
+            because=self.control.flat() if self.control else (),
+        )
+
+    def opaque(self, name: str, reads: Iterable[Tensor | Tensors], why: str) -> Tensor:
+        """Record an op that could not be read, and give its tensor."""
+        self.unknown(name, why)
+        return self.emit("opaque", reads, {"name": name, "why": why})
+
+    # ---- settings
+
+    def touch(self, settings: tuple[Setting, ...]) -> None:
+        """Note that the value of the expression being evaluated depends on `settings`."""
+        self.touched.extend(settings)
+
+    @contextmanager
+    def decided_by(self, settings: tuple[Setting, ...]) -> Iterator[None]:
+        """Inside, control depends on `settings`."""
+        if not settings:
+            yield
+            return
+        for setting in settings:
+            self.notes.consulted.setdefault(setting.name, setting)
+        outer = self.control
+        self.control = Control(settings, outer)
+        try:
+            yield
+        finally:
+            self.control = outer
+
+    def since(self, mark: int) -> tuple[Setting, ...]:
+        """The settings read since `touched` had `mark` entries, each once; they are taken off."""
+        if len(self.touched) == mark:
+            return ()
+        found = tuple(dict.fromkeys(self.touched[mark:]))
+        del self.touched[mark:]
+        return found
+
+
+def place_of(module: Instance | Layer) -> str:
+    """The place of `module` in the module tree: "layers.0.attention"."""
+    parts: list[str] = []
+    at: Instance | Layer = module
+    while at.owner is not None and len(parts) < 64:
+        at, name = at.owner
+        parts.append(name)
+    return ".".join(reversed(parts))
+
+
+def flatten_tensors(value: Data) -> Iterator[Tensor | Tensors]:
+    """The tensors in `value`, in order, through lists, tuples, dicts and slices."""
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, (Tensor, Tensors)):
+            yield item
+        elif isinstance(item, (list, tuple)):
+            stack.extend(reversed(item))
+        elif isinstance(item, dict):
+            stack.extend(reversed(list(item.values())))
+        elif isinstance(item, slice):
+            stack.extend((item.step, item.stop, item.start))
+
+
+__all__ = [
+    "Decision",
+    "External",
+    "Frame",
+    "Function",
+    "Limits",
+    "Machine",
+    "Notes",
+    "OutOfFuel",
+    "Raised",
+    "flatten_tensors",
+    "place_of",
+]
+
+from archcheck.frontends.static import attributes, calls, conditions, expressions, names, statements  # noqa: E402

@@ -1,0 +1,279 @@
+"""Names: modules read on demand, imports, definitions of classes and functions, look-up through scopes."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from archcheck.errors import TargetError
+from archcheck.frontends import dialects
+from archcheck.frontends.static.machine import Frame, Raised
+from archcheck.frontends.static.natives import BUILTINS
+from archcheck.frontends.static.values import Class, Data, External, Function, ModuleValue, Open, Scope, is_open
+from archcheck.ir.span import Setting
+
+if TYPE_CHECKING:
+    from archcheck.frontends.static.machine import Machine
+
+# Packages that the dialects speak for: their names mean what the tables say, and their sources are not read, so that a
+# model reads the same whether or not a framework is installed.
+NAMESPACES = frozenset(sys.stdlib_module_names) | {
+    "torch", "tensorflow", "keras", "tf_keras", "jax", "flax", "haiku", "numpy", "einops", "six", "mesh_tensorflow",
+    "torchvision", "torchaudio", "scipy", "absl", "apex", "flash_attn", "xformers", "typing_extensions",
+}  # fmt: skip
+
+
+def module(vm: Machine, dotted: str) -> ModuleValue | None:
+    """The module called `dotted`, if its source is to be read."""
+    if dotted in vm.modules:
+        return vm.modules[dotted]
+    top = dotted.partition(".")[0]
+    if top in NAMESPACES and top not in vm.opened:
+        return None
+    file = vm.library.module(dotted)
+    if file is None:
+        return None
+    scope = Scope(file)
+    scope.vars["__name__"] = dotted
+    scope.vars["__file__"] = file.shown
+    found = vm.modules[dotted] = ModuleValue(file, scope)
+    return found
+
+
+def module_scope(scope: Scope) -> Scope:
+    """The scope of the module in which `scope` stands."""
+    while scope.parent is not None:
+        scope = scope.parent
+    return scope
+
+
+def load(vm: Machine, name: str, scope: Scope) -> Data:
+    """The value of `name` as code in `scope` sees it."""
+    at: Scope | None = scope
+    while at is not None:
+        if name in at.vars and (not at.is_class or at is scope):
+            settings = at.settings.get(name)
+            if settings is not None:
+                vm.touch(settings)
+            return at.vars[name]
+        if at.parent is None:
+            break
+        at = at.parent
+    assert at is not None
+    found = global_value(vm, at, name)
+    if not isinstance(found, _Missing):
+        return found
+    if name in BUILTINS:
+        return BUILTINS[name]
+    if name == "__class__" and scope.cls is not None:
+        return scope.cls
+    vm.unknown(name, "the name is not defined in the sources read")
+    return vm.open(f"the name {name} is not defined")
+
+
+def store(scope: Scope, name: str, value: Data, settings: tuple[Setting, ...]) -> None:
+    """Bind `name` in `scope`, with what decided its value."""
+    scope = scope.outer_names.get(name, scope)
+    scope.vars[name] = value
+    if settings:
+        scope.settings[name] = settings
+    elif scope.settings:
+        scope.settings.pop(name, None)
+
+
+class _Missing:
+    pass
+
+
+MISSING = _Missing()
+
+
+def global_value(vm: Machine, scope: Scope, name: str) -> Data:
+    """The value of `name` in the module whose scope this is, evaluating only the statements that bind it."""
+    if name in scope.vars:
+        return scope.vars[name]
+    entries = scope.file.index.names.get(name, ())
+    if not entries:
+        return _from_star(vm, scope, name)
+    scope.vars[name] = Open(f"{name} is defined in terms of itself")
+    control, vm.control = vm.control, None
+    mark = len(vm.touched)
+    vm.frames.append(Frame("", scope.file, 1))
+    try:
+        statements = [entry.parse() for entry in entries]
+        if any(isinstance(node, ast.AugAssign) for node in statements):
+            vm.execute(statements, scope)
+        else:
+            # Only the last binding counts; one that stands in a branch not taken leaves the one before.
+            before = scope.vars[name]
+            for node in reversed(statements):
+                vm.execute([node], scope)
+                if scope.vars.get(name) is not before:
+                    break
+    except Raised as error:
+        scope.vars[name] = Open(f"evaluating {name} raised {error}", error.span)
+    finally:
+        vm.frames.pop()
+        vm.control = control
+        del vm.touched[mark:]
+    return scope.vars[name]
+
+
+def _from_star(vm: Machine, scope: Scope, name: str) -> Data:
+    for star in scope.file.index.star_imports:
+        dotted = scope.file.absolute(star.level, star.module)
+        if dotted is None or name.startswith("_"):
+            continue
+        if dialects.known(f"{dotted}.{name}"):
+            return External(dialects.canonical(f"{dotted}.{name}"))
+        source = vm.module(dotted)
+        if source is not None:
+            found = global_value(vm, source.scope, name)
+            if not isinstance(found, _Missing):
+                return found
+    return MISSING
+
+
+def imported(
+    vm: Machine, node: ast.Import | ast.ImportFrom, alias: ast.alias, scope: Scope
+) -> Iterator[tuple[str, Data]]:
+    """The names that one part of an import statement binds, with their values."""
+    if isinstance(node, ast.Import):
+        dotted = alias.name if alias.asname else alias.name.partition(".")[0]
+        yield alias.asname or dotted, vm.module(dotted) or External(dialects.canonical(dotted))
+        return
+    if alias.name == "*":
+        return  # names are looked up through the star when they are asked for
+    yield alias.asname or alias.name, member(vm, module_scope(scope).file.absolute(node.level, node.module or "") or "", alias.name)
+
+
+def member(vm: Machine, dotted: str, name: str) -> Data:
+    """What `from dotted import name` gives."""
+    qualified = f"{dotted}.{name}"
+    if dialects.known(qualified):
+        return External(dialects.canonical(qualified))
+    source = vm.module(dotted)
+    if source is not None:
+        found = global_value(vm, source.scope, name)
+        if not isinstance(found, _Missing):
+            return found
+    inner = vm.module(qualified)
+    if inner is not None:
+        return inner
+    if source is not None:
+        return _lazily_exported(vm, dotted, name)
+    return External(dialects.canonical(qualified))
+
+
+def _lazily_exported(vm: Machine, dotted: str, name: str) -> Data:
+    """A name that a package gives without a statement that binds it, found where one module right below defines it."""
+    for inner in vm.library.modules(dotted):
+        source = vm.module(inner)
+        if source is not None and name in source.file.index.names:
+            return global_value(vm, source.scope, name)
+    return External(f"{dotted}.{name}")
+
+
+def read_external(vm: Machine, name: str) -> Data:
+    """The class or function called `name` of a namespace whose dialect does not list it, read from its source."""
+    dotted, _, last = name.rpartition(".")
+    top = dotted.partition(".")[0]
+    if not dotted or top in sys.stdlib_module_names or vm.library.module(dotted) is None:
+        return None
+    vm.opened.add(top)
+    source = vm.module(dotted)
+    found = None if source is None else global_value(vm, source.scope, last)
+    return found if isinstance(found, (Class, Function)) else None
+
+
+def define_class(vm: Machine, node: ast.ClassDef, scope: Scope) -> Class:
+    """The class that `node` defines."""
+    bases = tuple(_base(vm, base, scope) for base in node.bases if not isinstance(base, ast.Starred))
+    inside = Scope(scope.file, scope, is_class=True)
+    cls = Class(node.name, bases, inside, node)
+    inside.cls = cls
+    try:
+        vm.execute(node.body, inside)
+    except Raised as error:
+        vm.unknown(f"class {node.name}", f"its body raised {error}")
+    return cls
+
+
+def _base(vm: Machine, node: ast.expr, scope: Scope) -> Data:
+    value = vm.evaluate(node, scope)
+    if isinstance(value, Open):
+        vm.unknown(f"base class {ast.unparse(node)}", value.why)
+        return External(f"unread.{ast.unparse(node)}")
+    if isinstance(value, tuple) and value and isinstance(value[0], (Class, External)):
+        return value[0]  # Generic[...] of a base
+    return value
+
+
+TRANSPARENT = frozenset(
+    {
+        "wraps", "lru_cache", "cache", "abstractmethod", "overload", "override", "final", "no_grad", "inference_mode",
+        "contextmanager", "dataclass", "jit", "script", "ignore", "unused", "export", "function", "compile",
+        "custom_gradient", "add_arg_scope", "deprecated", "torch_function", "disable", "autocast", "custom_fwd",
+        "custom_bwd", "runtime_checkable", "total_ordering", "once_differentiable",
+    }
+)  # fmt: skip
+ROLES = {
+    "staticmethod": "static",
+    "classmethod": "class",
+    "property": "property",
+    "cached_property": "property",
+    "classproperty": "property",
+}
+
+
+def define_function(vm: Machine, node: ast.FunctionDef | ast.AsyncFunctionDef, scope: Scope) -> Data:
+    """The function that `node` defines, behind its decorators."""
+    function = Function(node, scope, node.name)
+    if scope.is_class:
+        function.cls = scope.cls
+    function.defaults = [vm.evaluate(default, scope) for default in node.args.defaults]
+    function.keyword_defaults = [
+        None if default is None else vm.evaluate(default, scope) for default in node.args.kw_defaults
+    ]
+    result: Data = function
+    for decorator in reversed(node.decorator_list):
+        result = _decorated(vm, decorator, function, result, scope)
+    return result
+
+
+def _decorated(vm: Machine, decorator: ast.expr, function: Function, value: Data, scope: Scope) -> Data:
+    base = decorator.func if isinstance(decorator, ast.Call) else decorator
+    last = ast.unparse(base).rpartition(".")[2]
+    if last in ROLES:
+        function.role = ROLES[last]
+        return value
+    if last in ("setter", "deleter", "getter") and isinstance(base, ast.Attribute):
+        previous = scope.vars.get(function.name)
+        if last == "setter":
+            scope.vars[f"{function.name}.setter"] = function
+        return previous if previous is not None else value
+    if last in TRANSPARENT:
+        return value
+    applied = _apply_decorator(vm, decorator, base, function, value, scope)
+    if applied is not None:
+        return applied
+    vm.assume(f"the decorator {last} leaves what it decorates as it is")
+    return value
+
+
+def _apply_decorator(
+    vm: Machine, decorator: ast.expr, base: ast.expr, function: Function, value: Data, scope: Scope
+) -> Data:
+    """What a decorator that stands beside the function makes of it; None where it is not read."""
+    if not isinstance(base, ast.Name):
+        return None
+    name = load(vm, base.id, scope)
+    if not isinstance(name, Function) or name.file.path.parent != function.file.path.parent:
+        return None
+    try:
+        result = vm.call(vm.evaluate(decorator, scope), [value], {})
+    except (Raised, TargetError):
+        return None
+    return None if is_open(result) or result is None else result

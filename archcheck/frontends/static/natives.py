@@ -1,0 +1,468 @@
+"""Python's builtins and the methods of its data, over values of which some are not known."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from archcheck.frontends.static.values import (
+    Class,
+    Data,
+    External,
+    Function,
+    Instance,
+    Layer,
+    Method,
+    Native,
+    Open,
+    Partial,
+    Tensor,
+    Tensors,
+    holds_tensor,
+    is_open,
+    shown,
+)
+
+if TYPE_CHECKING:
+    from archcheck.frontends.static.machine import Machine
+
+Args = list[Data]
+Kwargs = dict[str, Data]
+Handler = Callable[["Machine", Args, Kwargs], Data]
+
+
+def _isinstance(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    value, kinds = args[0], args[1]
+    if isinstance(value, Open):
+        return Open(f"isinstance of {value.why}", value.span, value.flag, value.metadata)
+    results = [_is_one(vm, value, kind) for kind in (_flat(kinds))]
+    if True in results:
+        return True
+    return vm.open(f"isinstance({shown(value)}, {shown(kinds)})", metadata=True) if None in results else False
+
+
+def _flat(kinds: Data) -> list[Data]:
+    if isinstance(kinds, (tuple, list)):
+        return [inner for kind in kinds for inner in _flat(kind)]
+    return [kinds]
+
+
+PLAIN: dict[str, type] = {
+    name: getattr(builtins, name)
+    for name in ("int", "float", "str", "bool", "list", "tuple", "dict", "set", "frozenset", "range", "slice", "complex", "bytes")
+}
+ABSTRACT: dict[str, tuple[type, ...]] = {
+    "Iterable": (list, tuple, dict, set, range, str), "Sequence": (list, tuple, range, str),
+    "Mapping": (dict,), "MutableMapping": (dict,), "OrderedDict": (dict,), "Number": (int, float), "Integral": (int,),
+    "Real": (int, float), "Size": (tuple, list),
+}  # fmt: skip
+
+
+def _is_one(vm: Machine, value: Data, kind: Data) -> bool | None:
+    if kind is None:
+        return value is None
+    if isinstance(kind, Class):
+        return isinstance(value, Instance) and kind in value.cls.mro
+    if isinstance(kind, Native):
+        plain = PLAIN.get(kind.name)
+        if plain is None:
+            return None
+        if isinstance(value, Instance) and value.items is not None:
+            return isinstance(value.items, plain)
+        return isinstance(value, plain)
+    if isinstance(kind, External):
+        return _is_external(value, kind.name)
+    return None
+
+
+def _is_external(value: Data, name: str) -> bool | None:
+    last = name.rpartition(".")[2]
+    if isinstance(value, (Tensor, Tensors)):
+        return last in ("Tensor", "FloatTensor", "LongTensor", "Variable", "KerasTensor", "ndarray", "Parameter")
+    if isinstance(value, Layer):
+        return value.name == name or (last in ("Module", "Layer") and name.partition(".")[0] == value.name.partition(".")[0])
+    if isinstance(value, Instance):
+        return any(base == name for base in value.cls.externals) or (value.layer is not None and value.layer.name == name)
+    if last in ABSTRACT:
+        return isinstance(value, ABSTRACT[last])
+    if last in ("Callable", "FunctionType"):
+        return isinstance(value, (Function, Method, Partial, Native, Class))
+    if value is None or isinstance(value, (bool, int, float, str, list, tuple, dict, set)):
+        return False
+    return None
+
+
+def _hasattr(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    owner, name = args[0], args[1]
+    if isinstance(owner, Open):
+        return Open(f"whether {owner.why} has {shown(name)}", owner.span, owner.flag, owner.metadata)
+    if not isinstance(name, str):
+        return vm.open("an attribute whose name is not known")
+    if isinstance(owner, (Tensor, Tensors, External)):
+        return vm.open(f"whether {shown(owner)} has {name}", metadata=True)
+    absent = object()
+    return vm.get(owner, name, absent) is not absent
+
+
+def _getattr(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    if not isinstance(args[1], str):
+        return vm.open("an attribute whose name is not known")
+    if isinstance(args[0], Instance) and args[1] in args[0].settings:
+        vm.touch(args[0].settings[args[1]])
+    return vm.get(args[0], args[1], args[2]) if len(args) > 2 else vm.get(args[0], args[1])
+
+
+def _setattr(vm: Machine, args: Args, kwargs: Kwargs) -> None:
+    if isinstance(args[1], str):
+        vm.set(args[0], args[1], args[2])
+
+
+def _len(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    value = args[0]
+    if isinstance(value, Instance):
+        if value.cls.lookup("__len__"):
+            return vm.call(vm.get(value, "__len__"), [], {})
+        if value.items is not None:
+            return len(value.items)
+        return vm.open(f"the length of {shown(value)}")
+    if isinstance(value, (Tensor, Tensors)):
+        return vm.open("the length of a tensor", metadata=True)
+    if is_open(value):
+        metadata = isinstance(value, Open) and value.metadata
+        return vm.open(f"the length of {value.why if isinstance(value, Open) else shown(value)}", metadata=metadata)
+    try:
+        return len(value)
+    except TypeError:
+        return vm.open(f"the length of {shown(value)}")
+
+
+def _converted(name: str) -> Handler:
+    plain = getattr(builtins, name)
+
+    def convert(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+        if not args:
+            return plain()
+        value = args[0]
+        if isinstance(value, (Tensor, Tensors)):
+            return vm.open(f"{name} of a tensor", metadata=True)
+        if isinstance(value, Instance) and name == "bool":
+            return vm.truth(value)
+        if isinstance(value, Open):
+            return value
+        if isinstance(value, (int, float, str, bool, bytes)) or (name == "str" and value is None):
+            try:
+                return plain(*args)
+            except (ValueError, TypeError, OverflowError):
+                return vm.open(f"{name}({shown(value)})")
+        return vm.truth(value) if name == "bool" else vm.open(f"{name}({shown(value)})")
+
+    return convert
+
+
+def _collected(name: str) -> Handler:
+    plain = getattr(builtins, name)
+
+    def collect(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+        if not args:
+            return plain()
+        if isinstance(args[0], Open) and args[0].metadata:
+            return args[0]
+        try:
+            return plain(vm.iterate(args[0]))
+        except TypeError:
+            return vm.open(f"a {name} of values that are not known")
+
+    return collect
+
+
+def _dict(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    made: dict[Data, Data] = {}
+    for argument in args:
+        source = argument.items if isinstance(argument, Instance) else argument
+        if isinstance(source, dict):
+            made.update(source)
+        elif isinstance(source, (list, tuple)):
+            made.update({pair[0]: pair[1] for pair in source if isinstance(pair, (list, tuple)) and len(pair) == 2})
+        else:
+            vm.unknown("dict", f"what {shown(argument)} holds is not known")
+    made.update(kwargs)
+    return made
+
+
+def _range(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    unknown = next((value for value in args if not isinstance(value, int)), None)
+    if unknown is not None:
+        return vm.open(f"a range up to {unknown.why if isinstance(unknown, Open) else shown(unknown)}", metadata=isinstance(unknown, Open) and unknown.metadata)
+    return range(*args)
+
+
+def _enumerate(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    start = args[1] if len(args) > 1 else kwargs.get("start", 0)
+    return list(enumerate(vm.iterate(args[0]), start if isinstance(start, int) else 0))
+
+
+def _zip(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    columns = [None if is_open(value) else vm.iterate(value) for value in args]
+    known = [len(column) for column in columns if column is not None]
+    length = min(known, default=1)
+    filled = [[vm.open("a part of something unknown")] * length if column is None else column for column in columns]
+    return list(zip(*filled, strict=False))
+
+
+def _map(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    columns = [vm.iterate(value) for value in args[1:]]
+    return [vm.call(args[0], list(row), {}) for row in zip(*columns, strict=False)]
+
+
+def _filter(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    return [item for item in vm.iterate(args[1]) if vm.truth(item if args[0] is None else vm.call(args[0], [item], {}))]
+
+
+def _sum(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    import ast
+
+    from archcheck.frontends.static.conditions import binary
+
+    total: Data = args[1] if len(args) > 1 else kwargs.get("start", 0)
+    for item in vm.iterate(args[0]):
+        plain_zero = isinstance(total, int) and total == 0 and isinstance(item, (Tensor, Tensors))
+        total = item if plain_zero else binary(vm, ast.Add, total, item)
+    return total
+
+
+def _extreme(name: str) -> Handler:
+    plain = getattr(builtins, name)
+
+    def extreme(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+        values = vm.iterate(args[0]) if len(args) == 1 else args
+        unknown = next((value for value in values if isinstance(value, (Open, External, Tensor, Tensors))), None)
+        if unknown is not None or "key" in kwargs:
+            metadata = isinstance(unknown, (Tensor, Tensors)) or (isinstance(unknown, Open) and unknown.metadata)
+            return vm.open(f"the {name} of values that are not known", metadata=metadata)
+        if not values:
+            return kwargs.get("default", vm.open(f"the {name} of nothing"))
+        try:
+            return plain(values)
+        except TypeError:
+            return vm.open(f"the {name} of values that do not compare")
+
+    return extreme
+
+
+def _every(stops_at: bool) -> Handler:
+    def every(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+        undecided: Data = None
+        for item in vm.iterate(args[0]):
+            if isinstance(item, (Open, External, Tensor, Tensors)):
+                undecided = item
+            elif vm.truth(item) == stops_at:
+                return stops_at
+        return undecided if isinstance(undecided, Open) else not stops_at if undecided is None else vm.open("any or all of a tensor", metadata=True)
+
+    return every
+
+
+def _sorted(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    values = vm.iterate(args[0])
+    if "key" in kwargs:
+        keys = [vm.call(kwargs["key"], [value], {}) for value in values]
+        order = sorted(range(len(values)), key=lambda at: repr(keys[at]) if is_open(keys[at]) else keys[at])
+        values = [values[at] for at in order]
+        return values[::-1] if kwargs.get("reverse") is True else values
+    try:
+        return sorted(values, reverse=kwargs.get("reverse") is True)
+    except TypeError:
+        return values
+
+
+def _next(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    values = vm.iterate(args[0])
+    if values:
+        return values[0]
+    return args[1] if len(args) > 1 else vm.open("the next of nothing")
+
+
+def _type(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    value = args[0]
+    if isinstance(value, Instance):
+        return value.cls
+    if isinstance(value, Layer):
+        return External(value.name)
+    name = type(value).__name__
+    return BUILTINS.get(name, vm.open(f"the type of {shown(value)}", metadata=True))
+
+
+def _number(name: str) -> Handler:
+    plain = getattr(builtins, name)
+
+    def number(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+        if isinstance(args[0], (Tensor, Tensors)) and name in ("abs", "round"):
+            return vm.emit(name, (args[0],), {"mode": "nearest"} if name == "round" else {})
+        unknown = next((value for value in args if not isinstance(value, (int, float, complex))), None)
+        if unknown is not None:
+            return unknown if isinstance(unknown, Open) else vm.open(f"{name}({shown(unknown)})", metadata=True)
+        try:
+            return plain(*args)
+        except (TypeError, ValueError, ArithmeticError):
+            return vm.open(f"{name} of {shown(args[0])}")
+
+    return number
+
+
+def _callable(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    if isinstance(args[0], Open):
+        return args[0]
+    return isinstance(args[0], (Function, Method, Partial, Native, Class, Layer, External)) or (
+        isinstance(args[0], Instance) and args[0].cls.lookup("__call__") is not None
+    )
+
+
+def _issubclass(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    kinds = _flat(args[1])
+    if isinstance(args[0], Class) and all(isinstance(kind, Class) for kind in kinds):
+        return any(kind in args[0].mro for kind in kinds)
+    return vm.open("issubclass of something that is not read")
+
+
+def _reversed(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    return list(reversed(vm.iterate(args[0])))
+
+
+def _iter(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    return vm.iterate(args[0])
+
+
+def _vars(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    return args[0].attributes if args and isinstance(args[0], Instance) else vm.open("the names of a scope")
+
+
+def _exception(name: str) -> Handler:
+    return lambda vm, args, kwargs: vm.open(f"an exception {name}", metadata=True)
+
+
+def _slice(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    return slice(*args)
+
+
+def _nothing(vm: Machine, args: Args, kwargs: Kwargs) -> None:
+    return None
+
+
+def _repr(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    return repr(args[0]) if isinstance(args[0], (str, int, float, bool, type(None))) else vm.open("a text")
+
+
+_HANDLERS: dict[str, Handler] = {
+    "isinstance": _isinstance, "issubclass": _issubclass, "hasattr": _hasattr, "getattr": _getattr,
+    "setattr": _setattr, "len": _len, "int": _converted("int"), "float": _converted("float"), "str": _converted("str"),
+    "bool": _converted("bool"), "list": _collected("list"), "tuple": _collected("tuple"), "set": _collected("set"),
+    "frozenset": _collected("frozenset"), "dict": _dict, "range": _range, "xrange": _range, "enumerate": _enumerate,
+    "zip": _zip, "map": _map, "filter": _filter, "sum": _sum, "max": _extreme("max"), "min": _extreme("min"),
+    "any": _every(True), "all": _every(False), "sorted": _sorted, "reversed": _reversed, "iter": _iter, "next": _next,
+    "type": _type, "abs": _number("abs"), "round": _number("round"), "pow": _number("pow"), "divmod": _number("divmod"),
+    "callable": _callable, "vars": _vars, "slice": _slice, "print": _nothing, "repr": _repr, "object": _nothing,
+    "id": lambda vm, args, kwargs: id(args[0]), "property": lambda vm, args, kwargs: args[0],
+    "staticmethod": lambda vm, args, kwargs: args[0], "classmethod": lambda vm, args, kwargs: args[0],
+    "locals": lambda vm, args, kwargs: vm.open("the names of a scope"),
+    "globals": lambda vm, args, kwargs: vm.open("the names of a module"),
+    "complex": _number("complex"), "bytes": _repr, "hash": _repr, "ord": _number("abs"), "chr": _repr,
+    "format": _repr, "delattr": _nothing, "super": _nothing, "input": _repr, "open": _repr, "basestring": _converted("str"),
+    "long": _converted("int"), "unicode": _converted("str"),
+}  # fmt: skip
+_HANDLERS.update(
+    (name, _exception(name))
+    for name in vars(builtins)
+    if isinstance(getattr(builtins, name), type) and issubclass(getattr(builtins, name), BaseException)
+)
+
+BUILTINS: dict[str, Data] = {name: Native(name, handler) for name, handler in _HANDLERS.items()}
+BUILTINS["NotImplemented"] = External("builtins.NotImplemented")
+BUILTINS["__name__"] = "module"
+BUILTINS["__file__"] = "file"
+BUILTINS["__debug__"] = False
+BUILTINS["__doc__"] = ""
+
+CHANGES = {
+    "append", "extend", "insert", "pop", "remove", "clear", "update", "setdefault", "add", "discard", "sort", "reverse",
+    "popitem", "appendleft", "move_to_end",
+}  # fmt: skip
+LOOKS = {"get", "items", "keys", "values", "copy", "index", "count", "union", "intersection", "difference"}
+
+
+def plain_method(owner: Data, name: str) -> Data:
+    """A method or attribute of Python data; None where it has none of that name."""
+    if not isinstance(owner, (str, list, dict, tuple, set, frozenset, int, float, range, slice, bytes)):
+        return None
+    if isinstance(owner, tuple) and name in getattr(owner, "names", ()):
+        return owner[owner.names.index(name)]  # type: ignore[attr-defined]
+    if not hasattr(owner, name):
+        if name == "numel" and isinstance(owner, (tuple, list)):
+            return Native(name, lambda vm, args, kwargs: vm.open("a count of elements", metadata=True))
+        return None
+    attribute = getattr(owner, name)
+    if not callable(attribute):
+        return attribute
+    return Native(name, lambda vm, args, kwargs: _call_plain(vm, owner, name, attribute, args, kwargs))
+
+
+def _call_plain(vm: Machine, owner: Data, name: str, attribute: Any, args: Args, kwargs: Kwargs) -> Data:
+    from archcheck.frontends.static.machine import Raised
+
+    if isinstance(owner, (str, bytes)):
+        unknown = next((value for value in [*args, *kwargs.values()] if not _is_plain(value)), None)
+        if unknown is not None:
+            return unknown if isinstance(unknown, Open) else vm.open(f"a text made from {shown(unknown)}", metadata=True)
+    elif name == "extend" and args:
+        args = [vm.iterate(args[0])]
+    elif name == "update" and args and isinstance(args[0], Instance):
+        args = [args[0].items if args[0].items is not None else args[0].attributes]
+    elif name == "sort":
+        return None
+    elif name in ("get", "pop", "setdefault", "index", "count") and args and isinstance(args[0], Open):
+        return Open(f"an entry at {args[0].why}", vm.here(), args[0].flag, args[0].metadata)
+    if name == "update" and args and is_open(args[0]):
+        vm.unknown("dict", f"it is updated with {shown(args[0])}")
+        return None
+    try:
+        result = attribute(*args, **kwargs)
+    except (KeyError, IndexError, ValueError) as error:
+        raise Raised(type(error).__name__, str(error), vm.here()) from None
+    except (TypeError, AttributeError) as error:
+        return vm.open(f"{shown(owner)}.{name}: {error}")
+    return list(result) if name in ("items", "keys", "values") else result
+
+
+def _is_plain(value: Data) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(_is_plain(item) for item in value)
+    return value is None or isinstance(value, (str, int, float, bool, bytes))
+
+
+def container_method(vm: Machine, owner: Instance, name: str) -> Data:
+    """A method of a container of modules, or of a class that extends dict or list."""
+    if name not in CHANGES | LOOKS and not hasattr(owner.items, name):
+        return None
+    if name in ("__init__", "__setattr__", "__getattribute__", "__class__", "__dict__"):
+        return None
+    attribute = getattr(owner.items, name, None)
+    if attribute is None or not callable(attribute):
+        return None
+
+    def method(machine: Machine, args: Args, kwargs: Kwargs) -> Data:
+        result = _call_plain(machine, owner.items, name, attribute, args, kwargs)
+        if name in CHANGES:
+            from archcheck.frontends.static.instances import number_items
+
+            number_items(owner)
+        return result
+
+    return Native(name, method)
+
+
+def known_numbers(args: Args) -> bool:
+    """Whether all of `args` are plain numbers."""
+    return all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in args)
+
+
+__all__ = ["BUILTINS", "Handler", "container_method", "holds_tensor", "known_numbers", "plain_method"]

@@ -1,0 +1,96 @@
+"""Collects the ops that evaluation meets, in program order, with where they stand and which settings put them there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from archcheck.frontends.static.values import Data, External, Open, Tensor, Tensors
+from archcheck.ir.graph import Attr, AttrValue, Op, Unknown, Value
+from archcheck.ir.ops import BY_NAME
+from archcheck.ir.span import Setting, Span
+
+MOST_SETTINGS = 12  # settings kept with an op; the innermost ones matter
+
+
+class Control:
+    """The settings on which it depends that control is where it is: a list that grows inwards."""
+
+    __slots__ = ("_flat", "outer", "settings")
+
+    def __init__(self, settings: tuple[Setting, ...], outer: Control | None) -> None:
+        self.settings = settings
+        self.outer = outer
+        self._flat: tuple[Setting, ...] | None = None
+
+    def flat(self) -> tuple[Setting, ...]:
+        """All settings, innermost last, each once."""
+        if self._flat is None:
+            inherited = self.outer.flat() if self.outer else ()
+            # A setting that decides again here is innermost here.
+            kept = tuple(setting for setting in inherited if setting not in self.settings)
+            self._flat = (kept + self.settings)[-MOST_SETTINGS:]
+        return self._flat
+
+
+class Recorder:
+    """Ops in program order; `path` of each is the module's place and its number there."""
+
+    def __init__(self) -> None:
+        self.ops: list[Op] = []
+        self.by_path: dict[str, Op] = {}
+        self._numbers: dict[str, int] = {}
+
+    def emit(
+        self,
+        kind: str,
+        reads: Iterable[Tensor | Tensors | Value],
+        attributes: Mapping[str, Data],
+        *,
+        place: str,
+        span: Span | None,
+        because: tuple[Setting, ...] = (),
+    ) -> str:
+        """Add one op and give its path."""
+        number = self._numbers.get(place, 0)
+        self._numbers[place] = number + 1
+        path = f"{place}/{number}.{kind}" if place else f"{number}.{kind}"
+        op = Op(
+            path=path,
+            kind=BY_NAME[kind],
+            reads=tuple(_value(read) for read in reads),
+            attrs=tuple(Attr(name, attr_value(value)) for name, value in sorted(attributes.items())),
+            span=span,
+            because=because,
+        )
+        self.ops.append(op)
+        self.by_path[path] = op
+        return path
+
+
+def _value(read: Tensor | Tensors | Value) -> Value:
+    if isinstance(read, Tensor):
+        return read.value
+    if isinstance(read, Tensors):
+        return Value(read.op)
+    return read
+
+
+def attr_value(value: Data, depth: int = 4) -> AttrValue:
+    """`value` as an attribute: plain data as it is, everything else as an Unknown that says what it was."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, Open):
+        return value.as_unknown()
+    if isinstance(value, (list, tuple)) and depth and len(value) <= 64:
+        return tuple(attr_value(item, depth - 1) for item in value)
+    if isinstance(value, (range, set, frozenset)) and depth and len(value) <= 64:
+        return tuple(attr_value(item, depth - 1) for item in sorted(value, key=repr))
+    if isinstance(value, slice):
+        return ("slice", *(attr_value(item, depth - 1) for item in (value.start, value.stop, value.step)))
+    if value is Ellipsis:
+        return "..."
+    if isinstance(value, External):
+        return value.name
+    if isinstance(value, (Tensor, Tensors)):
+        return Unknown("depends on a tensor")
+    return Unknown(f"is {type(value).__name__.lower()}")

@@ -1,0 +1,349 @@
+"""Library calls: arguments bound to the rows of the dialect tables, and the op recorded that a row stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from archcheck.frontends import dialects
+from archcheck.frontends.dialects.table import IGNORED_KEYWORDS, Formula, LayerRow, Parameter, Row
+from archcheck.frontends.static.machine import flatten_tensors, place_of
+from archcheck.frontends.static.libraries import TENSOR_METHODS
+from archcheck.frontends.static.values import (
+    Data,
+    External,
+    Function,
+    Instance,
+    Layer,
+    Method,
+    Native,
+    Open,
+    Scope,
+    Tensor,
+    TensorMethod,
+    Tensors,
+    holds_tensor,
+    is_open,
+)
+from archcheck.ir.graph import Value
+from archcheck.ir.ops import BY_NAME
+
+if TYPE_CHECKING:
+    from archcheck.frontends.static.calls import Given
+    from archcheck.frontends.static.machine import Machine
+
+UNLISTED = object()  # no row and no formula bears this name
+VIEWS = frozenset({"reshape", "permute", "select", "identity", "expand"})
+IDENTITY_LIKE = frozenset({"dropout", "stochastic_depth"})
+
+
+def bind(
+    parameters: Sequence[Parameter], args: list[Data], kwargs: dict[str, Data], *, strict: bool = True
+) -> dict[str, Data] | None:
+    """Arguments by parameter name, defaults filled in; None where they do not fit."""
+    bound: dict[str, Data] = {}
+    rest = {key: value for key, value in kwargs.items()}
+    position = 0
+    for parameter in parameters:
+        if parameter.double_star:
+            rest = {}
+            continue
+        if parameter.star:
+            given = args[position:]
+            if len(given) == 1 and isinstance(given[0], (list, tuple)):
+                given = list(given[0])
+            bound[parameter.name] = tuple(given)
+            position = len(args)
+        elif not parameter.keyword_only and position < len(args):
+            bound[parameter.name] = args[position]
+            position += 1
+        elif parameter.name in rest:
+            bound[parameter.name] = rest.pop(parameter.name)
+        elif parameter.required:
+            if strict:
+                return None
+            bound[parameter.name] = Open(f"the argument {parameter.name} is missing")
+        else:
+            bound[parameter.name] = parameter.default
+    if strict and (position < len(args) or any(key not in IGNORED_KEYWORDS for key in rest)):
+        return None
+    return bound
+
+
+def bind_init(vm: Machine, row: LayerRow, args: list[Data], kwargs: dict[str, Data]) -> dict[str, Data]:
+    """A layer's constructor arguments by name."""
+    bound = bind(row.init_parameters, args, kwargs)
+    if bound is None:
+        bound = bind(row.init_parameters, args, kwargs, strict=False) or {}
+        vm.assume(f"arguments of a {row.kind} that its dialect row does not list change nothing that is checked")
+    return bound
+
+
+def fits(bound: dict[str, Data] | None, parameters: Sequence[Parameter], plain: tuple[str, ...]) -> bool:
+    """Whether a row says what a call with these arguments computes."""
+    if bound is None:
+        return False
+    defaults = {parameter.name: parameter.default for parameter in parameters}
+    return all(_same(bound[name], defaults.get(name)) for name in plain if name in bound)
+
+
+def _same(value: Data, default: Data) -> bool:
+    if isinstance(value, (Open, Tensor, Tensors)):
+        return False
+    return bool(value == default)
+
+
+def operands(parameters: Sequence[Parameter], bound: dict[str, Data]) -> list[Tensor | Tensors]:
+    """The tensors that a row reads, in its order."""
+    found: list[Tensor | Tensors] = []
+    for parameter in parameters:
+        if parameter.reads:
+            found.extend(flatten_tensors(bound.get(parameter.name)))
+    return found
+
+
+def stated(row: Row | LayerRow, parameters: Sequence[Parameter], bound: dict[str, Data]) -> dict[str, Data]:
+    """The attributes that a call states."""
+    declared = {declaration.name for declaration in BY_NAME[row.kind].attrs}
+    found: dict[str, Data] = dict(row.const)
+    for attribute, parameter in row.attrs.items():
+        value = bound.get(parameter)
+        if attribute not in declared or value is None or isinstance(value, (Tensor, Tensors)):
+            continue
+        found[attribute] = value
+    return found
+
+
+def apply(vm: Machine, name: str, row: Row, args: list[Data], kwargs: dict[str, Data]) -> Data:
+    """What a call that `row` describes gives; `UNLISTED` where the row does not fit."""
+    bound = bind(row.parameters, args, kwargs)
+    if bound is None or not fits(bound, row.parameters, row.plain):
+        return UNLISTED
+    reads = operands(row.parameters, bound)
+    if row.active and reads:
+        active = bound.get(row.active)
+        if active is False or (active is None and not vm.training):
+            return reads[0]
+    if not reads and any(parameter.reads and parameter.required for parameter in row.parameters):
+        unknown = next((bound[p.name] for p in row.parameters if p.reads and is_open(bound[p.name])), None)
+        if isinstance(unknown, Open):
+            return Open(f"{name} of {unknown.why}" if len(unknown.why) < 80 else unknown.why, vm.here(), unknown.flag, unknown.metadata)
+        if unknown is not None:
+            return vm.open(f"{name} of {unknown}", metadata=True)
+    path = vm.emit_path(row.kind, reads, stated(row, row.parameters, bound))
+    return _result(vm, path, row, bound, reads)
+
+
+def _result(vm: Machine, path: str, row: Row, bound: dict[str, Data], reads: list[Tensor | Tensors]) -> Data:
+    if row.outputs == 0:
+        return Tensors(path)
+    if row.outputs > 1:
+        parts = tuple(Tensor(Value(path, index)) for index in range(row.outputs))
+        return NamedParts(parts, row.fields) if row.fields else parts
+    first = reads[0] if reads and isinstance(reads[0], Tensor) else None
+    result = Tensor(Value(path))
+    if row.inplace and first is not None:
+        from archcheck.frontends.static.statements import write
+
+        write(vm, first, result)
+        return first
+    if row.kind in VIEWS and vm.inplace_sums:
+        result.base = first
+    if row.kind in VIEWS and first is not None:
+        result.learned = first.learned
+    return result
+
+
+class NamedParts(tuple[Tensor, ...]):
+    """Several tensors that also go by names, as `torch.topk(...).indices` does."""
+
+    names: tuple[str, ...]
+
+    def __new__(cls, parts: tuple[Tensor, ...], names: tuple[str, ...]) -> NamedParts:
+        made = super().__new__(cls, parts)
+        made.names = names
+        return made
+
+
+def call_function(vm: Machine, name: str, args: list[Data], kwargs: dict[str, Data]) -> Data:
+    """A library function; `UNLISTED` where no table speaks of it."""
+    row = dialects.function(name)
+    if row is not None:
+        result = apply(vm, name, row, args, kwargs)
+        if result is not UNLISTED:
+            return result
+    formula = dialects.formula(name)
+    if formula is not None:
+        return _evaluate_formula(vm, formula, args, kwargs)
+    if row is not None:
+        tensors = list(flatten_tensors([args, kwargs]))
+        if tensors:
+            return vm.opaque(name, tensors, f"{name} is called in a way that its dialect row does not describe")
+        return vm.open(f"{name}()", metadata=True)
+    return UNLISTED
+
+
+def _evaluate_formula(vm: Machine, formula: Formula, args: list[Data], kwargs: dict[str, Data]) -> Data:
+    scope = Scope(vm.frame.file)
+    scope.vars.update(FORMULA_NAMES)
+    function = Function(formula.tree, scope, "lambda")
+    function.defaults = [vm.evaluate(default, scope) for default in formula.tree.args.defaults]
+    function.keyword_defaults = [None if d is None else vm.evaluate(d, scope) for d in formula.tree.args.kw_defaults]
+    kept = {key: value for key, value in kwargs.items() if key not in IGNORED_KEYWORDS}
+    line, column = vm.frame.line, vm.frame.column
+    binder = vm.call(function, args, kept)
+    vm.frame.line, vm.frame.column = line, column
+    first = args[0] if args else None
+    if formula.inplace and isinstance(first, Tensor) and isinstance(binder, Tensor):
+        from archcheck.frontends.static.statements import write
+
+        write(vm, first, binder)
+        return first
+    return binder
+
+
+class _Ops:
+    """`op` in a formula: its attributes are the op kinds."""
+
+
+def op_of_kind(kind: str) -> Native:
+    """The function that records an op of `kind`: positional arguments are read, keywords are stated."""
+
+    def emit(vm: Machine, args: list[Data], kwargs: dict[str, Data]) -> Data:
+        attributes = {key: value for key, value in kwargs.items() if value is not None}
+        return vm.emit(kind, list(flatten_tensors(args)), attributes)
+
+    return Native(kind, emit)
+
+
+OPS = _Ops()
+FORMULA_NAMES: dict[str, Data] = {
+    "torch": External("torch"),
+    "math": External("math"),
+    "tf": External("tensorflow"),
+    "keras": External("keras"),
+    "op": OPS,
+    "unknown": Native("unknown", lambda vm, args, kwargs: vm.open(str(args[0]), metadata=True)),
+}
+
+
+def call_method(vm: Machine, method: TensorMethod, args: list[Data], kwargs: dict[str, Data]) -> Data:
+    """A method of a tensor."""
+    native = TENSOR_METHODS.get(method.name)
+    if native is not None:
+        result = native(vm, method.tensor, args, kwargs)
+        if result is not NotImplemented:
+            return result
+    if dialects.is_metadata(method.name):
+        return metadata(vm, method.tensor, method.name)
+    row = dialects.method(method.name)
+    if row is not None:
+        result = apply(vm, method.name, row, [method.tensor, *args], kwargs)
+        if result is not UNLISTED:
+            return result
+    formula = dialects.method_formula(method.name)
+    if formula is not None:
+        return _evaluate_formula(vm, formula, [method.tensor, *args], kwargs)
+    tensors = [method.tensor, *flatten_tensors([args, kwargs])]
+    return vm.opaque(method.name, tensors, f"the tensor method {method.name} is not in the dialect")
+
+
+def metadata(vm: Machine, tensor: Tensor, name: str) -> Data:
+    """What a tensor tells about itself: never known, and never what decides an architecture."""
+    return vm.open(f"the {name} of a tensor", metadata=True)
+
+
+def call_layer(vm: Machine, layer: Layer, args: list[Data], kwargs: dict[str, Data]) -> Data:
+    """A library layer's call."""
+    layer.called = True
+    row = layer.row
+    place = place_of(layer)
+    outer = vm.frame.place
+    vm.frame.place = place or outer
+    try:
+        bound = bind(row.call_parameters, args, kwargs) or bind(row.call_parameters, args, kwargs, strict=False) or {}
+        reads = operands(row.call_parameters, bound)
+        everything = {**layer.arguments, **bound}
+        if not fits(everything, (*row.init_parameters, *row.call_parameters), row.plain):
+            return vm.opaque(layer.name, reads, "it is used with arguments that its dialect row does not describe")
+        if row.active and reads:
+            active = bound.get(row.active)
+            if active is False or (active is None and not vm.training):
+                return reads[0]
+        if row.kind in IDENTITY_LIKE and not vm.training and reads:
+            return reads[0]
+        if not reads:
+            unknown = next((value for value in bound.values() if isinstance(value, Open)), None)
+            why = unknown.why if unknown else "it is given no tensor"
+            return vm.open(f"{layer.name}: {why}")
+        path = vm.emit_path(row.kind, reads, stated(row, row.init_parameters, everything))
+        return _layer_result(vm, layer, path)
+    finally:
+        vm.frame.place = outer
+
+
+def _layer_result(vm: Machine, layer: Layer, path: str) -> Data:
+    row = layer.row
+    if row.outputs > 1:
+        return tuple(Tensor(Value(path, index)) for index in range(row.outputs))
+    result: Data = Tensor(Value(path))
+    declared = {declaration.name for declaration in BY_NAME[row.kind].attrs}
+    activation = layer.arguments.get(row.attrs.get("activation", "")) if "activation" not in declared else None
+    if activation is not None and activation != "linear":
+        return vm.call(dialects.activation(activation) if isinstance(activation, str) else activation, [result], {})
+    return result
+
+
+def call_module(
+    vm: Machine, instance: Instance, args: list[Data], kwargs: dict[str, Data], given: Given | None = None
+) -> Data:
+    """A call of an instance: its own `__call__`, or the method that its framework runs."""
+    instance.called = True
+    own = instance.cls.lookup("__call__")
+    if own is not None and isinstance(own[1], Function) and vm.frame_receiver() is not instance:
+        return vm.call_with(Method(own[1], instance), args, kwargs, given)
+    for base in instance.cls.externals:
+        for name in dialects.base_methods(base) or ():
+            found = instance.cls.lookup(name)
+            if found is not None and isinstance(found[1], Function):
+                return vm.call_with(Method(found[1], instance), args, kwargs, given)
+    if instance.layer is not None:
+        if instance.layer.owner is None:
+            instance.layer.owner = instance.owner
+        return call_layer(vm, instance.layer, args, kwargs)
+    if isinstance(instance.items, (list, dict)) and _is_sequential(instance):
+        return _in_turn(vm, instance, args)
+    if own is not None:
+        return vm.call_with(Method(own[1], instance), args, kwargs, given)
+    tensors = list(flatten_tensors([args, kwargs]))
+    why = f"{instance.cls.name} has no method that a call runs"
+    return vm.opaque(instance.cls.name, tensors, why) if tensors else vm.open(why)
+
+
+def _is_sequential(instance: Instance) -> bool:
+    return any(dialects.container(base) == "sequential" for base in instance.cls.externals)
+
+
+def _in_turn(vm: Machine, instance: Instance, args: list[Data]) -> Data:
+    """`Sequential`: each item is given what the one before returned."""
+    value: Data = args[0] if args else vm.open("a Sequential is called without an argument")
+    items = instance.items.values() if isinstance(instance.items, dict) else instance.items
+    for item in items:
+        value = vm.call(item, [value], {})
+    return value
+
+
+__all__ = [
+    "OPS",
+    "UNLISTED",
+    "NamedParts",
+    "apply",
+    "bind_init",
+    "call_function",
+    "call_layer",
+    "call_method",
+    "call_module",
+    "holds_tensor",
+    "metadata",
+    "op_of_kind",
+]

@@ -1,0 +1,438 @@
+"""Evaluation of statements: each handler gives None, or the signal that ends its block."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from archcheck.frontends.static import conditions, names
+from archcheck.frontends.static.machine import OutOfFuel, Raised
+from archcheck.frontends.static.values import (
+    Class,
+    Data,
+    External,
+    Function,
+    Instance,
+    Open,
+    Scope,
+    Tensor,
+    Tensors,
+    holds_tensor,
+    is_open,
+    shown,
+)
+from archcheck.ir.span import Setting
+
+if TYPE_CHECKING:
+    from archcheck.frontends.static.machine import Machine
+
+
+class Signal:
+    """What ends a block early."""
+
+    __slots__ = ("kind", "value")
+
+    def __init__(self, kind: str, value: Data = None) -> None:
+        self.kind = kind
+        self.value = value
+
+
+BREAK = Signal("break")
+CONTINUE = Signal("continue")
+
+SCALARS = (bool, int, float, str, type(None))
+
+
+def execute(vm: Machine, body: list[ast.stmt], scope: Scope) -> Signal | None:
+    """Run `body`; gives the signal that ended it, if one did.
+
+    Raises:
+        Raised: the code raised and did not catch it.
+        OutOfFuel: too many steps.
+    """
+    frame = vm.frame
+    for node in body:
+        vm.step()
+        frame.line = node.lineno
+        frame.column = node.col_offset + 1
+        mark = len(vm.touched)
+        signal = HANDLERS[type(node)](vm, node, scope)
+        if signal is not None:
+            if signal.kind != "return":
+                del vm.touched[mark:]
+            return signal
+        del vm.touched[mark:]
+    return None
+
+
+def _expression(vm: Machine, node: ast.Expr, scope: Scope) -> None:
+    if not isinstance(node.value, ast.Constant):
+        vm.evaluate(node.value, scope)
+
+
+def _assign(vm: Machine, node: ast.Assign, scope: Scope) -> None:
+    mark = len(vm.touched)
+    value = vm.evaluate(node.value, scope)
+    settings = vm.since(mark)
+    for target in node.targets:
+        bind(vm, target, value, scope, settings, node)
+
+
+def _annotated(vm: Machine, node: ast.AnnAssign, scope: Scope) -> None:
+    if node.value is not None:
+        mark = len(vm.touched)
+        value = vm.evaluate(node.value, scope)
+        bind(vm, node.target, value, scope, vm.since(mark), node)
+    if scope.is_class and scope.cls is not None and isinstance(node.target, ast.Name):
+        scope.cls.fields[node.target.id] = node
+
+
+def _augmented(vm: Machine, node: ast.AugAssign, scope: Scope) -> None:
+    target = node.target
+    mark = len(vm.touched)
+    load = _as_load(target)
+    old = vm.evaluate(load, scope)
+    new = vm.evaluate(node.value, scope)
+    settings = vm.since(mark)
+    if isinstance(old, list) and isinstance(node.op, ast.Add) and isinstance(new, (list, tuple)):
+        old.extend(new)
+        return
+    vm.frame.line, vm.frame.column = node.lineno, node.col_offset + 1
+    value = conditions.binary(vm, type(node.op), old, new)
+    if isinstance(old, Tensor) and isinstance(value, Tensor) and vm.inplace_sums:
+        write(vm, old, value)
+        value = old
+    bind(vm, target, value, scope, settings, node)
+
+
+def _as_load(target: ast.Name | ast.Attribute | ast.Subscript) -> ast.expr:
+    if isinstance(target, ast.Name):
+        load: ast.expr = ast.Name(target.id, ast.Load())
+    elif isinstance(target, ast.Attribute):
+        load = ast.Attribute(target.value, target.attr, ast.Load())
+    else:
+        load = ast.Subscript(target.value, target.slice, ast.Load())
+    return ast.copy_location(load, target)
+
+
+def write(vm: Machine, tensor: Tensor, value: Tensor) -> None:
+    """Give `tensor` another value in place; a tensor of which it is a view changes with it."""
+    tensor.value = value.value
+    tensor.data = None
+    seen = 0
+    view = tensor
+    while view.base is not None and seen < 8:
+        view.base.value = vm.emit("update", (view.base, view), {}).value
+        view = view.base
+        seen += 1
+
+
+def bind(
+    vm: Machine, target: ast.expr, value: Data, scope: Scope, settings: tuple[Setting, ...], node: ast.AST | None = None
+) -> None:
+    """Assign `value`, which `settings` decided, to `target`."""
+    if isinstance(target, ast.Name):
+        names.store(scope, target.id, value, settings)
+    elif isinstance(target, ast.Attribute):
+        owner = vm.evaluate(target.value, scope)
+        if node is not None and isinstance(value, SCALARS) and not settings and isinstance(owner, Instance):
+            settings = (Setting(ast.unparse(target), repr(value), vm.at(node), vm.trail()[:-1]),)
+        if isinstance(owner, Instance) and settings:
+            owner.settings[target.attr] = settings
+        elif isinstance(owner, Instance):
+            owner.settings.pop(target.attr, None)
+        vm.set(owner, target.attr, value)
+    elif isinstance(target, (ast.Tuple, ast.List)):
+        _bind_many(vm, target, value, scope, settings)
+    elif isinstance(target, ast.Starred):
+        bind(vm, target.value, value, scope, settings)
+    elif isinstance(target, ast.Subscript):
+        _bind_item(vm, target, value, scope)
+
+
+def _bind_many(
+    vm: Machine, target: ast.Tuple | ast.List, value: Data, scope: Scope, settings: tuple[Setting, ...]
+) -> None:
+    count = len(target.elts)
+    star = next((at for at, item in enumerate(target.elts) if isinstance(item, ast.Starred)), None)
+    values = conditions.unpack(vm, value, count, star)
+    if star is not None:
+        behind = count - star - 1
+        middle = values[star : len(values) - behind]
+        values = [*values[:star], list(middle), *values[len(values) - behind :]]
+    for item, part in zip(target.elts, values, strict=True):
+        bind(vm, item, part, scope, settings)
+
+
+def _bind_item(vm: Machine, target: ast.Subscript, value: Data, scope: Scope) -> None:
+    owner = vm.evaluate(target.value, scope)
+    index = vm.evaluate(target.slice, scope)
+    if isinstance(owner, Instance):
+        found = owner.cls.lookup("__setitem__")
+        if found is not None:
+            vm.call(vm.get(owner, "__setitem__"), [index, value], {})
+            return
+        owner = owner.items
+    if isinstance(owner, Tensor):
+        reads = [owner, *([value] if isinstance(value, (Tensor, Tensors)) else [])]
+        write(vm, owner, vm.emit("update", reads, {"index": index}))
+        return
+    if isinstance(owner, (dict, list)) and not is_open(index) and not holds_tensor(index):
+        try:
+            owner[index] = value
+        except (TypeError, IndexError, ValueError) as error:
+            raise Raised(type(error).__name__, str(error), vm.here()) from None
+
+
+def _return(vm: Machine, node: ast.Return, scope: Scope) -> Signal:
+    value = None if node.value is None else vm.evaluate(node.value, scope)
+    # What is returned also depends on the decisions that led to this line.
+    begin = vm.frame.control
+    control = vm.control
+    while control is not None and control is not begin:
+        vm.touch(control.settings)
+        control = control.outer
+    return Signal("return", value)
+
+
+def _raise(vm: Machine, node: ast.Raise, scope: Scope) -> None:
+    name, message = "Exception", ""
+    if isinstance(node.exc, ast.Call):
+        name = ast.unparse(node.exc.func)
+        if node.exc.args:
+            text = vm.evaluate(node.exc.args[0], scope)
+            message = text if isinstance(text, str) else ast.unparse(node.exc.args[0])
+    elif node.exc is not None:
+        name = ast.unparse(node.exc)
+    raise Raised(name.rpartition(".")[2], message[:200], vm.at(node))
+
+
+def _if(vm: Machine, node: ast.If, scope: Scope) -> Signal | None:
+    mark = len(vm.touched)
+    test = vm.evaluate(node.test, scope)
+    settings = vm.since(mark)
+    if isinstance(test, (Open, External, Tensor, Tensors)):
+        # A branch that only complains is not taken: the model is assumed to be used as intended.
+        if only_complains(node.body):
+            chosen = node.orelse
+        elif node.orelse and only_complains(node.orelse):
+            chosen = node.body
+        else:
+            chosen = node.body if vm.truth(test, node.test) else node.orelse
+    else:
+        chosen = node.body if vm.truth(test, node.test) else node.orelse
+    with vm.decided_by(settings):
+        return execute(vm, chosen, scope)
+
+
+def only_complains(body: list[ast.stmt]) -> bool:
+    """Whether `body` only raises, warns or logs."""
+    return bool(body) and all(
+        isinstance(node, (ast.Raise, ast.Assert, ast.Pass))
+        or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        or (
+            isinstance(node, ast.Expr)
+            and isinstance(node.value, ast.Call)
+            and ast.unparse(node.value.func).split(".")[0] in ("logger", "logging", "warnings", "log", "print")
+        )
+        for node in body
+    )
+
+
+def _for(vm: Machine, node: ast.For, scope: Scope) -> Signal | None:
+    mark = len(vm.touched)
+    items = vm.iterate(vm.evaluate(node.iter, scope))
+    settings = vm.since(mark)
+    for item in items[: vm.limits.iterations]:
+        bind(vm, node.target, item, scope, settings)
+        signal = execute(vm, node.body, scope)
+        if signal is BREAK:
+            return None
+        if signal is not None and signal is not CONTINUE:
+            return signal
+    if len(items) > vm.limits.iterations:
+        vm.unknown("loop", f"only the first {vm.limits.iterations} of {len(items)} iterations were read")
+    return execute(vm, node.orelse, scope) if node.orelse else None
+
+
+def _while(vm: Machine, node: ast.While, scope: Scope) -> Signal | None:
+    for _ in range(vm.limits.iterations):
+        vm.step()
+        test = vm.evaluate(node.test, scope)
+        if isinstance(test, (Open, External, Tensor, Tensors)):
+            vm.assume(f"the loop `while {ast.unparse(node.test)[:60]}` runs once")
+            signal = execute(vm, node.body, scope)
+            return signal if signal is not None and signal.kind == "return" else None
+        if not vm.truth(test, node.test):
+            return execute(vm, node.orelse, scope) if node.orelse else None
+        signal = execute(vm, node.body, scope)
+        if signal is BREAK:
+            return None
+        if signal is not None and signal is not CONTINUE:
+            return signal
+    vm.unknown("loop", f"a while loop did not end within {vm.limits.iterations} iterations")
+    return None
+
+
+def _with(vm: Machine, node: ast.With | ast.AsyncWith, scope: Scope) -> Signal | None:
+    for item in node.items:
+        value = vm.evaluate(item.context_expr, scope)
+        if isinstance(value, Instance) and value.cls.lookup("__enter__"):
+            value = vm.call(vm.get(value, "__enter__"), [], {})
+        elif isinstance(value, list) and len(value) == 1:
+            value = value[0]  # a generator made a context manager gives what it yields
+        if item.optional_vars is not None:
+            bind(vm, item.optional_vars, value, scope, ())
+    return execute(vm, node.body, scope)
+
+
+CATCHES_ALL = {"Exception", "BaseException"}
+CAUGHT_AS = {"KeyError": "LookupError", "IndexError": "LookupError", "ModuleNotFoundError": "ImportError"}
+
+
+def _try(vm: Machine, node: ast.Try, scope: Scope) -> Signal | None:
+    signal: Signal | None = None
+    caught: ast.ExceptHandler | None = None
+    depth, control = len(vm.frames), vm.control
+    vm.trying += bool(node.handlers)
+    try:
+        signal = execute(vm, node.body, scope)
+    except Raised as error:
+        del vm.frames[depth:]
+        vm.control = control
+        handler = next((handler for handler in node.handlers if _catches(handler, error.name)), None)
+        if handler is None:
+            if node.finalbody:
+                execute(vm, node.finalbody, scope)
+            raise
+        if handler.name:
+            names.store(scope, handler.name, vm.open(str(error)), ())
+        caught = handler
+    finally:
+        vm.trying -= bool(node.handlers)
+    if caught is not None:
+        signal = execute(vm, caught.body, scope)
+    elif signal is None and node.orelse:
+        signal = execute(vm, node.orelse, scope)
+    if node.finalbody:
+        return execute(vm, node.finalbody, scope) or signal
+    return signal
+
+
+def _catches(handler: ast.ExceptHandler, name: str) -> bool:
+    if handler.type is None:
+        return True
+    kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    caught = {ast.unparse(kind).rpartition(".")[2] for kind in kinds}
+    return bool(caught & {name, CAUGHT_AS.get(name, ""), *CATCHES_ALL})
+
+
+def _match(vm: Machine, node: ast.Match, scope: Scope) -> Signal | None:
+    subject = vm.evaluate(node.subject, scope)
+    for case in node.cases:
+        fits = _fits(vm, case.pattern, subject, scope)
+        if fits is None:
+            fits = vm.truth(vm.open(f"which case matches {shown(subject)}"), node.subject)
+        if fits and (case.guard is None or vm.truth(vm.evaluate(case.guard, scope), case.guard)):
+            return execute(vm, case.body, scope)
+    return None
+
+
+def _fits(vm: Machine, pattern: ast.pattern, subject: Data, scope: Scope) -> bool | None:
+    if isinstance(pattern, ast.MatchValue):
+        equal = conditions.compare(vm, ast.Eq, subject, vm.evaluate(pattern.value, scope))
+        return equal if isinstance(equal, bool) else None
+    if isinstance(pattern, ast.MatchSingleton):
+        return None if is_open(subject) else subject is pattern.value
+    if isinstance(pattern, ast.MatchOr):
+        fits = [_fits(vm, option, subject, scope) for option in pattern.patterns]
+        return True if True in fits else None if None in fits else False
+    if isinstance(pattern, ast.MatchAs):
+        fits_inner = True if pattern.pattern is None else _fits(vm, pattern.pattern, subject, scope)
+        if fits_inner and pattern.name:
+            names.store(scope, pattern.name, subject, ())
+        return fits_inner
+    return None
+
+
+def _define_function(vm: Machine, node: ast.FunctionDef | ast.AsyncFunctionDef, scope: Scope) -> None:
+    names.store(scope, node.name, names.define_function(vm, node, scope), ())
+
+
+def _define_class(vm: Machine, node: ast.ClassDef, scope: Scope) -> None:
+    names.store(scope, node.name, names.define_class(vm, node, scope), ())
+
+
+def _import(vm: Machine, node: ast.Import | ast.ImportFrom, scope: Scope) -> None:
+    for alias in node.names:
+        for name, value in names.imported(vm, node, alias, scope):
+            names.store(scope, name, value, ())
+
+
+def _outer(vm: Machine, node: ast.Global | ast.Nonlocal, scope: Scope) -> None:
+    for name in node.names:
+        at = scope.parent
+        if isinstance(node, ast.Global):
+            at = names.module_scope(scope)
+        else:
+            while at is not None and (at.is_class or name not in at.vars):
+                at = at.parent
+        if at is not None:
+            scope.outer_names[name] = at
+
+
+def _delete(vm: Machine, node: ast.Delete, scope: Scope) -> None:
+    for target in node.targets:
+        if isinstance(target, ast.Name):
+            scope.vars.pop(target.id, None)
+        elif isinstance(target, ast.Attribute):
+            owner = vm.evaluate(target.value, scope)
+            if isinstance(owner, Instance):
+                owner.attributes.pop(target.attr, None)
+        elif isinstance(target, ast.Subscript):
+            owner = vm.evaluate(target.value, scope)
+            index = vm.evaluate(target.slice, scope)
+            items = owner.items if isinstance(owner, Instance) else owner
+            if isinstance(items, (dict, list)) and isinstance(index, (str, int, slice)):
+                try:
+                    del items[index]
+                except (KeyError, IndexError, TypeError) as error:
+                    raise Raised(type(error).__name__, str(error), vm.here()) from None
+
+
+def _nothing(vm: Machine, node: ast.stmt, scope: Scope) -> None:
+    """`pass`, and `assert`: the model is assumed to be used as intended."""
+
+
+HANDLERS: dict[type[ast.stmt], Callable[..., Signal | None]] = {
+    ast.Expr: _expression,
+    ast.Assign: _assign,
+    ast.AnnAssign: _annotated,
+    ast.AugAssign: _augmented,
+    ast.Return: _return,
+    ast.Raise: _raise,
+    ast.If: _if,
+    ast.For: _for,
+    ast.AsyncFor: _for,
+    ast.While: _while,
+    ast.With: _with,
+    ast.AsyncWith: _with,
+    ast.Try: _try,
+    ast.TryStar: _try,
+    ast.Match: _match,
+    ast.FunctionDef: _define_function,
+    ast.AsyncFunctionDef: _define_function,
+    ast.ClassDef: _define_class,
+    ast.Import: _import,
+    ast.ImportFrom: _import,
+    ast.Global: _outer,
+    ast.Nonlocal: _outer,
+    ast.Delete: _delete,
+    ast.Pass: _nothing,
+    ast.Assert: _nothing,
+    ast.Break: lambda vm, node, scope: BREAK,
+    ast.Continue: lambda vm, node, scope: CONTINUE,
+}  # each handler takes the node type that it is listed under
+
+__all__ = ["BREAK", "CONTINUE", "Class", "Function", "OutOfFuel", "Signal", "bind", "execute", "write"]

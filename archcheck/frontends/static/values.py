@@ -1,0 +1,288 @@
+"""What the evaluator computes with: Python data as itself, and these stand-ins for everything else.
+
+Plain numbers, strings, tuples, lists, dicts, sets, ranges and slices are Python's own. A class, a function or an
+instance of the code that is read is one of the objects below; it exists in the reader only and never runs.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from archcheck.ir.graph import Unknown, Value
+from archcheck.ir.span import Setting, Span
+
+if TYPE_CHECKING:
+    from archcheck.frontends.dialects.table import LayerRow
+    from archcheck.frontends.static.library import SourceFile
+    from archcheck.frontends.static.machine import Machine
+
+Data = Any  # a value of the code that is read: Python data or one of the classes below; checked where it is used
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Open:
+    """A value that could not be found out.
+
+    Args:
+        why: the reason, for a reader: "config.hidden_act is not set".
+        span: where it arose.
+        flag: name of the setting that would decide it, as a user would pass it; "" where none would.
+        metadata: it tells about a tensor's shape, type or device, or about the machine, not about the architecture.
+    """
+
+    why: str
+    span: Span | None = None
+    flag: str = ""
+    metadata: bool = False
+
+    def as_unknown(self) -> Unknown:
+        return Unknown(self.why, self.span)
+
+    def __bool__(self) -> bool:
+        raise TypeError(f"an open value has no truth value: {self.why}")
+
+
+class Tensor:
+    """A tensor: a handle on the value that it has now. In-place operations give the handle another value, so that all
+    names of one tensor see the change, as in PyTorch."""
+
+    __slots__ = ("base", "data", "learned", "value")
+
+    def __init__(self, value: Value, *, base: Tensor | None = None, data: Data = None, learned: bool = False) -> None:
+        self.value = value
+        self.base = base  # the tensor of which this one is a view
+        self.data = data  # the numbers it holds, where they are known (a constant list)
+        self.learned = learned
+
+    def __repr__(self) -> str:
+        return f"%{self.value.op}"
+
+
+class Tensors:
+    """Several tensors given by one op, of which it is not known how many there are."""
+
+    __slots__ = ("op",)
+
+    def __init__(self, op: str) -> None:
+        self.op = op
+
+
+class Scope:
+    """Names and their values in a module, class, function call or comprehension, inside the scope around it."""
+
+    __slots__ = ("cls", "file", "is_class", "outer_names", "parent", "self_value", "settings", "vars", "yields")
+
+    def __init__(self, file: SourceFile, parent: Scope | None = None, *, is_class: bool = False) -> None:
+        self.file = file
+        self.parent = parent
+        self.is_class = is_class
+        self.vars: dict[str, Data] = {}
+        self.settings: dict[str, tuple[Setting, ...]] = {}  # what decided the value of a name
+        self.outer_names: dict[str, Scope] = {}  # names declared global or nonlocal
+        self.cls: Class | None = None  # class whose method runs here
+        self.self_value: Data = None
+        self.yields: list[Data] | None = None
+
+
+class Class:
+    """A class of the code that is read."""
+
+    __slots__ = ("_mro", "bases", "fields", "file", "name", "node", "scope")
+
+    def __init__(self, name: str, bases: tuple[Data, ...], scope: Scope, node: ast.ClassDef | None) -> None:
+        self.name = name
+        self.bases = bases
+        self.scope = scope
+        self.file = scope.file
+        self.node = node
+        self.fields: dict[str, ast.AnnAssign] = {}  # annotated names, as a dataclass has them
+        self._mro: tuple[Class | External, ...] | None = None
+
+    @property
+    def mro(self) -> tuple[Class | External, ...]:
+        """This class and its bases in the order in which attributes are looked up."""
+        if self._mro is None:
+            self._mro = _linearise(self)
+        return self._mro
+
+    def lookup(self, name: str) -> tuple[Class, Data] | None:
+        """The class that defines `name`, and its value there."""
+        for cls in self.mro:
+            if isinstance(cls, Class) and name in cls.scope.vars:
+                return cls, cls.scope.vars[name]
+        return None
+
+    @property
+    def externals(self) -> tuple[str, ...]:
+        """Qualified names of the bases that are not among the sources read."""
+        return tuple(cls.name for cls in self.mro if isinstance(cls, External))
+
+    def __repr__(self) -> str:
+        return f"class {self.name}"
+
+
+def _linearise(cls: Class) -> tuple[Class | External, ...]:
+    """C3 linearisation; where it fails (a base that could not be read), depth first without repetition."""
+    lists: list[list[Class | External]] = []
+    bases: list[Class | External] = [base for base in cls.bases if isinstance(base, (Class, External))]
+    lists = [list(base.mro) if isinstance(base, Class) else [base] for base in bases] + [bases[:]]
+    found: list[Class | External] = [cls]
+    while lists := [rest for rest in lists if rest]:
+        head = next((rest[0] for rest in lists if not any(_among(rest[0], other[1:]) for other in lists)), None)
+        if head is None:
+            head = lists[0][0]
+        found.append(head)
+        lists = [[item for item in rest if not _same(item, head)] for rest in lists]
+    return tuple(found)
+
+
+def _same(one: Class | External, other: Class | External) -> bool:
+    return one is other or (isinstance(one, External) and isinstance(other, External) and one.name == other.name)
+
+
+def _among(cls: Class | External, others: list[Class | External]) -> bool:
+    return any(_same(cls, other) for other in others)
+
+
+@dataclass(frozen=True, slots=True)
+class External:
+    """Something outside of the sources read, under its qualified name: "torch.nn.functional.relu"."""
+
+    name: str
+
+
+class ModuleValue:
+    """A module of the code that is read."""
+
+    __slots__ = ("file", "scope")
+
+    def __init__(self, file: SourceFile, scope: Scope) -> None:
+        self.file = file
+        self.scope = scope
+
+
+class Function:
+    """A function, method or lambda of the code that is read, with the scope that it closes over."""
+
+    __slots__ = ("attributes", "cls", "defaults", "file", "generator", "keyword_defaults", "name", "node", "role", "scope")
+
+    def __init__(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, scope: Scope, name: str) -> None:
+        self.node = node
+        self.scope = scope
+        self.file = scope.file
+        self.name = name
+        self.cls: Class | None = None  # class in whose body it stands
+        self.role = ""  # "static", "class", "property", "setter" or "" for a plain function
+        self.defaults: list[Data] = []
+        self.keyword_defaults: list[Data] = []
+        self.generator: bool | None = None
+        self.attributes: dict[str, Data] = {}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Method:
+    """A function bound to an instance or a class."""
+
+    function: Function
+    receiver: Data
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Partial:
+    """`functools.partial`."""
+
+    function: Data
+    args: tuple[Data, ...]
+    kwargs: Mapping[str, Data]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Native:
+    """A function that the evaluator itself provides: a builtin, a list's method, a framework's bookkeeping."""
+
+    name: str
+    call: Callable[[Machine, list[Data], dict[str, Data]], Data]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TensorMethod:
+    """A method of a tensor, not called yet."""
+
+    tensor: Tensor
+    name: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Super:
+    """`super()`: attributes of the bases behind `cls` in the order of the receiver's class."""
+
+    cls: Class
+    receiver: Data
+
+
+@dataclass(eq=False)
+class Instance:
+    """An object of a class that is read, or a framework's container.
+
+    `owner` is the instance that it was first assigned to, with the name: the place in the module tree follows from it.
+    """
+
+    cls: Class
+    attributes: dict[str, Data] = field(default_factory=dict)
+    settings: dict[str, tuple[Setting, ...]] = field(default_factory=dict)
+    owner: tuple[Instance, str] | None = None
+    items: Data = None  # list or dict that a container holds
+    layer: Layer | None = None  # the library layer that this class extends
+    called: bool = False
+
+    def __repr__(self) -> str:
+        return f"an instance of {self.cls.name}"
+
+
+@dataclass(eq=False)
+class Layer:
+    """A layer of a library that is not read, with the arguments of its constructor."""
+
+    row: LayerRow
+    name: str  # qualified
+    arguments: dict[str, Data]
+    span: Span | None = None
+    owner: tuple[Instance, str] | None = None
+    attributes: dict[str, Data] = field(default_factory=dict)
+    called: bool = False
+
+    def __repr__(self) -> str:
+        return f"an instance of {self.name}"
+
+
+def is_open(value: Data) -> bool:
+    """Whether `value` is unknown, or a library's object about which nothing is known."""
+    return isinstance(value, (Open, External))
+
+
+def holds_tensor(value: Data, depth: int = 4) -> bool:
+    """Whether a tensor stands anywhere in `value`."""
+    if isinstance(value, (Tensor, Tensors)):
+        return True
+    if depth and isinstance(value, (list, tuple)):
+        return any(holds_tensor(item, depth - 1) for item in value)
+    if depth and isinstance(value, dict):
+        return any(holds_tensor(item, depth - 1) for item in value.values())
+    if depth and isinstance(value, slice):
+        return any(holds_tensor(item, depth - 1) for item in (value.start, value.stop, value.step))
+    return False
+
+
+def shown(value: Data) -> str:
+    """`value` as a report prints it."""
+    if isinstance(value, Open):
+        return "unknown"
+    if isinstance(value, External):
+        return value.name
+    if isinstance(value, (Class, Function)):
+        return value.name
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
