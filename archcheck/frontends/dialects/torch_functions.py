@@ -198,6 +198,7 @@ ONLY: dict[str, Row] = {
     "cat": _row("concat", "tensors!, dim=0", _AXIS),
     "stack": _row("stack", "tensors!, dim=0", _AXIS),
     "einsum": _row("einsum", "equation, *operands!", {"equation": "equation"}),
+    "tensordot": _row("tensordot", "a!, b!, dims=2", {"axes": "dims"}),
     "where": _row("where", "condition!, input!, other!", {"yes": "input", "no": "other"}),
     "polar": _row("complex", "abs!, angle!", polar=True),
     "complex": _row("complex", "real!, imag!"),

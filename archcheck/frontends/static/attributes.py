@@ -11,6 +11,7 @@ from archcheck.frontends.static.machine import Raised, flatten_tensors, place_of
 from archcheck.frontends.static.libraries import CONSTANTS, MODULE_ATTRIBUTES
 from archcheck.frontends.static.natives import container_method, plain_method
 from archcheck.frontends.static.values import (
+    INERT,
     Class,
     Data,
     External,
@@ -48,6 +49,8 @@ def get(vm: Machine, owner: Data, name: str, default: Data = NO_DEFAULT) -> Data
         return _of_tensor(vm, owner, name)
     if isinstance(owner, ModuleValue):
         return _of_module(vm, owner, name, default)
+    if owner is INERT:
+        return INERT
     if owner is rows.OPS:
         return rows.op_of_kind(name)
     if isinstance(owner, External):
@@ -91,7 +94,19 @@ def _of_instance(vm: Machine, owner: Instance, name: str, default: Data) -> Data
         return vm.training
     found = owner.cls.lookup(name)
     if found is not None:
-        return bind_to(vm, found[1], owner, found[0])
+        if default is NO_DEFAULT:
+            return bind_to(vm, found[1], owner, found[0])
+        vm.trying += 1  # a property that has no value yet is an attribute that is absent
+        depth = len(vm.frames)
+        try:
+            return bind_to(vm, found[1], owner, found[0])
+        except Raised as error:
+            if error.name != "AttributeError":
+                raise
+            del vm.frames[depth:]
+            return default
+        finally:
+            vm.trying -= 1
     if owner.layer is not None:
         return _of_layer(vm, owner.layer, name, default)
     if owner.items is not None:
@@ -172,7 +187,7 @@ def _of_class(vm: Machine, owner: Class, name: str, default: Data) -> Data:
         # torch.autograd.Function: its forward takes a context first
         forward = owner.lookup("forward")
         if forward is not None:
-            return Partial(forward[1], (vm.open("the context of an autograd function", metadata=True),), {})
+            return Partial(forward[1], (INERT,), {})
     if default is not NO_DEFAULT:
         return default
     unread = next(iter(owner.externals), None)

@@ -14,6 +14,7 @@ from archcheck.frontends.static.values import (
     Data,
     External,
     Function,
+    Inert,
     Instance,
     Layer,
     Method,
@@ -68,7 +69,7 @@ def call(
         return _external(vm, function.name, args, kwargs)
     if isinstance(function, Partial):
         return call(vm, function.function, [*function.args, *args], {**function.kwargs, **kwargs})
-    if isinstance(function, Super):
+    if isinstance(function, (Super, Inert)):
         return None
     return _not_known(vm, function, args, kwargs)
 

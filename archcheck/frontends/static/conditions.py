@@ -327,6 +327,8 @@ def unpack(vm: Machine, value: Data, count: int, star: int | None) -> list[Data]
             [] if at == star else vm.open(f"part {at} of {value.why if isinstance(value, Open) else shown(value)}", metadata=metadata)
             for at in range(count)
         ]
+    if value is None or isinstance(value, (bool, int, float)):
+        raise Raised("TypeError", f"{shown(value)} cannot be unpacked", vm.here())
     parts = vm.iterate(value)
     if star is None and len(parts) != count:
         raise Raised("ValueError", f"{len(parts)} values for {count} names", vm.here())

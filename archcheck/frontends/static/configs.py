@@ -15,15 +15,19 @@ if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
 
 
-def guess(vm: Machine, parameter: ast.arg, function: Function, owner: Class | None) -> Instance | None:
+def guess(
+    vm: Machine, parameter: ast.arg, function: Function, owner: Class | None, *, by_reads: bool
+) -> Instance | None:
     """An instance, with its defaults, of the class that an argument must be of; None where no class stands out.
 
     The annotation decides. Without one, it is the class, defined in the same folder, that has the attributes which the
-    code reads from the argument.
+    code reads from the argument (`by_reads`).
     """
     annotated = _annotated(vm, parameter, function)
     if annotated is not None:
         return _with_defaults(vm, annotated)
+    if not by_reads:
+        return None
     reads = set(_attributes_read(function, parameter.arg, owner))
     if not reads:
         return None

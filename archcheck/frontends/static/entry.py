@@ -244,7 +244,7 @@ class _Runner:
     def required(self, parameter: ast.arg, function: Function, calling: bool, owner: Class | None) -> Data:
         """An argument that must be given and is not: a tensor, a configuration, or an open value."""
         name = parameter.arg
-        config = configs.guess(self.vm, parameter, function, owner)
+        config = configs.guess(self.vm, parameter, function, owner, by_reads=not calling)
         if config is not None:
             return config
         annotation = "" if parameter.annotation is None else ast.unparse(parameter.annotation)

@@ -9,6 +9,7 @@ from archcheck.frontends import dialects
 from archcheck.frontends.static import rows
 from archcheck.frontends.static.attributes import adopt, is_module
 from archcheck.frontends.static.machine import Raised
+from archcheck.frontends.static.statements import field_default
 from archcheck.frontends.static.values import (
     Class,
     Data,
@@ -140,14 +141,10 @@ def _field_default(vm: Machine, owner: Class, name: str, node: ast.AnnAssign) ->
     if name not in owner.scope.vars:
         return vm.open(f"{owner.name}.{name} is not set", flag=name)
     value = owner.scope.vars[name]
-    if isinstance(node.value, ast.Call) and ast.unparse(node.value.func).rpartition(".")[2] in ("field", "Field"):
-        scope = Scope(owner.file, owner.scope)
+    if isinstance(node.value, ast.Call) and field_default(node.value) is None:
         for keyword in node.value.keywords:
-            if keyword.arg == "default":
-                return vm.evaluate(keyword.value, scope)
             if keyword.arg in ("default_factory", "factory"):
-                return vm.call(vm.evaluate(keyword.value, scope), [], {})
-        return vm.open(f"{owner.name}.{name} is not set", flag=name)
+                return vm.call(vm.evaluate(keyword.value, Scope(owner.file, owner.scope)), [], {})
     if isinstance(value, (list, dict)):
         return value.copy()
     return value

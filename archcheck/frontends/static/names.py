@@ -194,10 +194,11 @@ def define_class(vm: Machine, node: ast.ClassDef, scope: Scope) -> Class:
     inside = Scope(scope.file, scope, is_class=True)
     cls = Class(node.name, bases, inside, node)
     inside.cls = cls
-    try:
-        vm.execute(node.body, inside)
-    except Raised as error:
-        vm.unknown(f"class {node.name}", f"its body raised {error}")
+    for statement in node.body:
+        try:
+            vm.execute([statement], inside)
+        except Raised as error:
+            vm.unknown(f"class {node.name}", f"a statement of its body raised {error}")
     return cls
 
 

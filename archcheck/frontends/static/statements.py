@@ -82,10 +82,20 @@ def _assign(vm: Machine, node: ast.Assign, scope: Scope) -> None:
 def _annotated(vm: Machine, node: ast.AnnAssign, scope: Scope) -> None:
     if node.value is not None:
         mark = len(vm.touched)
-        value = vm.evaluate(node.value, scope)
+        default = field_default(node.value) if scope.is_class else None
+        value = vm.evaluate(node.value if default is None else default, scope)
         bind(vm, node.target, value, scope, vm.since(mark), node)
     if scope.is_class and scope.cls is not None and isinstance(node.target, ast.Name):
         scope.cls.fields[node.target.id] = node
+
+
+def field_default(node: ast.expr) -> ast.expr | None:
+    """The default that a field specifier holds (typing.dataclass_transform, PEP 681): `field(default=3)`."""
+    if isinstance(node, ast.Call):
+        for keyword in node.keywords:
+            if keyword.arg == "default":
+                return keyword.value
+    return None
 
 
 def _augmented(vm: Machine, node: ast.AugAssign, scope: Scope) -> None:

@@ -207,6 +207,16 @@ class Native:
     call: Callable[[Machine, list[Data], dict[str, Data]], Data]
 
 
+class Inert:
+    """An object whose attributes and calls compute nothing: the context of an autograd function, a logger."""
+
+    def __repr__(self) -> str:
+        return "an inert object"
+
+
+INERT = Inert()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class TensorMethod:
     """A method of a tensor, not called yet."""
