@@ -128,10 +128,35 @@ class _Runner:
         if self.unused and not error:
             name = sorted(self.unused)[0]
             raise TargetError(f"{self.call.symbol} has no parameter {name}", hint=f"it takes {', '.join(self.known_parameters(value))}")
+        vm.unused_overrides = bool(self.attribute_overrides)
+        self.name_parameters(function)
         results = tuple(dict.fromkeys(_value(tensor) for tensor in _outputs(result)))
         graph = OpGraph(tuple(vm.recorder.ops), results, Origin("static", self.call.symbol, "train" if vm.training else "eval"))
         uncalled = tuple(m for m in vm.modules_built if not m.called and not (isinstance(m, Instance) and m.items is not None))
         return Run(vm, verify(graph, "static reader"), self.call.symbol, span, error, error_span, uncalled, frozenset(self.optional))
+
+    def name_parameters(self, function: Data) -> None:
+        """Name learned tensors after their place in the module tree, which is known only when the tree is whole."""
+        root = function.receiver if isinstance(function, Method) else function
+        seen: set[int] = set()
+        stack: list[tuple[str, Data]] = [("", root)]
+        while stack:
+            place, value = stack.pop()
+            if id(value) in seen or not isinstance(value, (Instance, list, dict)):
+                continue
+            seen.add(id(value))
+            if isinstance(value, list):
+                stack += [(f"{place}.{at}", item) for at, item in enumerate(value)]
+                continue
+            held = value if isinstance(value, dict) else value.attributes
+            for name, item in held.items():
+                inner = f"{place}.{name}" if place else str(name)
+                if isinstance(item, Tensor) and item.learned:
+                    self.vm.recorder.name_parameter(item.value.op, inner)
+                elif is_owned(value, item):
+                    stack.append((inner, item))
+            if isinstance(value, Instance) and value.items is not None:
+                stack.append((place, value.items))
 
     def _rebinds(self, value: Data) -> bool:
         """Whether `x += y` makes a new tensor: in all frameworks but PyTorch, whose import tells it."""
@@ -278,12 +303,18 @@ class _Runner:
         return [p.arg for f in functions if isinstance(f, Function) for p in [*f.node.args.args, *f.node.args.kwonlyargs] if p.arg != "self"]
 
 
+def is_owned(owner: Data, item: Data) -> bool:
+    """Whether `item` is part of the module tree below `owner`, and not a configuration or a back reference."""
+    if isinstance(item, Instance) and isinstance(owner, Instance):
+        return item.owner is not None and item.owner[0] is owner and is_module(item.cls)
+    return isinstance(item, (Instance, list, dict))
+
+
 def _defined_at(value: Data) -> Span | None:
     target = value.function if isinstance(value, Method) else value
     if isinstance(target, (Class, Function)) and target.node is not None:
         node = target.node
-        decorators = getattr(node, "decorator_list", [])
-        return Span(target.file.shown, node.lineno, node.col_offset + 1) if not decorators or True else None
+        return Span(target.file.shown, node.lineno, node.col_offset + 1)
     return None
 
 

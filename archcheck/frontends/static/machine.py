@@ -128,6 +128,7 @@ class Machine:
         self.modules_built: list[Instance | Layer] = []  # in the order of construction, to find those never called
         self.opened = {own_package} if own_package else set()  # namespaces whose sources are read all the same
         self.container_classes: dict[str, Class] = {}
+        self.unused_overrides = False  # a setting was to be overridden and is not among what the caller gives
         self.trying = 0  # try blocks around, whose handlers must see what is raised
         self.contain_below = 1  # a function this deep or less lets exceptions through
         self.inplace_sums = True  # `x += y` changes the tensor itself, as in PyTorch; TensorFlow binds the name anew

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from archcheck.frontends.static.values import Data, External, Open, Tensor, Tensors
 from archcheck.ir.graph import Attr, AttrValue, Op, Unknown, Value
@@ -38,6 +39,7 @@ class Recorder:
     def __init__(self) -> None:
         self.ops: list[Op] = []
         self.by_path: dict[str, Op] = {}
+        self.positions: dict[str, int] = {}  # of parameters, which are named in the end
         self._numbers: dict[str, int] = {}
 
     def emit(
@@ -62,9 +64,21 @@ class Recorder:
             span=span,
             because=because,
         )
+        if kind == "parameter":
+            self.positions[path] = len(self.ops)
         self.ops.append(op)
         self.by_path[path] = op
         return path
+
+
+    def name_parameter(self, path: str, name: str) -> None:
+        """Give the learned tensor at `path` its name, where it has none yet."""
+        op = self.by_path.get(path)
+        if op is None or op.kind.name != "parameter" or op.attr("name"):
+            return
+        kept = tuple(attr for attr in op.attrs if attr.name != "name")
+        named = replace(op, attrs=tuple(sorted((*kept, Attr("name", name)), key=lambda attr: attr.name)))
+        self.ops[self.positions[path]] = self.by_path[path] = named
 
 
 def _value(read: Tensor | Tensors | Value) -> Value:

@@ -1,0 +1,241 @@
+"""Reading a target: one run for the defaults, more where an argument, an open condition or a flag changes the graph."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from archcheck.frontends.static.entry import Call, Run, run
+from archcheck.frontends.static.library import Library
+from archcheck.frontends.static.machine import Limits, Machine
+from archcheck.frontends.static.recorder import attr_value
+from archcheck.frontends.static.values import Data
+from archcheck.ir.graph import AttrValue, OpGraph
+from archcheck.ir.span import Setting, Span
+
+MOST_OPTIONAL = 8  # optional arguments that are tried with a tensor
+MOST_FLAGS = 12  # flags whose other side is looked at
+STACK = 512 * 1024 * 1024  # bytes of stack for evaluation: code nests deeper than Python's own default allows
+RECURSION = 40_000
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Something that could not be read."""
+
+    what: str
+    why: str
+    span: Span | None
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """The graph where flags have these values.
+
+    `when` holds the flags that differ from the default, sorted. `default` marks the graph that stands when nothing is
+    said; where conditions stay open for which the code has no default, no variant is the default.
+    """
+
+    when: tuple[tuple[str, AttrValue], ...]
+    default: bool
+    graph: OpGraph
+    unread: tuple[Unread, ...]
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the static reader found out about a target."""
+
+    symbol: str
+    span: Span | None
+    variants: tuple[Variant, ...]
+    assumptions: tuple[str, ...]
+    consulted: tuple[Setting, ...]  # settings on which control depended
+
+
+def read(
+    library: Library,
+    module: str,
+    symbol: str,
+    arguments: Mapping[str, str] | None = None,
+    *,
+    training: bool = True,
+    explore: bool = True,
+    limits: Limits | None = None,
+) -> Reading:
+    """The graphs of `symbol` in `module`, by evaluating its source; nothing of it runs.
+
+    Args:
+        library: where sources are found.
+        module: dotted name of the module that defines the symbol.
+        symbol: class, function or method.
+        arguments: parameter -> Python expression in the module's own words.
+        training: whether modules are in training mode.
+        explore: also read the other side of flags that decide something.
+        limits: bounds on each run.
+
+    Raises:
+        TargetError: there is no such symbol or parameter, or an expression cannot be evaluated.
+    """
+    reader = _Reader(library, Call(module, symbol, dict(arguments or {})), training, limits)
+    return _with_deep_stack(lambda: reader.read(explore))
+
+
+def _with_deep_stack(work: Callable[[], Reading]) -> Reading:
+    """Run `work` in a thread whose stack holds deeply nested code."""
+    results: list[Reading] = []
+    errors: list[BaseException] = []
+
+    def body() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:
+            errors.append(error)
+
+    before = sys.getrecursionlimit()
+    size = threading.stack_size(STACK)
+    sys.setrecursionlimit(max(before, RECURSION))
+    try:
+        thread = threading.Thread(target=body)
+        thread.start()
+        thread.join()
+    finally:
+        threading.stack_size(size)
+        sys.setrecursionlimit(before)
+    if errors:
+        raise errors[0]
+    return results[0]
+
+
+class _Reader:
+    def __init__(self, library: Library, call: Call, training: bool, limits: Limits | None) -> None:
+        self.library = library
+        self.call = call
+        self.training = training
+        self.limits = limits or Limits()
+
+    def once(self, call: Call, decisions: tuple[bool, ...] = (), overrides: Mapping[str, Data] | None = None) -> Run:
+        """One run."""
+        machine = Machine(
+            self.library,
+            training=self.training,
+            decisions=decisions,
+            limits=self.limits,
+            own_package=call.module.partition(".")[0],
+        )
+        return run(machine, replace(call, overrides=dict(overrides or {})))
+
+    def read(self, explore: bool) -> Reading:
+        first = self.with_optional(self.once(self.call))
+        found: list[tuple[tuple[tuple[str, AttrValue], ...], Run]] = [((), first)]
+        if first.machine.taken:
+            found = self.forks(first)
+        elif explore:
+            found += self.flags(first)
+        distinct = _distinct(found)
+        alone = len(distinct) == 1
+        settled = not first.machine.taken
+        variants = tuple(
+            Variant(
+                () if alone else when,
+                alone or (settled and not when),
+                one.graph,
+                tuple(Unread(what, why, span) for (what, why), span in one.machine.notes.unknowns.items()),
+                one.error,
+            )
+            for when, one in distinct
+        )
+        assumptions = sorted({text for _, one in distinct for text in one.machine.notes.assumptions})
+        given = sorted(self.call.given)
+        if given:
+            assumptions.append(f"called with {', '.join(given)}, without which layers that are built are not used")
+        return Reading(
+            first.symbol, first.span, variants, tuple(assumptions), tuple(first.machine.notes.consulted.values())
+        )
+
+    def with_optional(self, first: Run) -> Run:
+        """The run in which optional arguments are given that the layers built are there for.
+
+        An argument whose default is None, such as the encoder's output in a decoder layer, is given a tensor where that
+        lets the run reach its end, leaves less unread, or calls layers that are otherwise built and not called.
+        """
+        best, score = first, _lack(first)
+        if score == (0, 0, 0):
+            return best
+        tried = [name for name in _ordered(first) if name not in self.call.arguments][:MOST_OPTIONAL]
+        for name in tried:
+            attempt = replace(self.call, given=self.call.given | {name})
+            again = self.once(attempt)
+            if _lack(again) < score:
+                best, score, self.call = again, _lack(again), attempt
+                if score == (0, 0, 0):
+                    break
+        return best
+
+    def forks(self, first: Run) -> list[tuple[tuple[tuple[str, AttrValue], ...], Run]]:
+        """The runs on both sides of each open condition, breadth first."""
+        runs: list[Run] = []
+        waiting: list[tuple[bool, ...]] = [()]
+        seen = {()}
+        while waiting and len(runs) < self.limits.forks:
+            decisions = waiting.pop(0)
+            one = first if not decisions else self.once(self.call, decisions)
+            runs.append(one)
+            sides = tuple(decision.value for decision in one.machine.taken)
+            for at in range(len(decisions), len(sides)):
+                other = (*sides[:at], not sides[at])
+                if other not in seen:
+                    seen.add(other)
+                    waiting.append(other)
+        if waiting:
+            first.machine.assume(f"only {self.limits.forks} of the ways through open conditions were read")
+        finished = [one for one in runs if not one.error] or runs
+        return [(_taken(one), one) for one in finished]
+
+    def flags(self, first: Run) -> list[tuple[tuple[tuple[str, AttrValue], ...], Run]]:
+        """The runs with one boolean flag the other way round."""
+        found = []
+        for setting in list(first.machine.notes.consulted.values()):
+            if setting.value not in ("True", "False") or setting.name in self.call.arguments:
+                continue
+            flipped = setting.value == "False"
+            one = self.once(self.call, overrides={setting.name: flipped})
+            if one.error or one.machine.unused_overrides:
+                continue
+            found.append((((setting.name, flipped),), one))
+            if len(found) >= MOST_FLAGS:
+                break
+        return found
+
+
+def _ordered(first: Run) -> list[str]:
+    """Optional arguments, those first whose absence the code tests."""
+    tested = [name for name in first.machine.notes.tested_for_none if name in first.optional]
+    return tested + sorted(first.optional - set(tested))
+
+
+def _lack(one: Run) -> tuple[int, int, int]:
+    """How far a run is from a whole reading: failed, ops not read, layers built and not called."""
+    opaque = sum(op.kind.name == "opaque" for op in one.graph.ops)
+    return (int(bool(one.error)), opaque, len(one.uncalled))
+
+
+def _taken(one: Run) -> tuple[tuple[str, AttrValue], ...]:
+    return tuple(sorted({decision.flag: decision.value for decision in one.machine.taken}.items()))
+
+
+def _distinct(
+    found: list[tuple[tuple[tuple[str, AttrValue], ...], Run]],
+) -> list[tuple[tuple[tuple[str, AttrValue], ...], Run]]:
+    """Runs whose graphs differ, the first of each kind."""
+    kept: dict[object, tuple[tuple[tuple[str, AttrValue], ...], Run]] = {}
+    for when, one in found:
+        key = (tuple((op.path, op.kind.name, op.reads, op.attrs) for op in one.graph.ops), one.graph.results, bool(one.error))
+        kept.setdefault(key, (when, one))
+    return list(kept.values())
+
+
+__all__ = ["Reading", "Unread", "Variant", "attr_value", "read"]
