@@ -14,6 +14,8 @@ from pathlib import Path
 from archcheck.errors import TargetError
 from archcheck.frontends.static.sources import SourceFile, read_bytes
 
+__all__ = ["Library", "Package", "Root", "SourceFile", "environment_roots"]
+
 # Each starts with a fixed string, which `re` looks for several times faster than for an alternative.
 _DEFINES = tuple(re.compile(rb"\n" + word + rb"[ \t]++(\w++)") for word in (b"class", b"def", rb"async[ \t]++def"))
 

@@ -109,7 +109,12 @@ def global_value(vm: Machine, scope: Scope, name: str) -> Data:
             # Only the last binding counts; one that stands in a branch not taken leaves the one before.
             before = scope.vars[name]
             for node in reversed(statements):
-                vm.execute([node], scope)
+                if isinstance(node, (ast.Import, ast.ImportFrom)):
+                    _import_one(vm, node, name, scope)
+                elif (inner := _for_type_checkers(node, name)) is not None:
+                    _import_one(vm, inner, name, scope)
+                else:
+                    vm.execute([node], scope)
                 if scope.vars.get(name) is not before:
                     break
     except Raised as error:
@@ -119,6 +124,26 @@ def global_value(vm: Machine, scope: Scope, name: str) -> Data:
         vm.control = control
         del vm.touched[mark:]
     return scope.vars[name]
+
+
+def _import_one(vm: Machine, node: ast.Import | ast.ImportFrom, name: str, scope: Scope) -> None:
+    """Bind `name` alone of what an import statement binds: the others may never be needed."""
+    for alias in node.names:
+        if (alias.asname or alias.name.partition(".")[0]) == name:
+            for bound, value in imported(vm, node, alias, scope):
+                store(scope, bound, value, ())
+
+
+def _for_type_checkers(node: ast.stmt, name: str) -> ast.Import | ast.ImportFrom | None:
+    """The import of `name` in an `if TYPE_CHECKING` block, by which packages that import lazily say what they hold."""
+    if not isinstance(node, ast.If) or "TYPE_CHECKING" not in ast.unparse(node.test):
+        return None
+    for inner in ast.walk(node):
+        if isinstance(inner, (ast.Import, ast.ImportFrom)):
+            for alias in inner.names:
+                if (alias.asname or alias.name.partition(".")[0]) == name:
+                    return inner
+    return None
 
 
 def _from_star(vm: Machine, scope: Scope, name: str) -> Data:

@@ -52,6 +52,7 @@ class Machine:
         self.frames: list[Frame] = []
         self.notes: dict[Unknown, None] = {}  # what the library or Python would refuse
         self._globals: dict[tuple[str, str], Data] = {}
+        self._binding: set[tuple[str, str]] = set()  # of `_globals`, being evaluated
         self._classes: dict[Class, Frame] = {}
         self._steps = 0
         self._depth = 0
@@ -153,8 +154,13 @@ class Machine:
                 if other is not None and other is not module and name in other.bindings and not name.startswith("_"):
                     return self.module_value(other, name)
             return None
-        self._globals[key] = Unknown(f"{name} is defined by itself")
-        value = self._bound(module, name)
+        if key in self._binding:
+            return (Unknown(f"{name} is defined by itself"),)
+        self._binding.add(key)
+        try:
+            value = self._bound(module, name)
+        finally:
+            self._binding.discard(key)
         if name in module.changed and isinstance(value, list | dict | HParams):
             value = Unknown(f"{name} is changed after it was set", module.header(module.bindings[name][-1].node))
         self._globals[key] = value
@@ -204,7 +210,8 @@ class Machine:
         if qualified.split(".", 1)[0] == "builtins":
             return Name(f"{qualified}.{name}")
         module = self.library.module(qualified)
-        if module is not None:
+        # `from package import part` inside the package's own __init__.py means the module, not itself.
+        if module is not None and (qualified, name) not in self._binding:
             found = self.module_value(module, name)
             if found is not None:
                 return found[0]
