@@ -1,0 +1,369 @@
+"""The shape of a spec file: which keys there are and what may stand under them. The JSON Schema is made from it.
+
+Only the shape is checked here; what words and formulas mean is checked in `build`. Importing this module imports
+pydantic, so it is imported where a spec is read and nowhere else.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
+
+from archcheck.ir.span import Span
+from archcheck.spec.guard import Document, Mapping, Node, Scalar, Sequence
+from archcheck.spec.problems import Problems, did_you_mean, hints
+
+WORD = r"^[^\W\d]\w*$"  # a name that a flow can use
+ID = r"^[^\W\d][\w.-]*$"
+PLACE = r"^[^\W\d][\w-]*(\.[\w*-]+|\[(\d+|\*)\])*$"
+
+Word = Annotated[str, Field(pattern=WORD)]
+Id = Annotated[str, Field(pattern=ID)]
+Formula = Annotated[int | float | str, Field(description="A number, or a formula over the sizes: 4*d_model.")]
+Value = Annotated[
+    bool | int | float | str | list[bool | int | float | str],
+    Field(description="A number, a formula over the sizes, true or false, a word, or a list of these."),
+]
+Where = Annotated[str, Field(min_length=1, description="Where the paper says it: Figure 1 (left); Section 3.1.")]
+Quote = Annotated[str, Field(min_length=1, max_length=600, description="The paper's own words, exactly and briefly.")]
+Presets = Annotated[Word | list[Word], Field(description="The presets for which it is stated; all, if left out.")]
+Strict = Annotated[
+    bool | list[Id], Field(description="Equivalences that do not count here, by name; true: none of them counts.")
+]
+Only = Annotated[
+    bool | list[str],
+    Field(description="Closes the list: true for nothing but what is stated, or what else may stand there."),
+]
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class PaperShape(_Shape):
+    """What identifies the paper."""
+
+    arxiv: str | None = Field(
+        None, pattern=r"^([a-z-]+(\.[A-Z]{2})?/\d{7}|\d{4}\.\d{4,5})$", description='As in "1706.03762", in quotes.'
+    )
+    year: int | None = Field(None, ge=1900, le=2200)
+    doi: str | None = None
+    url: str | None = None
+    venue: str | None = None
+    version: str | None = Field(None, description="The version of the paper that the claims are taken from: v5.")
+    authors: list[str] | None = None
+
+
+class SublayerShape(_Shape):
+    """A sublayer's steps: a signature, or tensor2tensor's pre- and postprocessing strings."""
+
+    signature: str | None = Field(None, description="Letters in execution order: F d a n is post-norm.")
+    pre: str | None = Field(None, description='layer_preprocess_sequence: "none", or letters of n and d.')
+    post: str | None = Field(None, description="layer_postprocess_sequence: letters of d, a, n.")
+    s: Formula | None = Field(None, description="The factor on the branch.")
+    S: Formula | None = Field(None, description="The factor on the residual.")
+
+
+class PairShape(_Shape):
+    """tensor2tensor's own pair, for all sublayers."""
+
+    pre: str | None = None
+    post: str | None = None
+    sublayers: list[str] | None = Field(None, description="The sublayer functions, in order.")
+
+
+def _order_form(value: object) -> str:
+    """Which form of `order` is meant, so that mistakes are told for that one only."""
+    if isinstance(value, list):
+        return "list"
+    if isinstance(value, dict):
+        return "pair" if value.keys() & {"pre", "post", "sublayers"} else "mapping"
+    return "text"
+
+
+_Sublayers = dict[str, str | SublayerShape]
+OrderShape = Annotated[
+    Annotated[str, Tag("text")]
+    | Annotated[PairShape, Tag("pair")]
+    | Annotated[_Sublayers, Tag("mapping")]
+    | Annotated[list[_Sublayers], Tag("list")],
+    Discriminator(_order_form),
+    Field(
+        description="Sublayer signatures. n norm, d dropout, a residual add, s scale on the branch, S scale on the "
+        "residual, p stochastic depth, N norm before the residual is taken, around F, the sublayer function."
+    ),
+]
+Flow = Annotated[str, Field(description="Equations, as one would write them in Python: x = norm(x + attention(x)).")]
+Widths = Annotated[dict[str, Formula], Field(description="Attributes of its ops: d_ff: 2048, self_attention.heads: 8.")]
+
+
+class BlockShape(_Shape):
+    """A part of the model and what the paper states about its wiring."""
+
+    where: Where
+    quote: Quote | None = None
+    flow: Flow | None = None
+    order: OrderShape | None = None
+    repeat: Formula | None = Field(None, description="How often the block stands in a row.")
+    widths: Widths | None = None
+    only: Only | None = None
+    advisory: bool | None = Field(None, description="Reported, never failing.")
+    strict: Strict | None = None
+    presets: Presets | None = Field(None, alias="for")
+
+
+class ReadingBlockShape(BlockShape):
+    """A block under another reading; what it leaves out is as in the block of the same name."""
+
+    where: Where | None = None  # type: ignore[assignment]
+
+
+class ClaimShape(_Shape):
+    """One statement of the paper beyond the wiring of a block, in one of its forms."""
+
+    id: Id
+    where: Where
+    quote: Quote | None = None
+    same_weights: list[Annotated[str, Field(pattern=PLACE)]] | None = Field(
+        None, min_length=1, description="Places that share their learned tensors."
+    )
+    absent: str | list[str] | None = Field(
+        None, description="norm after encoder_layer; beside path: what stands nowhere on it."
+    )
+    present: str | list[str] | None = Field(None, description="dropout in feed_forward.")
+    count: dict[str, Formula] | None = Field(None, min_length=1, description="How many: {norm in encoder_layer: 2}.")
+    path: str | None = Field(None, description="A sequence along the data flow: pool -> linear -> ... -> output.")
+    only: Only | None = Field(None, description="Beside path: what else may stand on it; true: nothing.")
+    repeat: dict[Word, Formula] | None = Field(None, min_length=1, description="How often blocks stand in a row.")
+    attributes: dict[str, dict[Word, Value]] | None = Field(
+        None, min_length=1, description="{self_attention in decoder_layer: {causal: true}}."
+    )
+    advisory: bool | None = Field(None, description="Reported, never failing.")
+    strict: Strict | None = None
+    presets: Presets | None = Field(None, alias="for")
+
+
+class ReadingShape(_Shape):
+    """Another way to read a figure."""
+
+    id: Id
+    says: str = Field(min_length=1)
+    where: Where | None = None
+    quote: Quote | None = None
+    blocks: dict[Word, ReadingBlockShape] = Field(min_length=1)
+
+
+class NoteShape(_Shape):
+    """Something that the paper states and no graph can show."""
+
+    what: str = Field(min_length=1)
+    where: Where | None = None
+    quote: Quote | None = None
+
+
+class SpecShape(_Shape):
+    """What one paper states about its model, in archcheck's spec language."""
+
+    model_config = ConfigDict(title="archcheck spec")
+
+    archcheck: Literal[1] = Field(description="Version of the spec language.")
+    id: Id = Field(description="Citation key: vaswani2017. The file is named by it.")
+    title: str = Field(min_length=1)
+    paper: PaperShape | None = None
+    terms: dict[Word, str] | None = Field(
+        None, description="What the paper's words mean: norm: layer_norm, mlp: feed_forward, disentangle: function."
+    )
+    sizes: dict[Word, int | float | str | None] | None = Field(
+        None, description="Numbers, formulas over other sizes, or nothing where the paper leaves them open."
+    )
+    presets: dict[Word, dict[Word, Formula]] | None = Field(
+        None, description="Sizes that differ between the paper's models."
+    )
+    blocks: dict[Word, BlockShape] | None = None
+    claims: list[ClaimShape] | None = None
+    readings: list[ReadingShape] | None = None
+    not_checked: list[str | NoteShape] | None = None
+
+
+# ---- mistakes in shape, said in a user's words
+
+
+def check(document: Document) -> None:
+    """Note in the document's problems everything in it that does not have the shape of a spec."""
+    if not isinstance(document.root, Mapping):
+        document.problems.add(document.root.span, "a spec is a mapping", "begin with: archcheck: 1")
+        return
+    try:
+        SpecShape.model_validate(_plain(document.root))
+    except ValidationError as error:
+        rows = error.errors(include_url=False, include_context=True, include_input=False)
+    else:
+        return
+    places = [_find(document.root, row["loc"]) for row in rows]
+    kinds: dict[Span, list[str]] = {}
+    for row, place in zip(rows, places, strict=True):
+        noun = _NOUNS.get(row["type"])
+        if noun and any(place.node in other.holders for other in places):
+            continue  # another branch of a union took this node, and tells what is wrong inside it
+        if row["type"] == "missing":
+            name = str(row["loc"][-1])
+            document.problems.add(place.owner, f'"{name}" is missing here', _described(place.shape, name))
+        elif row["type"] == "extra_forbidden":
+            _note_unknown_key(str(row["loc"][-1]), place, document.problems)
+        elif noun:
+            kinds.setdefault(place.node.span, []).append(noun)
+        elif row["type"] == "literal_error":
+            document.problems.add(
+                place.node.span, "this archcheck reads version 1 of the spec language", "archcheck: 1"
+            )
+        elif row["type"] == "string_pattern_mismatch":
+            value = place.node.text if isinstance(place.node, Scalar) else ""
+            document.problems.add(place.node.span, f'"{value}" cannot stand here', _pattern_hint(place, row["loc"]))
+        else:
+            document.problems.add(place.node.span, f"this cannot stand here: {row['msg'].lower()}")
+    for span, nouns in kinds.items():
+        told = [noun for noun in dict.fromkeys(nouns) if noun != "a whole number" or "a number" not in nouns]
+        document.problems.add(span, f"{' or '.join(told)} must stand here", _quote_hint(span, document))
+
+
+_NOUNS = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+}
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A node of the tree, and what is around it."""
+
+    node: Node
+    owner: Span  # of the key under which the node stands
+    shape: type[BaseModel] | None  # of the innermost mapping
+    holders: tuple[Node, ...]  # the nodes that hold something wrong in this place
+
+
+def _find(root: Mapping, loc: tuple[int | str, ...]) -> _Place:
+    """The node that pydantic's `loc` means; parts that name a branch of a union are passed over."""
+    node: Node = root
+    owner = Span(root.span.file, root.span.line, root.span.column, root.span.line, root.span.column + 1)
+    key: Scalar | None = None
+    annotation: Any = SpecShape
+    shape: type[BaseModel] | None = SpecShape
+    holders: list[Node] = []
+    for part in loc:
+        if isinstance(node, Mapping) and isinstance(part, str):
+            found = node.key(part)
+            if part == "[key]" or found is None:
+                continue
+            key, owner = found, found.span
+            inner = node.get(part)
+        elif isinstance(node, Sequence) and isinstance(part, int):
+            inner = node.items[part]
+            owner = inner.span
+        else:
+            continue
+        holders.append(node)
+        annotation = _inside(annotation, part)
+        node = node if inner is None else inner
+        shape = _model(annotation) or shape
+    if loc and loc[-1] == "[key]" and key is not None:
+        return _Place(key, owner, shape, tuple(holders))
+    if isinstance(node, Mapping) and loc and isinstance(loc[-1], str) and node.key(loc[-1]) is None:
+        holders.append(node)  # a key that is missing
+    return _Place(node, owner, shape, tuple(holders))
+
+
+def _members(annotation: Any) -> Iterator[Any]:
+    """The types that `annotation` allows, without Annotated and unions."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        yield from _members(get_args(annotation)[0])
+    elif origin in (Union, types.UnionType):
+        for member in get_args(annotation):
+            yield from _members(member)
+    else:
+        yield annotation
+
+
+def _model(annotation: Any) -> type[BaseModel] | None:
+    models = [m for m in _members(annotation) if isinstance(m, type) and issubclass(m, BaseModel)]
+    return models[0] if models else None
+
+
+def _inside(annotation: Any, part: str | int) -> Any:
+    """The annotation of what stands under `part`."""
+    found: Any = None
+    for member in _members(annotation):
+        origin = get_origin(member)
+        if origin is list and isinstance(part, int):
+            found = found or get_args(member)[0]
+        elif origin is dict and isinstance(part, str):
+            found = found or get_args(member)[1]
+        elif isinstance(member, type) and issubclass(member, BaseModel):
+            for name, field in member.model_fields.items():
+                if part == (field.alias or name):
+                    return field.annotation
+    return found
+
+
+def _note_unknown_key(name: str, place: _Place, problems: Problems) -> None:
+    if place.shape is None:
+        problems.add(place.owner, f'there is no key "{name}" here')
+        return
+    known = [field.alias or name for name, field in place.shape.model_fields.items()]
+    hint = hints(did_you_mean(name, known), "it may be " + ", ".join(known))
+    if any(sign in name for sign in "=()"):  # `{flow: f(x, p=0.1)}`: YAML ends the text at the comma
+        hint = "inside { } a text with commas stands in quotes"
+    problems.add(place.owner, f'there is no key "{name}" here', hint)
+
+
+def _described(shape: type[BaseModel] | None, name: str) -> str:
+    if shape is None or name not in shape.model_fields:
+        return ""
+    return _EXAMPLES.get(name, "")
+
+
+_EXAMPLES = {
+    "archcheck": "a spec begins with: archcheck: 1",
+    "id": "the citation key, or a name for the claim",
+    "title": "the title of the paper",
+    "where": "say where the paper states it: where: Section 3.1",
+    "says": "say in one sentence how the figure is read",
+    "what": "say what is not checked",
+    "blocks": "the blocks as this reading has them",
+}
+
+
+def _pattern_hint(place: _Place, loc: tuple[int | str, ...]) -> str:
+    if "arxiv" in loc:
+        return 'an arXiv number, in quotes: "1706.03762"'
+    if "same_weights" in loc:
+        return "a place in the model: encoder.embedding, layers[*].attention"
+    if "[key]" in loc or "for" in loc:
+        return "a name of letters, digits and _ that a flow can use"
+    return "a name of letters, digits, _, - and ."
+
+
+def _quote_hint(span: Span, document: Document) -> str:
+    line = document.lines[span.line - 1] if span.line <= len(document.lines) else ""
+    return 'put it in quotes: arxiv: "1706.03762"' if line.strip().startswith("arxiv") else ""
+
+
+def _plain(node: Node) -> Any:
+    """The tree as Python data, for pydantic."""
+    if isinstance(node, Mapping):
+        return {key.text: _plain(value) for key, value in node.items}
+    if isinstance(node, Sequence):
+        return [_plain(item) for item in node.items]
+    return node.value
