@@ -84,25 +84,29 @@ class Library:
         Raises:
             TargetError: `path` is under none of the roots.
         """
-        for root in self.roots:
-            if path.is_relative_to(root.path):
-                parts = list(path.relative_to(root.path).parts)
-                is_package = parts[-1] == "__init__.py" and len(parts) > 1
-                names = parts[:-1] if is_package else [*parts[:-1], path.stem]
-                return self._source(root, ".".join(names), path, is_package)
-        raise TargetError("the file is in none of the folders that are read", place=str(path))
+        if not any(path.is_relative_to(root.path) for root in self.roots):
+            raise TargetError("the file is in none of the folders that are read", place=str(path))
+        root = self._root_of(path)
+        parts = list(path.relative_to(root.path).parts)
+        is_package = parts[-1] == "__init__.py" and len(parts) > 1
+        names = parts[:-1] if is_package else [*parts[:-1], path.stem]
+        return self._source(root, ".".join(names), path, is_package)
 
     def modules(self, package: str) -> tuple[str, ...]:
-        """Dotted names of the modules and packages right inside `package`, sorted. Folders without Python are not."""
-        found = self.package(package)
+        """Dotted names of the modules and packages right inside `package`, sorted; "" stands for the roots.
+
+        Folders without an `__init__.py` are left out.
+        """
+        found = self.package(package) if package else None
+        folders = tuple(root.path for root in self.roots) if not package else found.folders if found else ()
         names: set[str] = set()
-        for folder in found.folders if found else ():
+        for folder in folders:
             for name, is_folder in self._listing(folder).items():
                 if is_folder and name.isidentifier() and "__init__.py" in self._listing(folder / name):
                     names.add(name)
                 elif not is_folder and name.endswith(".py") and name != "__init__.py" and name[:-3].isidentifier():
                     names.add(name[:-3])
-        return tuple(f"{package}.{name}" for name in sorted(names))
+        return tuple(f"{package}.{name}" if package else name for name in sorted(names))
 
     def walk(self, package: str) -> Iterator[SourceFile]:
         """`package` and every module inside it, at any depth, sorted by dotted name within each package."""
