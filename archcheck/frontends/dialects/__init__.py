@@ -39,9 +39,15 @@ _PACKAGES = {
     "torch": "torch",
     "logging": "torch",
     "warnings": "torch",
+    "tensorflow": "tensorflow",
+    "keras": "keras",
+    "tf_keras": "keras",
+    "einops": "einops",
+    "numpy": "numpy",
+    **dict.fromkeys(("apex", "causal_conv1d", "flash_attn", "flash_attn_interface", "mamba_ssm", "torchvision", "transformers", "xformers"), "kernels"),
 }
 # Where two dialects name a method of tensors, the first one's row counts.
-_ORDER = ("torch",)
+_ORDER = ("torch", "tensorflow", "keras", "einops", "kernels", "numpy")
 
 
 def __getattr__(name: str) -> tuple[Dialect, ...]:
@@ -56,7 +62,21 @@ def _dialect(name: str) -> Dialect:
         from archcheck.frontends.dialects.torch import TORCH
 
         return TORCH
-    raise KeyError(name)
+    if name == "tensorflow":
+        from archcheck.frontends.dialects.tensorflow_v1 import TENSORFLOW
+
+        return TENSORFLOW
+    if name == "keras":
+        from archcheck.frontends.dialects.keras import KERAS
+
+        return KERAS
+    if name == "einops":
+        from archcheck.frontends.dialects.einops import EINOPS
+
+        return EINOPS
+    from archcheck.frontends.dialects.kernels import KERNELS, NUMPY
+
+    return {"kernels": KERNELS, "numpy": NUMPY}[name]
 
 
 def _of(qualified: str) -> Dialect | None:

@@ -11,7 +11,7 @@ How a row is applied, by every frontend alike:
   call that no row fits is evaluated by the `Formula` of that name, and is opaque where there is none.
 - A parameter that is both read and an attribute's source (`"input!, other!"` with `{"by": "other"}`) is an operand if
   it is given a tensor and states the attribute if it is given a number.
-- An attribute whose parameter is None is not stated.
+- An attribute whose parameter is None is not stated. Values are stated as `stated` gives them.
 - A starred parameter that is given a single tuple or list stands for its items: `view((2, 3))` is `view(2, 3)`.
 - `out=`, `name=`, `dtype=`, `device=`, `layout=`, `requires_grad=`, `memory_format=` and `pin_memory=` never decide
   what is computed; functions take them everywhere (`IGNORED_KEYWORDS`), and rows do not list them.
@@ -146,6 +146,8 @@ class LayerRow:
         plain: constructor or call parameters that must keep their default for this row to be what is computed.
         active: call parameter that switches it on: where it is false the first operand comes out unchanged; where
             it is None, train or eval mode decides.
+        order: call parameters in the order of the kind's operands, where the framework's order is another;
+            `"key|value"` is the key, or the value where no key is given.
     """
 
     kind: str
@@ -157,6 +159,7 @@ class LayerRow:
     outputs: int = 1
     plain: tuple[str, ...] = ()
     active: str = ""
+    order: tuple[str, ...] = ()
 
     @cached_property
     def init_parameters(self) -> tuple[Parameter, ...]:
@@ -205,3 +208,17 @@ class Dialect:
     method_formulas: dict[str, Formula] = field(default_factory=dict)
     keywords: dict[str, str] = field(default_factory=dict)
     tensor: str = ""
+
+
+def stated(attribute: str, value: AttrValue) -> AttrValue:
+    """The value of an attribute as graphs state it; frameworks spell the same setting differently.
+
+    `padding="SAME"` is `"same"`, and `approximate=True` is `"tanh"`, the form that every framework means by it.
+    """
+    if isinstance(value, str) and attribute in ("padding", "mode", "padding_mode"):
+        return value.lower()
+    if isinstance(value, bool) and attribute == "approximate":
+        return "tanh" if value else "none"
+    if value == "euclidean" and attribute == "p":
+        return 2
+    return value

@@ -83,11 +83,11 @@ _DECORATOR = "lambda function=None, *args, **kwargs: (lambda found: found) if fu
 _FALSE = "lambda *args, **kwargs: False"
 # what stands around a computation and leaves it as it is; a reader is in no compiler and in no autocast region
 _AROUND: dict[str, str] = {
-    **{name: _DECORATOR for name in ("no_grad", "enable_grad", "inference_mode", "compile", "compiler.disable", "compiler.allow_in_graph", "compiler.assume_constant_result", "_dynamo.disable", "_dynamo.allow_in_graph", "fx.wrap", "jit.export", "jit.ignore", "jit.unused", "jit.script", "jit.script_method", "jit.script_if_tracing", "jit.interface")},
-    **{name: "lambda *args, **kwargs: (lambda found: found)" for name in ("set_grad_enabled", "autocast", "amp.autocast", "cuda.amp.autocast", "cpu.amp.autocast")},
-    **{name: _DECORATOR for name in ("cuda.amp.custom_fwd", "cuda.amp.custom_bwd", "autograd.once_differentiable")},
-    **{name: "lambda *args, **kwargs: (lambda found: found)" for name in ("amp.custom_fwd", "amp.custom_bwd")},
-    **{name: _FALSE for name in ("jit.is_scripting", "jit.is_tracing", "_C._get_tracing_state", "compiler.is_compiling", "compiler.is_dynamo_compiling", "compiler.is_exporting", "_dynamo.is_compiling", "onnx.is_in_onnx_export", "overrides.has_torch_function", "overrides.has_torch_function_unary", "overrides.has_torch_function_variadic", "is_autocast_enabled", "is_autocast_cpu_enabled", "is_inference_mode_enabled", "fx._symbolic_trace.is_fx_tracing")},
+    **dict.fromkeys(("no_grad", "enable_grad", "inference_mode", "compile", "compiler.disable", "compiler.allow_in_graph", "compiler.assume_constant_result", "_dynamo.disable", "_dynamo.allow_in_graph", "fx.wrap", "jit.export", "jit.ignore", "jit.unused", "jit.script", "jit.script_method", "jit.script_if_tracing", "jit.interface"), _DECORATOR),
+    **dict.fromkeys(("set_grad_enabled", "autocast", "amp.autocast", "cuda.amp.autocast", "cpu.amp.autocast"), "lambda *args, **kwargs: (lambda found: found)"),
+    **dict.fromkeys(("cuda.amp.custom_fwd", "cuda.amp.custom_bwd", "autograd.once_differentiable"), _DECORATOR),
+    **dict.fromkeys(("amp.custom_fwd", "amp.custom_bwd"), "lambda *args, **kwargs: (lambda found: found)"),
+    **dict.fromkeys(("jit.is_scripting", "jit.is_tracing", "_C._get_tracing_state", "compiler.is_compiling", "compiler.is_dynamo_compiling", "compiler.is_exporting", "_dynamo.is_compiling", "onnx.is_in_onnx_export", "overrides.has_torch_function", "overrides.has_torch_function_unary", "overrides.has_torch_function_variadic", "is_autocast_enabled", "is_autocast_cpu_enabled", "is_inference_mode_enabled", "fx._symbolic_trace.is_fx_tracing"), _FALSE),
     "jit.annotate": "lambda the_type, the_value: the_value",
     "is_grad_enabled": "lambda: True",
 }

@@ -23,7 +23,7 @@ UNARY |= {"absolute": UNARY["abs"], "negative": UNARY["neg"], "sgn": UNARY["sign
 UNARY |= {
     name: _row("elementwise", function=function)
     for name, function in {
-        **{name: name for name in "tan sinh cosh asin acos atan asinh acosh atanh log2 log10 log1p expm1 exp2 erfc erfinv lgamma digamma sinc frac isnan isinf isfinite isposinf isneginf angle deg2rad rad2deg signbit i0 conj conj_physical bitwise_not".split()},
+        **{name: name for name in ["tan", "sinh", "cosh", "asin", "acos", "atan", "asinh", "acosh", "atanh", "log2", "log10", "log1p", "expm1", "exp2", "erfc", "erfinv", "lgamma", "digamma", "sinc", "frac", "isnan", "isinf", "isfinite", "isposinf", "isneginf", "angle", "deg2rad", "rad2deg", "signbit", "i0", "conj", "conj_physical", "bitwise_not"]},
         **{"arc" + name: "a" + name for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},
     }.items()
 }
@@ -341,6 +341,7 @@ _LINALG = {
     "vecdot": Row("einsum", "x!, y!, *, dim=-1", const={"equation": "...i,...i->..."}, plain=("dim",)),
     "diagonal": _row("select", "input!, *, offset=0, dim1=-2, dim2=-1", {"offset": "offset"}, index="diagonal"),
 }
+_FLEX = Row("attention", "query!, key!, value!, score_mod=None, block_mask=None!, scale=None, enable_gqa=False, return_lse=False, kernel_options=None, *, return_aux=None", {"scale": "scale"}, {"layout": "b h s d"}, plain=("score_mod", "return_lse", "return_aux"))
 
 
 def _functions() -> dict[str, Row]:
@@ -354,8 +355,7 @@ def _functions() -> dict[str, Row]:
     found |= {"torch.special." + name: row for name, row in _SPECIAL.items()}
     found |= {"torch.fft." + name: row for name, row in _fft().items()}
     found |= {"torch.linalg." + name: row for name, row in _LINALG.items()}
-    found["torch.functional.einsum"] = ONLY["einsum"]
-    found["torch.nn.functional.scaled_dot_product_attention"] = FUNCTIONAL["scaled_dot_product_attention"]
+    found["torch.nn.attention.flex_attention.flex_attention"] = _FLEX
     return found
 
 

@@ -65,7 +65,7 @@ _FILLS: dict[str, Row] = {
 _INPLACE = (
     *UNARY,
     *BINARY,
-    *"addmm baddbmm addmv masked_fill masked_scatter scatter scatter_add scatter_reduce index_add index_copy index_fill squeeze unsqueeze transpose swapdims swapaxes t relu clip square celu elu".split(),
+    *["addmm", "baddbmm", "addmv", "masked_fill", "masked_scatter", "scatter", "scatter_add", "scatter_reduce", "index_add", "index_copy", "index_fill", "squeeze", "unsqueeze", "transpose", "swapdims", "swapaxes", "t", "relu", "clip", "square", "celu", "elu"],
 )
 
 _ATTRIBUTES: dict[str, Row] = {
@@ -94,8 +94,5 @@ PROPERTIES: dict[str, Row] = _ATTRIBUTES
 
 # what tells about a tensor and computes nothing from it
 METADATA: frozenset[str] = frozenset(
-    "shape size dim ndim ndimension dtype device numel nelement stride storage_offset is_contiguous layout itemsize nbytes "
-    "element_size get_device data_ptr untyped_storage storage is_cuda is_cpu is_mps is_meta is_xla is_xpu is_quantized is_sparse "
-    "is_leaf is_nested is_floating_point is_complex is_signed is_inference is_conj is_neg is_pinned is_shared is_set_to "
-    "requires_grad grad grad_fn retains_grad names has_names dense_dim sparse_dim qscheme register_hook _version".split()
+    ["shape", "size", "dim", "ndim", "ndimension", "dtype", "device", "numel", "nelement", "stride", "storage_offset", "is_contiguous", "layout", "itemsize", "nbytes", "element_size", "get_device", "data_ptr", "untyped_storage", "storage", "is_cuda", "is_cpu", "is_mps", "is_meta", "is_xla", "is_xpu", "is_quantized", "is_sparse", "is_leaf", "is_nested", "is_floating_point", "is_complex", "is_signed", "is_inference", "is_conj", "is_neg", "is_pinned", "is_shared", "is_set_to", "requires_grad", "grad", "grad_fn", "retains_grad", "names", "has_names", "dense_dim", "sparse_dim", "qscheme", "register_hook", "_version"]
 )
