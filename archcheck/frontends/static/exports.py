@@ -13,7 +13,6 @@ from archcheck.frontends.static.bindings import bindings
 from archcheck.frontends.static.index import Entry
 from archcheck.frontends.static.library import Library, SourceFile
 
-
 _STAR = re.compile(r"import[ \t]*\*")
 
 
@@ -51,7 +50,10 @@ def find(library: Library, source: SourceFile, name: str) -> Definition | None:
 
 
 def offered(library: Library, source: SourceFile) -> tuple[str, ...]:
-    """Names that `source` offers, those of its star imports included; for suggestions, so unreadable files are skipped."""
+    """Names that `source` offers, for suggestions: its own, those of its star imports, and of a package what it defines.
+
+    Files that cannot be read offer nothing.
+    """
     names: dict[str, None] = {}
     pending, seen = [source], {source.shown}
     while pending:
@@ -65,6 +67,8 @@ def offered(library: Library, source: SourceFile) -> tuple[str, ...]:
             if origin is not None and origin.shown not in seen:
                 seen.add(origin.shown)
                 pending.append(origin)
+    if source.is_package:
+        names.update(dict.fromkeys(library.defined(source.module)))
     return tuple(names)
 
 

@@ -6,7 +6,7 @@ import ast
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -123,6 +123,13 @@ class Library:
         Where there are several, those count that the package's own `__init__.py` files import from, if there are any:
         a generated file and the one that it is generated from define the same names, and one of them is exported.
         """
+        found = self.defined(package).get(name, [])
+        kept = tuple(source for source in found if _defines(source, name))
+        exported = tuple(source for source in kept if self._is_exported(source))
+        return exported if len(kept) > 1 and exported else kept
+
+    def defined(self, package: str) -> Mapping[str, list[SourceFile]]:
+        """Name -> the files in `package`, at any depth, in which a line in column 0 looks like its definition."""
         if package not in self._definitions:
             table: dict[str, list[SourceFile]] = {}
             for source in self.walk(package):
@@ -133,10 +140,7 @@ class Library:
                 for found in {word for pattern in _DEFINES for word in pattern.findall(data)}:
                     table.setdefault(found.decode("utf-8", "replace"), []).append(source)
             self._definitions[package] = table
-        found = self._definitions[package].get(name, [])
-        kept = tuple(source for source in found if _defines(source, name))
-        exported = tuple(source for source in kept if self._is_exported(source))
-        return exported if len(kept) > 1 and exported else kept
+        return self._definitions[package]
 
     def definition(self, package: str, name: str) -> str | None:
         """The module that alone defines a class or function `name` in `package`; None: there is none, or several."""
