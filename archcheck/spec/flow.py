@@ -117,9 +117,8 @@ class Lowering:
             else:
                 last = self.assign(node, line, scope)
         streams = [scope.names[name] for name in scope.inputs if name in scope.names]
-        if any(isinstance(value, Value) for value in streams):
-            return tuple(streams)
-        return tuple(value for value in last if isinstance(value, Value))
+        given = streams if any(_is_tensor(value) for value in streams) else last
+        return tuple(value for value in given if _is_tensor(value))
 
     def results(self, value: Given, line: Piece) -> list[Given]:
         if isinstance(value, Several):
@@ -207,7 +206,7 @@ class Lowering:
                 return Several(tuple(self.value(item, line, scope) for item in node.elts))
             case ast.Attribute(attr="T"):
                 value = self.tensor(self.value(node.value, line, scope), node, line)
-                return self.emit("permute", [value], attrs(axes=(-1, -2)), line.span(node))
+                return self.emit("permute", [value], attrs(axis=-2, other_axis=-1), line.span(node))
             case ast.Call():
                 return self.call(node, line, scope)
             case _:
@@ -435,6 +434,11 @@ def _arity(kind: OpKind, reads: int, by: bool) -> str:
     if kind.name in ("parameter", "constant", "function", "opaque", "random", "sinusoid"):
         return ""
     return "" if reads else "reads at least one tensor"
+
+
+def _is_tensor(value: Given) -> bool:
+    """Whether a value is a tensor, or would be one but for a mistake."""
+    return value is None or isinstance(value, Value)
 
 
 def _loaded(target: ast.expr) -> ast.expr:

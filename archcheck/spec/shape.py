@@ -41,39 +41,41 @@ Only = Annotated[
 
 
 class _Shape(BaseModel):
+    """A mapping. A key with the default None may be left out; where it is written, something stands behind it."""
+
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class PaperShape(_Shape):
     """What identifies the paper."""
 
-    arxiv: str | None = Field(
+    arxiv: str = Field(
         None, pattern=r"^([a-z-]+(\.[A-Z]{2})?/\d{7}|\d{4}\.\d{4,5})$", description='As in "1706.03762", in quotes.'
     )
-    year: int | None = Field(None, ge=1900, le=2200)
-    doi: str | None = None
-    url: str | None = None
-    venue: str | None = None
-    version: str | None = Field(None, description="The version of the paper that the claims are taken from: v5.")
-    authors: list[str] | None = None
+    year: int = Field(None, ge=1900, le=2200)
+    doi: str = Field(None)
+    url: str = Field(None)
+    venue: str = Field(None)
+    version: str = Field(None, description="The version of the paper that the claims are taken from: v5.")
+    authors: list[str] = Field(None)
 
 
 class SublayerShape(_Shape):
     """A sublayer's steps: a signature, or tensor2tensor's pre- and postprocessing strings."""
 
-    signature: str | None = Field(None, description="Letters in execution order: F d a n is post-norm.")
-    pre: str | None = Field(None, description='layer_preprocess_sequence: "none", or letters of n and d.')
-    post: str | None = Field(None, description="layer_postprocess_sequence: letters of d, a, n.")
-    s: Formula | None = Field(None, description="The factor on the branch.")
-    S: Formula | None = Field(None, description="The factor on the residual.")
+    signature: str = Field(None, description="Letters in execution order: F d a n is post-norm.")
+    pre: str = Field(None, description='layer_preprocess_sequence: "none", or letters of n and d.')
+    post: str = Field(None, description="layer_postprocess_sequence: letters of d, a, n.")
+    s: Formula = Field(None, description="The factor on the branch.")
+    S: Formula = Field(None, description="The factor on the residual.")
 
 
 class PairShape(_Shape):
     """tensor2tensor's own pair, for all sublayers."""
 
-    pre: str | None = None
-    post: str | None = None
-    sublayers: list[str] | None = Field(None, description="The sublayer functions, in order.")
+    pre: str = Field(None)
+    post: str = Field(None)
+    sublayers: list[str] = Field(None, description="The sublayer functions, in order.")
 
 
 def _order_form(value: object) -> str:
@@ -105,21 +107,21 @@ class BlockShape(_Shape):
     """A part of the model and what the paper states about its wiring."""
 
     where: Where
-    quote: Quote | None = None
-    flow: Flow | None = None
-    order: OrderShape | None = None
-    repeat: Formula | None = Field(None, description="How often the block stands in a row.")
-    widths: Widths | None = None
-    only: Only | None = None
-    advisory: bool | None = Field(None, description="Reported, never failing.")
-    strict: Strict | None = None
-    presets: Presets | None = Field(None, alias="for")
+    quote: Quote = Field(None)
+    flow: Flow = Field(None)
+    order: OrderShape = Field(None)
+    repeat: Formula = Field(None, description="How often the block stands in a row.")
+    widths: Widths = Field(None)
+    only: Only = Field(None)
+    advisory: bool = Field(None, description="Reported, never failing.")
+    strict: Strict = Field(None)
+    presets: Presets = Field(None, alias="for")
 
 
 class ReadingBlockShape(BlockShape):
     """A block under another reading; what it leaves out is as in the block of the same name."""
 
-    where: Where | None = None  # type: ignore[assignment]
+    where: Where = Field(None)
 
 
 class ClaimShape(_Shape):
@@ -127,24 +129,24 @@ class ClaimShape(_Shape):
 
     id: Id
     where: Where
-    quote: Quote | None = None
+    quote: Quote = Field(None)
     same_weights: list[Annotated[str, Field(pattern=PLACE)]] | None = Field(
         None, min_length=1, description="Places that share their learned tensors."
     )
-    absent: str | list[str] | None = Field(
+    absent: str | list[str] = Field(
         None, description="norm after encoder_layer; beside path: what stands nowhere on it."
     )
-    present: str | list[str] | None = Field(None, description="dropout in feed_forward.")
-    count: dict[str, Formula] | None = Field(None, min_length=1, description="How many: {norm in encoder_layer: 2}.")
-    path: str | None = Field(None, description="A sequence along the data flow: pool -> linear -> ... -> output.")
-    only: Only | None = Field(None, description="Beside path: what else may stand on it; true: nothing.")
-    repeat: dict[Word, Formula] | None = Field(None, min_length=1, description="How often blocks stand in a row.")
-    attributes: dict[str, dict[Word, Value]] | None = Field(
+    present: str | list[str] = Field(None, description="dropout in feed_forward.")
+    count: dict[str, Formula] = Field(None, min_length=1, description="How many: {norm in encoder_layer: 2}.")
+    path: str = Field(None, description="A sequence along the data flow: pool -> linear -> ... -> output.")
+    only: Only = Field(None, description="Beside path: what else may stand on it; true: nothing.")
+    repeat: dict[Word, Formula] = Field(None, min_length=1, description="How often blocks stand in a row.")
+    attributes: dict[str, dict[Word, Value]] = Field(
         None, min_length=1, description="{self_attention in decoder_layer: {causal: true}}."
     )
-    advisory: bool | None = Field(None, description="Reported, never failing.")
-    strict: Strict | None = None
-    presets: Presets | None = Field(None, alias="for")
+    advisory: bool = Field(None, description="Reported, never failing.")
+    strict: Strict = Field(None)
+    presets: Presets = Field(None, alias="for")
 
 
 class ReadingShape(_Shape):
@@ -152,8 +154,8 @@ class ReadingShape(_Shape):
 
     id: Id
     says: str = Field(min_length=1)
-    where: Where | None = None
-    quote: Quote | None = None
+    where: Where = Field(None)
+    quote: Quote = Field(None)
     blocks: dict[Word, ReadingBlockShape] = Field(min_length=1)
 
 
@@ -161,8 +163,8 @@ class NoteShape(_Shape):
     """Something that the paper states and no graph can show."""
 
     what: str = Field(min_length=1)
-    where: Where | None = None
-    quote: Quote | None = None
+    where: Where = Field(None)
+    quote: Quote = Field(None)
 
 
 class SpecShape(_Shape):
@@ -173,20 +175,18 @@ class SpecShape(_Shape):
     archcheck: Literal[1] = Field(description="Version of the spec language.")
     id: Id = Field(description="Citation key: vaswani2017. The file is named by it.")
     title: str = Field(min_length=1)
-    paper: PaperShape | None = None
-    terms: dict[Word, str] | None = Field(
+    paper: PaperShape = Field(None)
+    terms: dict[Word, str] = Field(
         None, description="What the paper's words mean: norm: layer_norm, mlp: feed_forward, disentangle: function."
     )
-    sizes: dict[Word, int | float | str | None] | None = Field(
+    sizes: dict[Word, int | float | str | None] = Field(
         None, description="Numbers, formulas over other sizes, or nothing where the paper leaves them open."
     )
-    presets: dict[Word, dict[Word, Formula]] | None = Field(
-        None, description="Sizes that differ between the paper's models."
-    )
-    blocks: dict[Word, BlockShape] | None = None
-    claims: list[ClaimShape] | None = None
-    readings: list[ReadingShape] | None = None
-    not_checked: list[str | NoteShape] | None = None
+    presets: dict[Word, dict[Word, Formula]] = Field(None, description="Sizes that differ between the paper's models.")
+    blocks: dict[Word, BlockShape] = Field(None)
+    claims: list[ClaimShape] = Field(None)
+    readings: list[ReadingShape] = Field(None)
+    not_checked: list[str | NoteShape] = Field(None)
 
 
 # ---- mistakes in shape, said in a user's words
@@ -257,7 +257,7 @@ def _find(root: Mapping, loc: tuple[int | str, ...]) -> _Place:
     """The node that pydantic's `loc` means; parts that name a branch of a union are passed over."""
     node: Node = root
     owner = Span(root.span.file, root.span.line, root.span.column, root.span.line, root.span.column + 1)
-    key: Scalar | None = None
+    key: Scalar = Field(None)
     annotation: Any = SpecShape
     shape: type[BaseModel] | None = SpecShape
     holders: list[Node] = []
