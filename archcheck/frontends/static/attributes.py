@@ -129,6 +129,8 @@ def _of_instance(vm: Machine, owner: Instance, name: str, default: Data) -> Data
             if error.name == "AttributeError" and default is not NO_DEFAULT:
                 return default
             raise
+    if owner.cls.lookup("__getitem__") and (mixin := _mapping_mixin(owner, name)) is not None:
+        return mixin
     if default is not NO_DEFAULT:
         return default
     unread = next((base for base in owner.cls.externals if not _says_nothing(base)), None)
@@ -177,6 +179,8 @@ def _of_class(vm: Machine, owner: Class, name: str, default: Data) -> Data:
         return value
     if name in ("__name__", "__qualname__"):
         return owner.name
+    if name == "__bases__":
+        return owner.bases
     if name == "__module__":
         return owner.file.module
     if name == "__doc__":
@@ -237,8 +241,10 @@ def _inherited(vm: Machine, receiver: Instance, name: str) -> Data:
         if name == "__getitem__":
             return Native(name, lambda machine, args, kwargs: item(machine, receiver.items, args[0]))
         return container_method(vm, receiver, name)
-    if name == "get" and receiver.cls.lookup("__getitem__"):
-        return Native(name, lambda machine, args, kwargs: _mapping_get(machine, receiver, args, kwargs))
+    if receiver.cls.lookup("__getitem__"):
+        mixin = _mapping_mixin(receiver, name)
+        if mixin is not None:
+            return mixin
     native = MODULE_ATTRIBUTES.get(name) if is_module(receiver.cls) else None
     if native is not None:
         return Native(name, lambda machine, args, kwargs: native(machine, receiver, args, kwargs))
@@ -249,6 +255,23 @@ def _library_init(vm: Machine, receiver: Instance, args: list[Data], kwargs: dic
     from archcheck.frontends.static import instances
 
     instances.initialise_from_library(vm, receiver, args, kwargs)
+
+
+def _mapping_mixin(receiver: Instance, name: str) -> Data:
+    """What collections.abc.Mapping gives a class that defines `__getitem__` and `__iter__`."""
+    if name == "get":
+        return Native(name, lambda machine, args, kwargs: _mapping_get(machine, receiver, args, kwargs))
+    if receiver.cls.lookup("__iter__") is None:
+        return None
+    if name == "keys":
+        return Native(name, lambda machine, args, kwargs: machine.iterate(receiver))
+    if name == "values":
+        return Native(name, lambda machine, args, kwargs: [item(machine, receiver, k) for k in machine.iterate(receiver)])
+    if name == "items":
+        return Native(
+            name, lambda machine, args, kwargs: [(k, item(machine, receiver, k)) for k in machine.iterate(receiver)]
+        )
+    return None
 
 
 def _mapping_get(vm: Machine, receiver: Instance, args: list[Data], kwargs: dict[str, Data]) -> Data:
@@ -438,6 +461,8 @@ def _plain(vm: Machine, owner: Data, index: Data) -> Data:
         if isinstance(index, slice) and isinstance(owner, (list, tuple)):
             return vm.open("a slice whose bounds are not known", metadata=True)
         return vm.open("an item at an index that a tensor decides", metadata=True)
+    if owner is None or isinstance(owner, (bool, int, float)):
+        raise Raised("TypeError", f"{shown(owner)} has no items", vm.here())
     try:
         return owner[index]
     except (KeyError, IndexError) as error:

@@ -10,6 +10,7 @@ from archcheck.frontends.static import instances, rows
 from archcheck.frontends.static.machine import Frame, OutOfFuel, Raised, flatten_tensors, place_of
 from archcheck.frontends.static.libraries import LIBRARY
 from archcheck.frontends.static.values import (
+    INERT,
     Class,
     Data,
     External,
@@ -69,7 +70,9 @@ def call(
         return _external(vm, function.name, args, kwargs)
     if isinstance(function, Partial):
         return call(vm, function.function, [*function.args, *args], {**function.kwargs, **kwargs})
-    if isinstance(function, (Super, Inert)):
+    if isinstance(function, Inert):
+        return INERT
+    if isinstance(function, Super):
         return None
     return _not_known(vm, function, args, kwargs)
 
@@ -88,7 +91,7 @@ def _external(vm: Machine, name: str, args: list[Data], kwargs: dict[str, Data])
     if native is not None:
         return native(vm, args, kwargs)
     if dialects.is_ignored(name):
-        return None
+        return INERT
     if dialects.container(name) is not None:
         return instances.container(vm, name, args, kwargs)
     layer = dialects.layer(name)
@@ -114,6 +117,11 @@ def run(
     vm: Machine, function: Function, args: list[Data], kwargs: dict[str, Data], given: Given | None = None
 ) -> Data:
     """What a function of the code that is read returns."""
+    if function.ignored is None:
+        owner = "" if function.cls is None else f"{function.cls.name}."
+        function.ignored = dialects.is_ignored(f"{function.file.module}.{owner}{function.name}")
+    if function.ignored:
+        return INERT
     if len(vm.frames) > vm.limits.depth:
         raise OutOfFuel(f"calls nest deeper than {vm.limits.depth}")
     scope = Scope(function.file, function.scope)
@@ -138,7 +146,7 @@ def run(
             return scope.yields
         return None if signal is None else signal.value
     except Raised as error:
-        if len(vm.frames) <= vm.contain_below or vm.trying:
+        if vm.trying or (frame.receiver is not None and frame.receiver is vm.target) or function is vm.target:
             raise
         tensors = list(flatten_tensors([args, kwargs]))
         if not tensors:

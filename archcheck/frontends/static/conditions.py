@@ -13,6 +13,7 @@ from archcheck.frontends.static.values import (
     Data,
     External,
     Function,
+    Inert,
     Instance,
     Layer,
     Method,
@@ -134,11 +135,16 @@ def unary(vm: Machine, op: type[ast.unaryop], value: Data) -> Data:
     if is_open(value):
         return value if isinstance(value, Open) else vm.open(f"{shown(value)} is not known")
     try:
-        return {ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Invert: operator.invert}[op](value)
+        return SIGNS[op](value)
     except TypeError as error:
         return vm.open(str(error))
 
 
+SIGNS: dict[type[ast.unaryop], Callable[[Any], Any]] = {
+    ast.USub: operator.neg,
+    ast.UAdd: operator.pos,
+    ast.Invert: operator.invert,
+}
 RELATIONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
@@ -251,6 +257,8 @@ def truth(vm: Machine, value: Data, test: ast.expr | None = None) -> bool:
         return _instance_truth(vm, value)
     if isinstance(value, (Layer, Function, Method, Partial, Class, ModuleValue, Native, TensorMethod)):
         return True
+    if isinstance(value, Inert):
+        return False
     if not isinstance(value, (Open, External, Tensor, Tensors)):
         return bool(value)
     text = ast.unparse(test)[:80] if test is not None else shown(value)
@@ -290,6 +298,8 @@ def iterate(vm: Machine, value: Data) -> list[Data]:
             length = vm.call(vm.get(value, "__len__"), [], {})
             if isinstance(length, int):
                 return [vm.item(value, at) for at in range(min(length, vm.limits.iterations))]
+    if isinstance(value, Inert):
+        return []
     if isinstance(value, (list, tuple, dict, set, frozenset, str, range, bytes)):
         return list(value) if len(value) <= LARGEST else []
     if isinstance(value, Tensor):

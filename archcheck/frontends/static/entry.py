@@ -50,6 +50,15 @@ class Call:
     given: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class ModulePlace:
+    """A class of the code at its place in the module tree; "" is the target itself."""
+
+    path: str
+    symbol: str
+    span: Span
+
+
 @dataclass
 class Run:
     """What one run found."""
@@ -61,6 +70,7 @@ class Run:
     error: str = ""  # why the run did not reach its end
     error_span: Span | None = None
     uncalled: tuple[Instance | Layer, ...] = ()  # layers that were built and not used
+    places: tuple[ModulePlace, ...] = ()  # where the classes read stand in the module tree
     optional: frozenset[str] = frozenset()  # arguments of the call whose default is None
 
 
@@ -129,15 +139,16 @@ class _Runner:
             name = sorted(self.unused)[0]
             raise TargetError(f"{self.call.symbol} has no parameter {name}", hint=f"it takes {', '.join(self.known_parameters(value))}")
         vm.unused_overrides = bool(self.attribute_overrides)
-        self.name_parameters(function)
+        places = self.walk_modules(function)
         results = tuple(dict.fromkeys(_value(tensor) for tensor in _outputs(result)))
         graph = OpGraph(tuple(vm.recorder.ops), results, Origin("static", self.call.symbol, "train" if vm.training else "eval"))
         uncalled = tuple(m for m in vm.modules_built if not m.called and not (isinstance(m, Instance) and m.items is not None))
-        return Run(vm, verify(graph, "static reader"), self.call.symbol, span, error, error_span, uncalled, frozenset(self.optional))
+        return Run(vm, verify(graph, "static reader"), self.call.symbol, span, error, error_span, uncalled, places, frozenset(self.optional))
 
-    def name_parameters(self, function: Data) -> None:
-        """Name learned tensors after their place in the module tree, which is known only when the tree is whole."""
+    def walk_modules(self, function: Data) -> tuple[ModulePlace, ...]:
+        """The classes in the module tree; learned tensors get their names here, when the tree is whole."""
         root = function.receiver if isinstance(function, Method) else function
+        found: list[ModulePlace] = []
         seen: set[int] = set()
         stack: list[tuple[str, Data]] = [("", root)]
         while stack:
@@ -148,6 +159,9 @@ class _Runner:
             if isinstance(value, list):
                 stack += [(f"{place}.{at}", item) for at, item in enumerate(value)]
                 continue
+            if isinstance(value, Instance) and value.cls.node is not None:
+                node = value.cls.node
+                found.append(ModulePlace(place, value.cls.name, Span(value.cls.file.shown, node.lineno, node.col_offset + 1)))
             held = value if isinstance(value, dict) else value.attributes
             for name, item in held.items():
                 inner = f"{place}.{name}" if place else str(name)
@@ -157,6 +171,7 @@ class _Runner:
                     stack.append((inner, item))
             if isinstance(value, Instance) and value.items is not None:
                 stack.append((place, value.items))
+        return tuple(sorted(found, key=lambda one: one.path))
 
     def _rebinds(self, value: Data) -> bool:
         """Whether `x += y` makes a new tensor: in all frameworks but PyTorch, whose import tells it."""
@@ -207,6 +222,7 @@ class _Runner:
         kwargs, given = self.arguments(plain, skip=skip, calling=True)
         positional = [kwargs.pop(p.arg) for p in plain.node.args.posonlyargs[skip:] if p.arg in kwargs]
         receiver = function.receiver if isinstance(function, Method) else None
+        vm.target = plain if receiver is None else receiver
         if isinstance(receiver, Instance):
             receiver.called = True
             if is_module(receiver.cls) and not isinstance(receiver.cls.lookup("__call__"), type(None)):

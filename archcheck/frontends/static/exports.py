@@ -50,7 +50,7 @@ def find(library: Library, source: SourceFile, name: str) -> Definition | None:
 
 
 def offered(library: Library, source: SourceFile) -> tuple[str, ...]:
-    """Names that `source` offers, for suggestions: its own, those of its star imports, and of a package what it defines.
+    """Names that `source` offers, for suggestions: its own, those of star imports, and all that a package defines.
 
     Files that cannot be read offer nothing.
     """

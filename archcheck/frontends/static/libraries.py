@@ -7,12 +7,14 @@ Ops are the business of the dialect tables. Here stand the names that move value
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
-from archcheck.frontends.static.machine import flatten_tensors, place_of
+from archcheck.frontends.static.machine import Raised, flatten_tensors, place_of
 from archcheck.frontends.static.values import (
+    INERT,
     Class,
     Data,
     External,
@@ -405,15 +407,40 @@ def _environment(why: str) -> Handler:
     return lambda vm, args, kwargs: vm.open(why, metadata=True)
 
 
-def _yes(vm: Machine, args: Args, kwargs: Kwargs) -> bool:
-    return True
+# The releases that code is taken to run with: what it does on an older one is another branch of the same source.
+INSTALLED = {"torch": "2.13.0", "tensorflow": "2.20.0", "keras": "3.12.0", "jax": "0.8.0", "numpy": "2.3.0"}
 
 
-def _version(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-    return vm.open("a version", metadata=True)
+def _find_spec(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    """Whether a package is there: frameworks are, optional kernels and back ends are not."""
+    name = args[0] if args else None
+    if not isinstance(name, str):
+        return vm.open("whether a package is installed", metadata=True)
+    vm.assume(f"the package {name} is {'installed' if name in INSTALLED else 'not installed'}")
+    return INERT if name in INSTALLED else None
+
+
+def _installed_version(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    name = args[0] if args else None
+    if isinstance(name, str) and name in INSTALLED:
+        vm.assume(f"{name} {INSTALLED[name]} is installed")
+        return INSTALLED[name]
+    raise Raised("PackageNotFoundError", f"{name} is taken as not installed", vm.here())
+
+
+def _parse_version(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    """A version as the tuple of its numbers, which compares as versions do."""
+    text = args[0] if args else None
+    if not isinstance(text, str):
+        return text if isinstance(text, (Open, tuple)) else vm.open("a version", metadata=True)
+    return tuple(int(part) for part in re.findall(r"\d+", text.partition("+")[0])[:3])
 
 
 LIBRARY: dict[str, Handler] = {
+    "importlib.util.find_spec": _find_spec,
+    "importlib.metadata.version": _installed_version,
+    "packaging.version.parse": _parse_version,
+    "packaging.version.Version": _parse_version,
     "functools.partial": _partial,
     "functools.reduce": _reduce,
     "functools.wraps": _first,
@@ -454,6 +481,6 @@ LIBRARY: dict[str, Handler] = {
 }
 LIBRARY.update({f"math.{name}": _number(name) for name in dir(math) if callable(getattr(math, name)) and name[0] != "_"})
 LIBRARY.update({f"numpy.{name}": _numpy_number(name) for name in ("sqrt", "log", "log2", "exp", "ceil", "floor", "prod")})
-CONSTANTS: dict[str, Data] = {"math.pi": math.pi, "math.inf": math.inf, "math.e": math.e, "numpy.pi": math.pi, "numpy.inf": math.inf}
+CONSTANTS: dict[str, Data] = {"torch.__version__": INSTALLED["torch"], "typing.TYPE_CHECKING": False, "math.pi": math.pi, "math.inf": math.inf, "math.e": math.e, "numpy.pi": math.pi, "numpy.inf": math.inf}
 
 __all__ = ["CONSTANTS", "LIBRARY", "MODULE_ATTRIBUTES", "TENSOR_METHODS", "External", "dialects", "flatten_tensors", "is_open", "Value"]

@@ -111,9 +111,16 @@ class Library:
     def walk(self, package: str) -> Iterator[SourceFile]:
         """`package` and every module inside it, at any depth, sorted by dotted name within each package."""
         pending = [package]
+        seen: set[Path] = set()  # a link may lead back to a folder around it
         while pending:
             name = pending.pop()
-            if (source := self.module(name)) is not None:
+            source = self.module(name)
+            if source is not None:
+                if source.is_package:
+                    real = source.path.resolve()
+                    if real in seen:
+                        continue
+                    seen.add(real)
                 yield source
             pending.extend(reversed(self.modules(name)))
 
@@ -137,7 +144,7 @@ class Library:
                     data = b"\n" + read_bytes(source.path, source.shown)
                 except TargetError:
                     continue  # a file that cannot be read has no definition to offer
-                for found in {word for pattern in _DEFINES for word in pattern.findall(data)}:
+                for found in dict.fromkeys(word for pattern in _DEFINES for word in pattern.findall(data)):
                     table.setdefault(found.decode("utf-8", "replace"), []).append(source)
             self._definitions[package] = table
         return self._definitions[package]

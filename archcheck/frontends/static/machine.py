@@ -130,7 +130,7 @@ class Machine:
         self.container_classes: dict[str, Class] = {}
         self.unused_overrides = False  # a setting was to be overridden and is not among what the caller gives
         self.trying = 0  # try blocks around, whose handlers must see what is raised
-        self.contain_below = 1  # a function this deep or less lets exceptions through
+        self.target: Data = None  # the instance or function that is read; what it raises itself is not contained
         self.inplace_sums = True  # `x += y` changes the tensor itself, as in PyTorch; TensorFlow binds the name anew
 
     # ---- the parts, imported late because they import this module

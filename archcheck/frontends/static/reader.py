@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from archcheck.frontends.static.entry import Call, Run, run
+from archcheck.frontends.static.entry import Call, ModulePlace, Run, run
 from archcheck.frontends.static.library import Library
 from archcheck.frontends.static.machine import Limits, Machine
 from archcheck.frontends.static.recorder import attr_value
@@ -43,6 +43,8 @@ class Variant:
     graph: OpGraph
     unread: tuple[Unread, ...]
     error: str = ""
+    error_span: Span | None = None
+    places: tuple[ModulePlace, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,8 @@ class _Reader:
                 one.graph,
                 tuple(Unread(what, why, span) for (what, why), span in one.machine.notes.unknowns.items()),
                 one.error,
+                one.error_span,
+                one.places,
             )
             for when, one in distinct
         )
@@ -179,7 +183,7 @@ class _Reader:
         """The runs on both sides of each open condition, breadth first."""
         runs: list[Run] = []
         waiting: list[tuple[bool, ...]] = [()]
-        seen = {()}
+        seen: set[tuple[bool, ...]] = {()}
         while waiting and len(runs) < self.limits.forks:
             decisions = waiting.pop(0)
             one = first if not decisions else self.once(self.call, decisions)
@@ -197,7 +201,7 @@ class _Reader:
 
     def flags(self, first: Run) -> list[tuple[tuple[tuple[str, AttrValue], ...], Run]]:
         """The runs with one boolean flag the other way round."""
-        found = []
+        found: list[tuple[tuple[tuple[str, AttrValue], ...], Run]] = []
         for setting in list(first.machine.notes.consulted.values()):
             if setting.value not in ("True", "False") or setting.name in self.call.arguments:
                 continue
@@ -238,4 +242,4 @@ def _distinct(
     return list(kept.values())
 
 
-__all__ = ["Reading", "Unread", "Variant", "attr_value", "read"]
+__all__ = ["ModulePlace", "Reading", "Unread", "Variant", "attr_value", "read"]

@@ -274,7 +274,7 @@ def call_layer(vm: Machine, layer: Layer, args: list[Data], kwargs: dict[str, Da
             return reads[0]
         if not reads:
             unknown = next((value for value in bound.values() if isinstance(value, Open)), None)
-            why = unknown.why if unknown else "it is given no tensor"
+            why = "it is given no tensor" if unknown is None else unknown.why
             return vm.open(f"{layer.name}: {why}")
         path = vm.emit_path(row.kind, reads, stated(row, row.init_parameters, everything))
         return _layer_result(vm, layer, path)

@@ -406,7 +406,7 @@ def _delete(vm: Machine, node: ast.Delete, scope: Scope) -> None:
             items = owner.items if isinstance(owner, Instance) else owner
             if isinstance(items, (dict, list)) and isinstance(index, (str, int, slice)):
                 try:
-                    del items[index]
+                    items.__delitem__(index)  # type: ignore[arg-type]  # a key that does not fit raises TypeError
                 except (KeyError, IndexError, TypeError) as error:
                     raise Raised(type(error).__name__, str(error), vm.here()) from None
 

@@ -126,9 +126,9 @@ class Class:
 
 def _linearise(cls: Class) -> tuple[Class | External, ...]:
     """C3 linearisation; where it fails (a base that could not be read), depth first without repetition."""
-    lists: list[list[Class | External]] = []
     bases: list[Class | External] = [base for base in cls.bases if isinstance(base, (Class, External))]
-    lists = [list(base.mro) if isinstance(base, Class) else [base] for base in bases] + [bases[:]]
+    lists: list[list[Class | External]] = [[*base.mro] if isinstance(base, Class) else [base] for base in bases]
+    lists.append(bases[:])
     found: list[Class | External] = [cls]
     while lists := [rest for rest in lists if rest]:
         head = next((rest[0] for rest in lists if not any(_among(rest[0], other[1:]) for other in lists)), None)
@@ -167,7 +167,7 @@ class ModuleValue:
 class Function:
     """A function, method or lambda of the code that is read, with the scope that it closes over."""
 
-    __slots__ = ("attributes", "cls", "defaults", "file", "generator", "keyword_defaults", "name", "node", "role", "scope")
+    __slots__ = ("attributes", "cls", "defaults", "file", "generator", "ignored", "keyword_defaults", "name", "node", "role", "scope")
 
     def __init__(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, scope: Scope, name: str) -> None:
         self.node = node
@@ -179,6 +179,7 @@ class Function:
         self.defaults: list[Data] = []
         self.keyword_defaults: list[Data] = []
         self.generator: bool | None = None
+        self.ignored: bool | None = None  # a dialect says that it computes nothing
         self.attributes: dict[str, Data] = {}
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from archcheck.frontends.static.t2t.source import Module, Segment
 from archcheck.ir.graph import Unknown
-from archcheck.ir.span import Setting, Span
+from archcheck.ir.span import Setting, Span, Step
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -33,6 +33,7 @@ class Frame:
     names: dict[str, Data] = field(default_factory=dict)
     outer: Frame | None = None  # the scope in which the function was defined, if that is no module
     at: Span | None = None  # the call that it has reached
+    trail: tuple[Step, ...] = ()  # the calls that led here, outermost first
     yields: bool = False
 
 

@@ -25,7 +25,10 @@ def evaluate(vm: Machine, node: cst.BaseExpression, frame: Frame) -> Data:
 
 
 def _literal(vm: Machine, node: cst.SimpleString, frame: Frame) -> Data:
-    return node.evaluated_value
+    literals = frame.segment.literals
+    if node not in literals:
+        literals[node] = node.evaluated_value
+    return literals[node]
 
 
 def _number(vm: Machine, node: cst.Imaginary, frame: Frame) -> Data:

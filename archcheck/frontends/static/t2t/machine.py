@@ -95,9 +95,15 @@ class Machine:
 
     def trail(self) -> tuple[Step, ...]:
         """The calls that led to the function that is running, outermost first."""
-        return tuple(
-            Step(frame.function, frame.at) for frame in self.frames[:-1] if frame.function and frame.at is not None
-        )
+        return self.frames[-1].trail if self.frames else ()
+
+    def enter(self, frame: Frame) -> None:
+        """Make `frame` the one that is running; the caller leaves it with `self.frames.pop()`."""
+        if self.frames:
+            caller = self.frames[-1]
+            here = (Step(caller.function, caller.at),) if caller.function and caller.at is not None else ()
+            frame.trail = caller.trail + here
+        self.frames.append(frame)
 
     def setting(self, name: str, span: Span | None) -> Setting:
         return Setting(f"hparams.{name}", "", span, self.trail())  # its value is written when the set is complete
@@ -198,7 +204,7 @@ class Machine:
         except Unreadable as error:
             return Unknown(str(error), module.header(binding.node))
         frame = Frame("", module, segment)
-        self.frames.append(frame)
+        self.enter(frame)
         try:
             statements.small(self, node, frame)
         finally:
@@ -251,7 +257,7 @@ class Machine:
             except Unreadable as error:
                 return Unknown(str(error), span)
             scope = self._classes[owner] = Frame("", owner.module, segment)
-            self.frames.append(scope)
+            self.enter(scope)
             try:
                 statements.class_body(self, body, scope)
             finally:
@@ -281,7 +287,7 @@ class Machine:
 
     def run(self, definition: cst.FunctionDef | cst.Lambda, frame: Frame) -> Data:
         """What a function gives whose parameters are bound in `frame`."""
-        self.frames.append(frame)
+        self.enter(frame)
         self._depth += 2
         try:
             if type(definition).__name__ == "Lambda":

@@ -41,6 +41,7 @@ class Segment:
     first_line: int  # of the file, on which the segment starts
     first_column: int  # 0-based, in characters
     ranges: dict[cst.CSTNode, CodeRange]
+    literals: dict[cst.CSTNode, object] = field(default_factory=dict)  # their values, on demand
     statements: dict[tuple[str, int, int], cst.CSTNode] = field(default_factory=dict)  # kind, line, column; on demand
 
     def span(self, node: cst.CSTNode) -> Span:
