@@ -9,10 +9,22 @@ from archcheck.passes.base import Pass
 from archcheck.passes.drop_no_ops import DropNoOps
 from archcheck.passes.fold_residual import FoldResidual
 from archcheck.passes.fold_sublayers import FoldSublayers
+from archcheck.passes.raise_activations import RaiseActivations
+from archcheck.passes.raise_attention import RaiseAttention
+from archcheck.passes.raise_linears import RaiseLinears
+from archcheck.passes.raise_norms import RaiseNorms
+from archcheck.passes.raise_rope import RaiseRope
+from archcheck.passes.raise_scales import RaiseScales
 
 CANONICAL: tuple[Pass, ...] = (
     DropNoOps(),  # first: later patterns assume no cast or identity between two ops
-    FoldResidual(),  # on raised ops, so that a mask inside an attention is no sum of two streams any more
+    RaiseLinears(),  # then what is learned: a product with a matrix is no product of scores, a weight no operand
+    RaiseNorms(),  # before activations: a bound on a variance is no ReLU
+    RaiseActivations(),
+    RaiseRope(),  # before attention, whose queries and keys it turns
+    RaiseAttention(),  # before scales, which it takes in; before residuals, so that a mask on scores is no stream
+    RaiseScales(),
+    FoldResidual(),  # on raised ops: what is left of sums is streams
     FoldSublayers(),  # within the branches that residuals bound, then around what no residual bounds
 )
 

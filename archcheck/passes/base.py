@@ -107,6 +107,17 @@ class Scope:
         """For each operand of an op the slot that gives it, as `giver` says it."""
         return [self.giver(value) for value in self.ops[slot].reads]
 
+    def sources(self, slot: int) -> list[int]:
+        """For each operand of an op a number of its own: as `givers`, but parts of one op differ."""
+        return [self.source(value) for value in self.ops[slot].reads]
+
+    def source(self, value: Value) -> int:
+        """The slot of the op whose first value this is; otherwise a number below -1 that stands for the value."""
+        slot = self.giver(value)
+        if slot < 0 or not (index := self.resolve(value).index):
+            return slot
+        return self._outside.setdefault(f"{self.ops[slot].path} {index}", -2 - len(self._outside))
+
     def maker(self, value: Value) -> Op | None:
         """The op that gives `value`, or None where it comes from outside."""
         slot = self.giver(value)
@@ -191,7 +202,7 @@ class Scope:
         named = self.giver(value) if named is None else named
         old = Value(self.ops[named].path) if instead_of else self.resolve(value)
         inside = set(members) | set(instead_of)
-        body = tuple([*(self._now(self.ops[slot]) for slot in members), *then])
+        body = (*(self._now(self.ops[slot]) for slot in members), *then)
         given = Value(then[-1].path) if then else self.resolve(value)
         extras = [other for other in self._read_outside(inside) if other != old]
         gives = (given, *extras)

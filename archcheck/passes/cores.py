@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from archcheck.ir.graph import AttrValue, Op, Unknown, Value, attrs
 from archcheck.ir.ops import OpKind
 from archcheck.passes.base import Scope
+from archcheck.passes.heads import heads_of
 from archcheck.passes.kinds import (
     ACTIVATIONS,
     ATTENTIONS,
@@ -99,7 +100,7 @@ def _attention(scope: Scope, group: Sequence[int], attention: Sequence[int], ent
     op = scope.ops[main]
     cross = any(not _keys_from(scope, scope.ops[slot], inside, entry) for slot in attention)
     stated: dict[str, AttrValue] = {attr.name: attr.value for attr in op.attrs if attr.name in _LIFTED}
-    for name, value in _heads(scope, op, inside).items():
+    for name, value in heads_of(scope, op, inside).items():
         stated.setdefault(name, value)
     if len(op.reads) >= 2 and _normed(scope, op.reads[0], inside) and _normed(scope, op.reads[1], inside):
         stated["qk_norm"] = True
@@ -140,58 +141,6 @@ def _normed(scope: Scope, value: Value, inside: set[int]) -> bool:
             return False
         slot = scope.giver(op.reads[-1] if op.kind.name == "concat" else op.reads[0])
     return False
-
-
-def _heads(scope: Scope, op: Op, inside: set[int]) -> dict[str, AttrValue]:
-    """Counts and size of heads, where a reshape behind a projection tells them."""
-    found: dict[str, AttrValue] = {}
-    if len(op.reads) < 3 or op.attr("projected") is True:
-        return found
-    query = _split_heads(scope, op.reads[0], inside)
-    key = _split_heads(scope, op.reads[1], inside)
-    if query is not None:
-        found["heads"], found["head_dim"] = query
-    if key is not None and query is not None and key[1] == query[1]:
-        found["kv_heads"] = key[0]
-    return found
-
-
-def _split_heads(scope: Scope, value: Value, inside: set[int]) -> tuple[int, int] | None:
-    """(count, size) of the heads into which a projection is cut, or None."""
-    slot = scope.giver(value)
-    part = 1.0
-    shape: tuple[AttrValue, ...] = ()
-    for _ in range(24):
-        if slot not in inside:
-            return None
-        op = scope.ops[slot]
-        if op.kind is LINEAR:
-            return _counts(shape, op.attr("out_features"), part)
-        if op.kind.name == "reshape" and isinstance(stated := op.attr("shape"), tuple) and len(stated) > 2:
-            shape = stated
-        elif op.kind.name == "split" and not shape:
-            return None
-        elif op.kind.name == "split":
-            sections = op.attr("sections")
-            part = 1 / sections if isinstance(sections, int) and sections else 0.0
-        if op.kind not in _THROUGH or not op.reads:
-            return None
-        slot = scope.giver(op.reads[-1] if op.kind.name == "concat" else op.reads[0])
-    return None
-
-
-def _counts(shape: tuple[AttrValue, ...], features: AttrValue, part: float) -> tuple[int, int] | None:
-    if len(shape) < 3:
-        return None
-    heads, size = shape[-2], shape[-1]
-    width = int(features * part) if isinstance(features, int) and part else 0
-    if isinstance(size, int) and size > 0 and isinstance(heads, int) and heads > 0:
-        return heads, size
-    if isinstance(size, int) and size > 0 and heads == -1 and width and width % size == 0:
-        return width // size, size
-    if isinstance(heads, int) and heads > 0 and size == -1 and width and width % heads == 0:
-        return heads, width // heads
-    return None
 
 
 def _is_attention_spelled(kinds: set[OpKind], inner: Sequence[Op]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archcheck.ir.graph import AttrValue, Op, Value
-from archcheck.passes.base import Scope, ScopePass
+from archcheck.passes.base import Paths, Scope, ScopePass
 from archcheck.passes.kinds import ADD, INPUT, OPAQUE, named
 
 _NEUTRAL: dict[str, tuple[str, float]] = {  # kind -> (attribute, value with which the op changes nothing)

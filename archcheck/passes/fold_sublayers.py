@@ -163,7 +163,7 @@ def _arms(scope: Scope, entry: int, value: Value, peeled: set[int]) -> list[Arm]
         kinds.append(_named_kind(scope, core) or classify(scope, core, inner_entry).kind)
     mixing = [kind for kind in kinds if kind not in (FEED_FORWARD, MOE, BRANCH)]
     plain = all(kind in (FEED_FORWARD, FUNCTION, OPAQUE) for kind in kinds)
-    if mixing and BRANCH not in kinds or plain or own_ends == len(arms):
+    if (mixing and BRANCH not in kinds) or plain or own_ends == len(arms):
         return arms
     return []
 
@@ -206,7 +206,7 @@ def _fold_core(scope: Scope, arm: Arm) -> None:
     computing = [op for op in ops if op.kind not in VIEWS and op.kind not in (PARAMETER, CONSTANT)]
     if any(op.kind in SUBLAYERS or op.kind is FUNCTION for op in computing):
         return
-    if len(ops) == 1 and ops[0].kind is OPAQUE or not is_bearing(ops):
+    if (len(ops) == 1 and ops[0].kind is OPAQUE) or not is_bearing(ops):
         return
     if scope.giver(arm.exit) not in core:
         return

@@ -1,4 +1,4 @@
-"""Finds sublayers that no residual bounds: grown from an attention to its projections, from an activation to its maps."""
+"""Finds sublayers that no residual bounds: from an attention to its projections, an activation to its maps."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def grow_sublayers(scope: Scope) -> None:
 
 
 def _is_map(op: Op) -> bool:
-    return op.kind in _MAPS and len([value for value in op.reads]) >= 1
+    return op.kind in _MAPS and len(list(op.reads)) >= 1
 
 
 def _to_maps(scope: Scope, value: Value, through: frozenset[OpKind]) -> tuple[set[int], set[int]]:

@@ -1,0 +1,74 @@
+"""Reads counts and sizes of attention heads off the reshapes behind the projections."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from archcheck.ir.graph import AttrValue, Op, Value
+from archcheck.passes.base import Scope
+from archcheck.passes.kinds import LINEAR, NORMS, PARTS, VIEWS, named
+
+_THROUGH = VIEWS | PARTS | NORMS | named("rope", "concat", "scale", "mul", "dropout", "update", "add")
+_STEPS = 32
+
+
+def heads_of(scope: Scope, op: Op, inside: Collection[int] | None = None) -> dict[str, AttrValue]:
+    """`heads`, `kv_heads` and `head_dim` of an attention, as far as reshapes tell them.
+
+    Args:
+        scope: where the attention stands.
+        op: it, or an op with the same first two operands.
+        inside: the slots to look at; all of them if None.
+    """
+    found: dict[str, AttrValue] = {}
+    if len(op.reads) < 3 or op.attr("projected") is True:
+        return found
+    query = split_heads(scope, op.reads[0], inside)
+    key = split_heads(scope, op.reads[1], inside)
+    if query is not None:
+        found["heads"], found["head_dim"] = query
+    if key is not None and (query is None or key[1] == query[1]):
+        found["kv_heads"] = key[0]
+    return found
+
+
+def split_heads(scope: Scope, value: Value, inside: Collection[int] | None) -> tuple[int, int] | None:
+    """(count, size in elements) of the heads into which the projection behind `value` is cut, or None."""
+    slot = scope.giver(value)
+    parts = 1
+    shape: tuple[AttrValue, ...] = ()
+    for _ in range(_STEPS):
+        if slot < 0 or (inside is not None and slot not in inside):
+            return None
+        op = scope.ops[slot]
+        if op.kind is LINEAR:
+            width = op.attr("out_features")
+            return _counts(shape, width // parts if isinstance(width, int) else None)
+        if op.kind.name == "reshape" and isinstance(stated := op.attr("shape"), tuple) and len(stated) > 2:
+            shape = stated
+        elif op.kind.name == "split" and not shape:
+            return None
+        elif op.kind.name == "split":
+            sections = op.attr("sections")
+            if not isinstance(sections, int) or sections < 1:
+                return _counts(shape, None)
+            parts *= sections
+        if op.kind not in _THROUGH or not op.reads:
+            return None
+        slot = scope.giver(op.reads[-1] if op.kind.name in ("concat", "update") else op.reads[0])
+    return None
+
+
+def _counts(shape: tuple[AttrValue, ...], width: int | None) -> tuple[int, int] | None:
+    if len(shape) < 3:
+        return None
+    heads, size = shape[-2], shape[-1]
+    if not isinstance(heads, int) or not isinstance(size, int):
+        return None
+    if heads > 0 and size > 0:
+        return (heads, size) if width is None or width == heads * size or width > heads * size else None
+    if heads == -1 and size > 0 and width is not None and width % size == 0:
+        return width // size, size
+    if size == -1 and heads > 0 and width is not None and width % heads == 0:
+        return heads, width // heads
+    return None

@@ -1,0 +1,187 @@
+"""Raises rotary positions: pairs of features turned by an angle, in halves, interleaved, or as complex numbers."""
+
+from __future__ import annotations
+
+from archcheck.ir.graph import Op, Value, attrs
+from archcheck.ir.ops import BY_NAME
+from archcheck.passes.base import Scope, ScopePass
+from archcheck.passes.kinds import VIEWS, named
+from archcheck.passes.raise_scales import factor_of
+
+_ROPE = BY_NAME["rope"]
+_JOIN = named("concat", "stack")
+_PART = named("select", "split")
+_SUMS = named("add", "sub")
+
+
+class RaiseRope(ScopePass):
+    """Raise `x * cos + rotate_half(x) * sin`, its form on halves, and the product of complex numbers.
+
+    before                          after
+      %x = input                      input
+      %c = input                      input
+      %s = input                      input
+      %a = mul %x, %c                 rope %0, %1, %2 interleaved=False:
+      %1 = select %x index=...          ...
+      ...
+    """
+
+    name = "raise_rope"
+
+    def rewrite(self, scope: Scope, holder: Op | None) -> None:
+        """Fold each of the three forms where its last op stands."""
+        for slot in scope.slots():
+            name = scope.ops[slot].kind.name
+            if name == "add":
+                _rotated_whole(scope, slot)
+            elif name in ("concat", "stack"):
+                _rotated_halves(scope, slot)
+            elif name == "as_real":
+                _rotated_complex(scope, slot)
+
+
+class _Group:
+    """The ops of a form, as they are walked over."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.slots: set[int] = set()
+
+    def back(self, value: Value) -> Op | None:
+        """The op that gives `value` behind any views, all of which join the group."""
+        slot = self.scope.giver(value)
+        while slot >= 0 and self.scope.ops[slot].kind in VIEWS and self.scope.ops[slot].reads:
+            self.slots.add(slot)
+            slot = self.scope.giver(self.scope.ops[slot].reads[0])
+        if slot < 0:
+            return None
+        self.slots.add(slot)
+        return self.scope.ops[slot]
+
+    def part_of(self, value: Value) -> int | None:
+        """What `value` is a part of, as a giver; None where it is no part of anything."""
+        op = self.back(value)
+        if op is None or op.kind not in _PART or not op.reads:
+            return None
+        return self.root(op.reads[0])
+
+    def root(self, value: Value) -> int:
+        """The giver of `value` behind views."""
+        slot = self.scope.source(value)
+        while slot >= 0 and self.scope.ops[slot].kind in VIEWS and self.scope.ops[slot].reads:
+            slot = self.scope.source(self.scope.ops[slot].reads[0])
+        return slot
+
+    def own(self, last: int) -> set[int]:
+        """The ops of the group that nothing else reads, and the last one."""
+        inside = {last}
+        for slot in sorted(self.slots, reverse=True):
+            if all(reader in inside for reader in self.scope.readers(slot)):
+                inside.add(slot)
+        return inside
+
+
+def _factors(scope: Scope, value: Value) -> tuple[int, tuple[Value, ...]] | None:
+    """Slot and operands of the product that gives `value`."""
+    slot = scope.giver(value)
+    if slot < 0 or scope.ops[slot].kind.name != "mul" or len(scope.ops[slot].reads) != 2:
+        return None
+    return slot, scope.ops[slot].reads
+
+
+def _rotated_whole(scope: Scope, slot: int) -> None:
+    op = scope.ops[slot]
+    if len(op.reads) != 2:
+        return
+    products = [_factors(scope, value) for value in op.reads]
+    if products[0] is None or products[1] is None:
+        return
+    for plain, turned in ((products[0], products[1]), (products[1], products[0])):
+        for number, rotated in enumerate(turned[1]):
+            group = _Group(scope)
+            form = _turned(group, rotated)
+            if form is None:
+                continue
+            whole, interleaved = form
+            main = [value for value in plain[1] if group.root(value) == whole]
+            if len(main) != 1:
+                continue
+            cosine = next(value for value in plain[1] if value != main[0])
+            group.slots |= {slot, plain[0], turned[0]}
+            first = (main[0], cosine, turned[1][1 - number])
+            scope.fold(group.own(slot), _ROPE, attrs(interleaved=interleaved), value=Value(op.path), first=first)
+            return
+
+
+def _turned(group: _Group, value: Value) -> tuple[int, bool] | None:
+    """(what is turned, whether pairs are neighbours) where `value` is concat(-second half, first half)."""
+    op = group.back(value)
+    if op is None or op.kind not in _JOIN or len(op.reads) != 2:
+        return None
+    negated = group.back(op.reads[0])
+    if negated is None or factor_of(negated) != -1:
+        return None
+    second, first = group.part_of(negated.reads[0]), group.part_of(op.reads[1])
+    if first is None or first != second:
+        return None
+    return first, op.kind.name == "stack"
+
+
+def _rotated_halves(scope: Scope, slot: int) -> None:
+    op = scope.ops[slot]
+    if len(op.reads) != 2:
+        return
+    group = _Group(scope)
+    group.slots.add(slot)
+    sums = [group.back(value) for value in op.reads]
+    if sums[0] is None or sums[1] is None or sums[0].kind.name != "sub" or sums[1].kind.name != "add":
+        return
+    parts: list[list[int]] = []
+    wholes: set[int] = set()
+    angles: list[Value] = []
+    mains: list[Value] = []
+    for total in sums:
+        if total is None or len(total.reads) != 2:
+            return
+        row: list[int] = []
+        for value in total.reads:
+            product = _factors(scope, value)
+            if product is None:
+                return
+            found = [(factor, whole) for factor in product[1] if (whole := _Group(scope).part_of(factor)) is not None]
+            if len(found) != 1:
+                return
+            factor, whole = found[0]
+            group.part_of(factor)
+            group.slots.add(product[0])
+            wholes.add(whole)
+            row.append(scope.source(factor))
+            mains.append(factor)
+            angles.append(next(other for other in product[1] if other != factor))
+        parts.append(row)
+    if len(wholes) != 1 or set(parts[0]) != set(parts[1]) or len(set(parts[0])) != 2:
+        return
+    inside = group.own(slot)
+    source = scope.maker(mains[0])
+    main = (
+        source.reads[0] if source is not None and source.kind in _PART and scope.giver(mains[0]) in inside else mains[0]
+    )
+    interleaved = op.kind.name == "stack"
+    scope.fold(inside, _ROPE, attrs(interleaved=interleaved), value=Value(op.path), first=(main, *angles[:2]))
+
+
+def _rotated_complex(scope: Scope, slot: int) -> None:
+    op = scope.ops[slot]
+    if op.attr("inverse") is True or len(op.reads) != 1:
+        return
+    group = _Group(scope)
+    product = group.back(op.reads[0])
+    if product is None or product.kind.name != "mul" or len(product.reads) != 2:
+        return
+    for number, factor in enumerate(product.reads):
+        pairs = scope.maker(factor)
+        if pairs is not None and pairs.kind.name == "as_real" and pairs.attr("inverse") is True:
+            group.slots |= {slot, scope.giver(factor)}
+            first = (pairs.reads[0], product.reads[1 - number])
+            scope.fold(group.own(slot), _ROPE, attrs(interleaved=True), value=Value(op.path), first=first)
+            return

@@ -1,0 +1,100 @@
+"""Raises products with a constant or a learned vector to `scale`, and with random numbers to stochastic depth."""
+
+from __future__ import annotations
+
+from archcheck.ir.graph import AttrValue, Op, Unknown, Value, attrs
+from archcheck.passes.base import Scope, ScopePass
+from archcheck.passes.kinds import SCALE, STOCHASTIC_DEPTH, named
+from archcheck.passes.raise_linears import learned_ops
+
+_FACTORS = named("mul", "div")
+_LONGEST = 24
+
+
+def factor_of(op: Op) -> AttrValue:
+    """The constant by which an op multiplies its only operand: a number, Unknown, or None where it does not."""
+    if len(op.reads) != 1 or op.attr("reverse") is True or op.states("rounding"):
+        return None
+    by = op.attr("by")
+    if op.kind.name == "neg":
+        return -1
+    if isinstance(by, bool) or not isinstance(by, int | float | Unknown):
+        return None
+    if op.kind.name in ("mul", "scale"):
+        return by
+    if op.kind.name == "div":
+        return by if isinstance(by, Unknown) else (1 / by if by else None)
+    return None
+
+
+class RaiseScales(ScopePass):
+    """Raise `x * c`, `x / c` and `x * w` to `scale`, and `x * mask` with a random mask to `stochastic_depth`.
+
+    before                          after
+      %x = input                      input
+      mul by=0.5                      scale by=0.5
+      %w = parameter name="gamma"     scale by="learned":
+      mul %1, %w                        parameter name="gamma"
+                                        mul %1, %2
+    """
+
+    name = "raise_scales"
+
+    def rewrite(self, scope: Scope, holder: Op | None) -> None:
+        """Replace products with a constant, fold those with something learned or random."""
+        for slot in scope.slots():
+            op = scope.ops[slot]
+            if op.kind not in _FACTORS:
+                continue
+            factor = factor_of(op)
+            if factor is not None:
+                path = scope.path(slot, SCALE)
+                new = Op(path, SCALE, op.reads, attrs(by=factor), (), (), op.claim, op.span, op.because)
+                scope.replace(slot, new)
+            elif len(op.reads) == 2:
+                _raise_product(scope, slot)
+
+
+def _raise_product(scope: Scope, slot: int) -> None:
+    op = scope.ops[slot]
+    first, second = (scope.origins_of(value) for value in op.reads)
+    if first & scope.ON_INPUT and not second & scope.ON_INPUT:
+        main, other, origin = op.reads[0], op.reads[1], second
+    elif second & scope.ON_INPUT and not first & scope.ON_INPUT and op.kind.name == "mul":
+        main, other, origin = op.reads[1], op.reads[0], first
+    else:
+        return
+    if origin == scope.ON_PARAMETER:
+        own = learned_ops(scope, (other,), {slot})
+        stated = attrs(by="learned", **_width(scope, other))
+        scope.fold({slot} | own, SCALE, stated, value=Value(op.path), first=(main,))
+    elif origin == scope.ON_RANDOM:
+        _raise_drop(scope, slot, main, other)
+
+
+def _width(scope: Scope, value: Value) -> dict[str, AttrValue]:
+    slot = scope.giver(value)
+    shape = scope.ops[slot].attr("shape") if slot >= 0 else None
+    return {"dim": shape[0]} if isinstance(shape, tuple) and len(shape) == 1 and isinstance(shape[0], int) else {}
+
+
+def _raise_drop(scope: Scope, slot: int, main: Value, mask: Value) -> None:
+    """`x / keep * floor(keep + random)`: a branch dropped for a whole sample."""
+    group = {slot}
+    giver = scope.giver(main)
+    if giver >= 0 and factor_of(scope.ops[giver]) is not None and scope.only_reader(giver) == slot:
+        keep = factor_of(scope.ops[giver])
+        if isinstance(keep, int | float) and keep > 1:  # the division by the probability of keeping
+            group.add(giver)
+            main = scope.ops[giver].reads[0]
+    found: set[int] = set()
+    stack = [scope.giver(mask)]
+    while stack and len(found) < _LONGEST:
+        inner = stack.pop()
+        if inner >= 0 and inner not in found and not scope.origins(inner) & ~scope.ON_RANDOM:
+            found.add(inner)
+            stack.extend(scope.givers(inner))
+    for inner in sorted(found, reverse=True):
+        if all(reader in group for reader in scope.readers(inner)):
+            group.add(inner)
+    scope.fold(group, STOCHASTIC_DEPTH, (), value=Value(scope.ops[slot].path), first=(main,))

@@ -1,0 +1,140 @@
+"""Groups of ops that together are a function of one value: the candidates for a formula spelled in primitives."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from archcheck.ir.graph import Op
+from archcheck.passes.base import Scope
+from archcheck.passes.formulas import EVALUATED, REDUCTIONS, RESHAPING, CannotEvaluate, Number, constant, evaluate
+from archcheck.passes.kinds import CONSTANT
+
+# Formulas of the literature have up to about twenty primitives; a longer chain is cut, not searched.
+_LONGEST = 48
+
+
+@dataclass(slots=True)
+class Region:
+    """Ops that read one value, each other, and what does not depend on an input."""
+
+    base: int  # giver of the value
+    slots: list[int] = field(default_factory=list)  # in program order
+    fixed: list[int] = field(default_factory=list)  # givers of what they read besides: learned or constant
+    reduced: set[int] = field(default_factory=set)  # those that give one number for each token
+
+    def key(self, scope: Scope) -> Hashable:
+        """Equal for regions that compute the same and are read from outside in the same places."""
+        number = {self.base: -1}
+        rows: list[Hashable] = []
+        inside = set(self.slots)
+        for slot in self.slots:
+            op = scope.ops[slot]
+            reads = tuple(number.setdefault(giver, len(number)) for giver in scope.sources(slot))
+            number[slot] = len(number)
+            last = any(reader not in inside for reader in scope.readers(slot))
+            rows.append((op.kind.name, op.attrs, reads, last))
+        for giver in self.fixed:
+            op = scope.ops[giver]
+            rows.append((number[giver], op.kind.name, tuple(attr for attr in op.attrs if attr.name != "name")))
+        return tuple(rows)
+
+
+def regions(scope: Scope, *, learned: bool, reductions: bool) -> list[Region]:
+    """All regions of `scope`, each op in at most one.
+
+    Args:
+        learned: whether an op may read learned tensors besides the base.
+        reductions: whether features may be reduced to one number.
+    """
+    found: dict[int, Region] = {}
+    region_of: dict[int, Region] = {}
+    allowed = scope.ON_PARAMETER if learned else 0
+    for slot in scope.slots():
+        op = scope.ops[slot]
+        name = op.kind.name
+        if name not in EVALUATED or not op.reads or (not reductions and name in REDUCTIONS | {"l2_norm"}):
+            continue
+        bases: set[int] = set()
+        fixed: list[int] = []
+        for giver in scope.sources(slot):
+            if giver >= 0 and not scope.origins(giver) & ~allowed:
+                fixed.append(giver)
+            else:
+                region = region_of.get(giver)
+                bases.add(giver if region is None else region.base)
+        if len(bases) != 1:
+            continue
+        base = bases.pop()
+        region = found.setdefault(base, Region(base))
+        if len(region.slots) >= _LONGEST:
+            continue
+        reduced = _is_reduced(name, scope.sources(slot), region, fixed)
+        if name in RESHAPING and not reduced:
+            continue
+        region.slots.append(slot)
+        region.fixed += [giver for giver in fixed if giver not in region.fixed]
+        if reduced:
+            region.reduced.add(slot)
+        region_of[slot] = region
+    return list(found.values())
+
+
+def _is_reduced(name: str, givers: Sequence[int], region: Region, fixed: Sequence[int]) -> bool:
+    if name in REDUCTIONS:
+        return True
+    return all(giver in region.reduced for giver in givers if giver not in fixed)
+
+
+@dataclass(slots=True)
+class Cone:
+    """What an op is computed from: the ops between it and a base, and the learned or constant values beside them."""
+
+    slots: list[int]
+    fixed: list[int]
+
+
+def cone(scope: Scope, region: Region, root: int, base: int) -> Cone | None:
+    """The ops of a region between `base` and `root`, both slots; None where some path goes around `base`."""
+    inside = set(region.slots)
+    fixed = set(region.fixed)
+    slots: set[int] = set()
+    beside: dict[int, None] = {}
+    met = False
+    stack = [root]
+    while stack:
+        slot = stack.pop()
+        if slot == base:
+            met = True
+        elif slot in fixed:
+            beside[slot] = None
+        elif slot not in inside:
+            return None
+        elif slot not in slots:
+            slots.add(slot)
+            stack.extend(scope.sources(slot))
+    return Cone(sorted(slots), sorted(beside)) if met else None
+
+
+def run(scope: Scope, found: Cone, base: int, sample: Number, fixed: Mapping[int, Number], root: int) -> Number:
+    """The value of `root` where `base` has the value `sample`.
+
+    Raises:
+        CannotEvaluate: an op of the cone has no value on numbers.
+    """
+    values: dict[int, Number] = {**fixed, base: sample}
+    for slot in found.slots:
+        operands = [values[giver] for giver in scope.sources(slot)]
+        values[slot] = evaluate(scope.ops[slot], operands)
+    return values[root]
+
+
+def fixed_constant(op: Op) -> float:
+    """The number that a constant op holds.
+
+    Raises:
+        CannotEvaluate: it is no constant, or holds no single number.
+    """
+    if op.kind is not CONSTANT:
+        raise CannotEvaluate("not a constant")
+    return constant(op.attr("value"))
