@@ -1,0 +1,135 @@
+"""A canonical order of the ops in each scope, which depends on their wiring and not on how the program lists them."""
+
+from __future__ import annotations
+
+from archcheck.align.flat import TOP, Numbers, Side
+from archcheck.ir.ops import OpKind, Tier
+
+_MOST_CORE = 16  # classes kept of a body's core; more would not tell bodies apart better
+
+
+def arrange(side: Side, numbers: Numbers) -> None:
+    """Fill in the canonical order, contents and cores of all scopes of `side`, and the token of each op.
+
+    The order is that of a depth-first walk from what comes out, operand by operand, with the operands of commuting ops
+    sorted by a hash of all that leads to them. Two bodies of equal `content` are equal op by op in this order, up to
+    attributes. The core of a body is what stays when norms and the like are moved about: its sublayers if it has any.
+    """
+    hashes = [0] * len(side)  # 0 until a scope is reached: inner scopes come first and see outer values alike
+    special = _special(side)
+    done = bytearray(len(side))
+    side.token = list(side.classes)
+    for scope in reversed(list(side.inside)):
+        _hash(side, scope, hashes, special)
+        order = side.order[scope] = _walk(side, scope, hashes, special, done)
+        if scope == TOP:
+            continue
+        place = {node: index for index, node in enumerate(order)}
+        side.content[scope] = numbers(
+            (
+                "content",
+                tuple(
+                    [
+                        (
+                            side.content.get(node, -1 - side.classes[node]),
+                            *[index - place.get(operand, index) for operand in side.operands[node]],
+                        )
+                        for index, node in enumerate(order)
+                    ]
+                ),
+                tuple([place.get(node, -1) for node in side.results[scope]]),
+            )
+        )
+        core = side.core[scope] = _core(side, order)
+        if _names_nothing(side.ops[scope].kind):
+            side.token[scope] = numbers((side.classes[scope], core))
+
+
+def _names_nothing(kind: OpKind) -> bool:
+    """Whether ops of `kind` are told apart by what they hold: a residual, a repeat."""
+    return kind.tier is Tier.STRUCTURE and not kind.family
+
+
+_COMMUTES, _HOLDS = 1, 2
+
+
+def _special(side: Side) -> bytearray:
+    """Which ops have operands without an order of their own."""
+    marks = bytearray(len(side))
+    for number, op in enumerate(side.ops):
+        if op.kind.commutes:
+            marks[number] = _COMMUTES
+    for scope in side.inside:
+        if scope != TOP:
+            marks[scope] = _HOLDS
+    return marks
+
+
+def _hash(side: Side, scope: int, hashes: list[int], special: bytearray) -> None:
+    operands, classes, indices = side.operands, side.classes, side.indices
+    for node in side.inside[scope]:
+        reads = operands[node]
+        if special[node]:
+            parts = sorted([hashes[read] for read in reads])
+            hashes[node] = hash((classes[node], side.content.get(node, 0), *parts))
+        elif len(reads) == 1 and node not in indices:
+            hashes[node] = hash((classes[node], hashes[reads[0]]))
+        else:
+            hashes[node] = hash((classes[node], indices.get(node, ()), *[hashes[read] for read in reads]))
+
+
+def _walk(side: Side, scope: int, hashes: list[int], special: bytearray, done: bytearray) -> list[int]:
+    # an op of this scope has a greater number than the op that holds it, a value from outside a lesser one
+    operands, source = side.operands, side.source
+    order: list[int] = []
+    stack = [node for node in reversed(side.results[scope]) if node > scope and not source[node]]
+    rest: list[int] | None = None
+    while True:
+        while stack:
+            node = stack.pop()
+            if node < 0:
+                order.append(~node)
+                continue
+            if done[node]:
+                continue
+            done[node] = 1
+            reads = operands[node]
+            if len(reads) == 1:
+                read = reads[0]
+                if read <= scope or done[read] or source[read]:
+                    order.append(node)
+                else:
+                    stack.append(~node)
+                    stack.append(read)
+                continue
+            stack.append(~node)
+            if special[node]:
+                head = reads[:1] if special[node] == _HOLDS else ()
+                reads = (*head, *sorted(reads[len(head) :], key=hashes.__getitem__))
+            stack.extend([read for read in reversed(reads) if read > scope and not done[read] and not source[read]])
+        if rest is None:  # what leads to no result
+            rest = [node for node in side.inside[scope] if not source[node] and not done[node]]
+            if rest:
+                read_here = {read for node in rest for read in operands[node]}
+                ends = sorted((node for node in rest if node not in read_here), key=hashes.__getitem__)
+                stack = list(reversed(ends))
+                continue
+        return order
+
+
+def _core(side: Side, order: list[int]) -> tuple[int, ...]:
+    sublayers: list[int] = []
+    others: set[int] = set()
+    for node in order:
+        kind = side.ops[node].kind
+        if kind.family == "sublayer" or kind.name == "function":
+            sublayers.append(side.classes[node])
+        elif node in side.core:
+            inner = side.core[node]
+            if inner and inner[0] == -1:
+                others.update(inner[1:])
+            else:
+                sublayers.extend(inner)
+        elif kind.tier is Tier.LAYER and kind.family not in ("norm", "dropout"):
+            others.add(side.classes[node])
+    return tuple(sublayers[:_MOST_CORE]) if sublayers else (-1, *sorted(others)[:_MOST_CORE])

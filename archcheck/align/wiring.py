@@ -1,0 +1,409 @@
+"""Whether matched ops read the same: operands compared across what was left out, added or moved between them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+
+from archcheck.align.anchors import Matcher
+from archcheck.align.flat import TOP, Side
+from archcheck.ir.ops import Tier
+
+Read = tuple[int, int]  # op, output index
+
+_MOST_REACHED = 12  # ops that an operand is traced back to through unmatched ones; more say no more
+_FRUITLESS = 256  # attempts at repairing a match, in a row, after which what is left is taken as it is
+
+
+class Mode(Enum):
+    """How the operands of two matched ops are compared."""
+
+    EACH = "each"  # one by one; the code may read further side values
+    SOME = "some"  # the claim's, in order, among those of the code
+    ANY = "any"  # as a multiset: the op commutes
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """Operand `place` of a matched pair, or an output of a scope, that comes from another op."""
+
+    one: int  # op or scope of the claim
+    other: int
+    place: int
+    stated: Read | None
+    found: Read | None
+    output: bool = False
+
+
+@dataclass
+class Wiring:
+    """Compares the wiring of the two sides of a finished match, and mends the match where the wiring tells better."""
+
+    match: Matcher
+    equivalences: set[str] = field(default_factory=set)
+    _reached: tuple[dict[int, tuple[int, ...]], dict[int, tuple[int, ...]]] = field(default_factory=lambda: ({}, {}))
+    _aside: bytearray | None = None
+    _readers: tuple[dict[int, list[int]], dict[int, list[int]]] | None = None
+
+    def __post_init__(self) -> None:
+        self.expected: Side = self.match.expected
+        self.actual: Side = self.match.actual
+
+    def compare(self) -> list[Mismatch]:
+        """Bind the claim's inputs, mend what can be mended, and list what is read from elsewhere."""
+        suspects = self._suspects()
+        self._bind(suspects)
+        found = [mismatch for suspect in suspects for mismatch in self.mismatches(*suspect)]
+        if found and self._mend(found):
+            self.forget()
+            found = [mismatch for suspect in self._suspects() for mismatch in self.mismatches(*suspect)]
+        for scope, other in self._scopes():
+            found.extend(self._outputs(scope, other))
+        return found
+
+    # ---- pairs
+
+    def _suspects(self) -> list[tuple[int, int]]:
+        """Matched pairs whose operands are not one by one each other's counterparts."""
+        to, actual_operands = self.match.to, self.actual.operands
+        inside, indices, other_indices = self.expected.inside, self.expected.indices, self.actual.indices
+        suspects: list[tuple[int, int]] = []
+        for node, (other, reads) in enumerate(zip(to, self.expected.operands, strict=True)):
+            if other < 0:
+                continue
+            other_reads = actual_operands[other]
+            if len(reads) == 1 == len(other_reads):
+                same = to[reads[0]] == other_reads[0]
+            else:
+                same = tuple([to[read] for read in reads]) == other_reads
+            if same and node not in inside and indices.get(node) == other_indices.get(other):
+                continue
+            suspects.append((node, other))
+        return suspects
+
+    def _scopes(self) -> Iterator[tuple[int, int]]:
+        yield TOP, TOP
+        for scope in self.expected.inside:
+            if scope != TOP and self.match.to[scope] >= 0:
+                other = self.match.to[scope]
+                if self.match.looks_inside(scope, other) and not self._sums(self.expected, scope):
+                    yield scope, other
+
+    def wires(self, node: int, other: int) -> tuple[tuple[Read, ...], tuple[Read, ...], Mode]:
+        """The operands by which two matched ops are compared, and how."""
+        expected, actual = self.expected, self.actual
+        op, twin = expected.ops[node], actual.ops[other]
+        if self.match.looks_inside(node, other):
+            if self._sums(expected, node) and self._sums(actual, other):
+                return self._summed(expected, node), self._summed(actual, other), Mode.EACH
+            return (), (), Mode.EACH  # what the body reads is compared where it reads it
+        loose = node in expected.dissolved or other in actual.dissolved
+        if loose:
+            reads = self._summed(expected, node) if self._sums(expected, node) else expected.read(node)
+            twins = self._summed(actual, other) if self._sums(actual, other) else actual.read(other)
+            return reads, twins, Mode.ANY
+        if op.kind.commutes and twin.kind.commutes:
+            return expected.read(node), actual.read(other), Mode.ANY
+        if op.kind.tier is Tier.STRUCTURE or op.kind.family == "attention":
+            return expected.read(node), actual.read(other), Mode.SOME
+        return expected.read(node), actual.read(other), Mode.EACH
+
+    @staticmethod
+    def _sums(side: Side, node: int) -> bool:
+        return node in side.inside and side.ops[node].kind.name == "residual"
+
+    @staticmethod
+    def _summed(side: Side, node: int) -> tuple[Read, ...]:
+        """A residual as the sum that it is: what it skips with, and what its body gives."""
+        return (*side.read(node)[:1], *side.given(node))
+
+    # ---- operands
+
+    def same(self, stated: Read, found: Read) -> bool:
+        """Whether two operands are the same value, but for ops between that were left out, added or moved."""
+        to, back = self.match.to, self.match.back
+        twin = to[stated[0]]
+        if twin == found[0]:
+            return stated[1] == found[1]
+        if twin >= 0 and back[found[0]] >= 0:
+            return False
+        reached = self.reached(1, found[0])
+        return any(to[node] in reached for node in self.reached(0, stated[0]) if to[node] >= 0)
+
+    def reached(self, which: int, node: int) -> tuple[int, ...]:
+        """The matched ops and the sources that lead to `node` through unmatched ops only; a matched one itself."""
+        side = self.actual if which else self.expected
+        counterpart = self.match.back if which else self.match.to
+        known = self._reached[which]
+        if counterpart[node] >= 0 or side.source[node]:
+            return (node,)
+        stack = [node]
+        while stack:
+            top = stack[-1]
+            if top in known:
+                stack.pop()
+                continue
+            reads = side.operands[top]
+            if top in side.dissolved:
+                reads += side.results[top]
+            open_reads = [
+                read for read in reads if counterpart[read] < 0 and not side.source[read] and read not in known
+            ]
+            if open_reads:
+                stack.extend(open_reads)
+                continue
+            found: dict[int, None] = {}
+            for read in reads:
+                solid = counterpart[read] >= 0 or side.source[read]
+                found.update(dict.fromkeys((read,) if solid else known[read]))
+            known[top] = tuple(found)[:_MOST_REACHED]
+            stack.pop()
+        return known[node]
+
+    def aside(self, node: int) -> bool:
+        """Whether a value of the code depends on none of the inputs that the claim speaks of: a mask, a weight."""
+        if self._aside is None:
+            actual, back = self.actual, self.match.back
+            marks = self._aside = bytearray(len(actual))
+            for number, reads in enumerate(actual.operands):
+                if actual.source[number]:
+                    marks[number] = back[number] < 0 or actual.ops[number].kind.name != "input"
+                else:
+                    marks[number] = all(marks[read] for read in reads)
+        return bool(self._aside[node])
+
+    def mismatches(self, node: int, other: int) -> list[Mismatch]:
+        """What `node` reads and its counterpart reads from elsewhere."""
+        stated, found, mode = self.wires(node, other)
+        if mode is Mode.ANY:
+            return self._multiset(node, other, stated, found)
+        return self._sequence(node, other, stated, found, mode)
+
+    def _multiset(self, node: int, other: int, stated: tuple[Read, ...], found: tuple[Read, ...]) -> list[Mismatch]:
+        if len(stated) == len(found) and all(self.same(*pair) for pair in zip(stated, found, strict=True)):
+            return []
+        left = list(found)
+        open_places: list[int] = []
+        for exact in (True, False):  # counterparts first: an added op in between must not take another's place
+            for place in range(len(stated)) if exact else open_places.copy():
+                twin = next(
+                    (
+                        read
+                        for read in left
+                        if (self.match.to[stated[place][0]] == read[0] or not exact) and self.same(stated[place], read)
+                    ),
+                    None,
+                )
+                if twin is not None:
+                    left.remove(twin)
+                    if not exact:
+                        open_places.remove(place)
+                elif exact:
+                    open_places.append(place)
+        if not open_places and len(stated) > 1:
+            self.equivalences.add("commuted operands")
+        extra = [read for read in left if not self.aside(read[0])] if len(found) > len(stated) else left
+        result: list[Mismatch] = []
+        for place in open_places:
+            taken = extra.pop(0) if extra else (left[0] if left else None)
+            result.append(Mismatch(node, other, place, stated[place], taken))
+        if len(found) > len(stated):
+            result.extend(Mismatch(node, other, len(stated) + n, None, read) for n, read in enumerate(extra))
+        return result
+
+    def _sequence(
+        self, node: int, other: int, stated: tuple[Read, ...], found: tuple[Read, ...], mode: Mode
+    ) -> list[Mismatch]:
+        result: list[Mismatch] = []
+        at = 0
+        for place, read in enumerate(stated):
+            ahead = at
+            while ahead < len(found) and not self.same(read, found[ahead]):
+                # only what is aside may be stepped over, unless the claim's op does not list all that it reads
+                if mode is Mode.EACH and (len(found) <= len(stated) or not self.aside(found[ahead][0])):
+                    ahead = len(found)
+                else:
+                    ahead += 1
+            if ahead < len(found):
+                at = ahead + 1
+            else:
+                instead = next((found[n] for n in (at, place) if n < len(found)), None)
+                result.append(Mismatch(node, other, place, read, instead))
+                at += 1
+        if mode is Mode.EACH and stated:  # an op stated without operands leaves them open
+            rest = [(place, read) for place, read in enumerate(found) if place >= at and not self.aside(read[0])]
+            result.extend(Mismatch(node, other, place, None, read) for place, read in rest)
+        return result
+
+    def _outputs(self, scope: int, other: int) -> list[Mismatch]:
+        stated, found = self.expected.given(scope), self.actual.given(other)
+        result = self._sequence(scope, other, stated, found, Mode.SOME)
+        if not result and len(found) > len(stated):
+            self.equivalences.add("outputs left out")
+        return [Mismatch(scope, other, each.place, each.stated, each.found, output=True) for each in result]
+
+    # ---- sources
+
+    def _bind(self, suspects: list[tuple[int, int]]) -> None:
+        """Find which inputs, parameters and constants of the code play the claim's, by who reads them where."""
+        pairs = [(*self.wires(*suspect)[:2], self.wires(*suspect)[2]) for suspect in suspects]
+        pairs += [(self.expected.given(one), self.actual.given(other), Mode.EACH) for one, other in self._scopes()]
+        pairs = [pair for pair in pairs if any(self._unbound(read) for read in pair[0])]
+        if not pairs:
+            return
+        self._elect(pairs, self._sources_behind)
+        if any(self._unbound(read) for pair in pairs for read in pair[0]):
+            self._aside = None
+            self._elect(pairs, self._value_aside)
+            self._aside = None
+
+    def _unbound(self, read: Read) -> bool:
+        return bool(self.expected.source[read[0]]) and self.match.to[read[0]] < 0
+
+    def _elect(
+        self,
+        pairs: Iterable[tuple[tuple[Read, ...], tuple[Read, ...], Mode]],
+        candidates: Callable[[int, int], list[int]],
+    ) -> None:
+        votes: Counter[tuple[int, int]] = Counter()
+        for stated, found, mode in pairs:
+            for place, read in enumerate(stated):
+                if not self._unbound(read):
+                    continue
+                # the same operand counts for more than another one: arguments have their places
+                for other_place, other in enumerate(found):
+                    worth = 2 if place == other_place else int(mode is not Mode.EACH or len(found) != len(stated))
+                    for node in candidates(read[0], other[0]) if worth else ():
+                        votes[read[0], node] += worth
+        ranked = sorted(votes.items(), key=lambda item: (-item[1], not self._one_name(*item[0]), item[0]))
+        for (node, twin), _ in ranked:
+            if self.match.to[node] < 0 and self.match.back[twin] < 0:
+                self.match.join(node, twin)
+
+    def _one_name(self, node: int, twin: int) -> bool:
+        return self.expected.ops[node].attr("name", "") == self.actual.ops[twin].attr("name", "-")
+
+    def _sources_behind(self, node: int, other: int) -> list[int]:
+        kind = self.expected.ops[node].kind
+        return [
+            read
+            for read in self.reached(1, other)
+            if self.actual.source[read] and self.match.back[read] < 0 and self.actual.ops[read].kind is kind
+        ]
+
+    def _value_aside(self, node: int, other: int) -> list[int]:
+        """A value that the code makes for itself where the claim is given it: a table of positions, a mask."""
+        if self.expected.ops[node].kind.name != "input":
+            return []
+        while (
+            self.match.back[other] < 0
+            and self.actual.classes[other] in self.match.free
+            and len(self.actual.operands[other]) == 1
+        ):
+            other = self.actual.operands[other][0]
+        return [other] if self.match.back[other] < 0 and self.aside(other) else []
+
+    # ---- mending
+
+    def forget(self) -> None:
+        """Work out anew what leads to what, after the match has changed."""
+        self._reached[0].clear()
+        self._reached[1].clear()
+        self._aside = None
+
+    def _mend(self, found: list[Mismatch]) -> bool:
+        """Exchange or undo matches where that explains more of the wiring; whether anything was changed."""
+        changed = False
+        fruitless = 0
+        for mismatch in found:
+            if fruitless > _FRUITLESS:
+                break
+            if self._exchange(mismatch) or self._undo(mismatch):
+                changed, fruitless = True, 0
+            else:
+                fruitless += 1
+        return changed
+
+    def _exchange(self, mismatch: Mismatch) -> bool:
+        """Two ops of one class that were matched crosswise: the first of two equal branches with the second."""
+        to, back = self.match.to, self.match.back
+        if mismatch.stated is None or mismatch.found is None:
+            return False
+        node, twin = mismatch.stated[0], mismatch.found[0]
+        if self.expected.source[node] or self.actual.source[twin] or to[node] == twin:
+            return False
+        if self.expected.token[node] != self.actual.token[twin] or node in self.expected.inside:
+            return False
+        rival, rivals_twin = back[twin], to[node]
+        if not self.match.same_home(node, twin):
+            return False
+        if rival >= 0 and rivals_twin >= 0 and not self.match.same_home(rival, rivals_twin):
+            return False
+        if rival < 0 and rivals_twin < 0:
+            return False
+        before = self._count((node, rival), (twin, rivals_twin))
+        self._set(node, twin, rival, rivals_twin)
+        if self._count((node, rival), (twin, rivals_twin)) < before:
+            return True
+        self._set(node, rivals_twin, rival, twin)
+        return False
+
+    def _set(self, node: int, twin: int, rival: int, rivals_twin: int) -> None:
+        to, back = self.match.to, self.match.back
+        if node >= 0:
+            to[node] = twin
+        if rival >= 0:
+            to[rival] = rivals_twin
+        if twin >= 0:
+            back[twin] = node
+        if rivals_twin >= 0:
+            back[rivals_twin] = rival
+        self.forget()
+
+    def _undo(self, mismatch: Mismatch) -> bool:
+        """An op that reads from elsewhere and is read from elsewhere was not rewired: it was moved."""
+        node, twin = mismatch.one, mismatch.other
+        if self.match.to[node] != twin or node in self.expected.inside:
+            return False
+        if len(self.expected.operands[node]) != 1 or len(self.actual.operands[twin]) != 1:
+            return False
+        before = self._count((node,), (twin,))
+        if before < 2:
+            return False
+        self.match.part(node)
+        self.forget()
+        if self._count((node,), (twin,)) == 0:
+            return True
+        self.match.join(node, twin)
+        self.forget()
+        return False
+
+    def _count(self, nodes: tuple[int, ...], twins: tuple[int, ...]) -> int:
+        """How many operands mismatch at these ops and at all that read them."""
+        if self._readers is None:
+            self._readers = (_readers(self.expected), _readers(self.actual))
+        near: dict[int, None] = {}
+        for node in nodes:
+            if node >= 0:
+                near.update(dict.fromkeys((node, *self._readers[0].get(node, ()))))
+        for twin in twins:
+            if twin >= 0:
+                readers = (twin, *self._readers[1].get(twin, ()))
+                near.update(
+                    dict.fromkeys(self.match.back[reader] for reader in readers if self.match.back[reader] >= 0)
+                )
+        return sum(len(self.mismatches(node, self.match.to[node])) for node in near if self.match.to[node] >= 0)
+
+
+def _readers(side: Side) -> dict[int, list[int]]:
+    readers: dict[int, list[int]] = {}
+    for node, reads in enumerate(side.operands):
+        for read in dict.fromkeys(reads):
+            readers.setdefault(read, []).append(node)
+    for scope, results in side.results.items():
+        if scope != TOP:
+            for read in results:
+                readers.setdefault(read, []).append(scope)
+    return readers
