@@ -17,6 +17,7 @@ __all__ = [
     "LayerRow",
     "Parameter",
     "Row",
+    "activation",
     "base_methods",
     "canonical",
     "container",
@@ -99,9 +100,11 @@ def canonical(qualified: str) -> str:
         if dialect is None:
             return qualified
         for length in _alias_lengths(dialect.name):
-            target = dialect.aliases.get(qualified[:length])
-            if target is not None:
-                qualified = target + qualified[length:]
+            prefix = qualified[:length]
+            target = dialect.aliases.get(prefix)
+            # a prefix without a dot at its end is a whole name: `keras.layers.Layer` is no `LayerNormalization`
+            if target is not None and (prefix.endswith(".") or qualified[length : length + 1] in ("", ".")):
+                qualified = target + qualified[len(prefix) :]
                 break
         else:
             return qualified
@@ -202,3 +205,8 @@ def keyword(name: str) -> tuple[str, ...]:
     return tuple(
         dict.fromkeys(found for dialect in _ORDER if (found := _dialect(dialect).keywords.get(name)) is not None)
     )
+
+
+def activation(name: str) -> str:
+    """The qualified name of the function that Keras means by `activation="relu"`."""
+    return f"keras.activations.{name}"

@@ -185,7 +185,8 @@ class Dialect:
             and methods whose parameter list has the second and not the first.
         layers: fully qualified class name -> row.
         aliases: prefix of a qualified name -> prefix under which the tables list it
-            (`torch.nn.modules.normalization.` -> `torch.nn.`); the longest prefix wins.
+            (`torch.nn.modules.normalization.` -> `torch.nn.`); the longest prefix wins. One that does not end in a
+            dot is a whole name.
         bases: qualified name of a base class whose instances are models or layers -> names of the methods that
             a call runs, in order of preference (`torch.nn.Module` -> `("forward",)`).
         containers: qualified class name -> "sequence", "sequential" or "mapping".

@@ -115,6 +115,17 @@ _FUNCTIONAL: dict[str, str] = {
     },
 }
 
+# classes that are one formula: constructing gives what a call runs
+_CLASSES: dict[str, str] = {
+    "nn.Softmin": "lambda dim=None: (lambda input: torch.softmax(-input, dim))",
+    "nn.Tanhshrink": "lambda: (lambda input: input - torch.tanh(input))",
+    "nn.Softshrink": "lambda lambd=0.5: (lambda input: torch.nn.functional.softshrink(input, lambd))",
+    "nn.Hardshrink": "lambda lambd=0.5: (lambda input: torch.hardshrink(input, lambd))",
+    "nn.Threshold": "lambda threshold, value, inplace=False: (lambda input: torch.nn.functional.threshold(input, threshold, value))",
+    "nn.CosineSimilarity": "lambda dim=1, eps=1e-08: (lambda x1, x2: torch.nn.functional.cosine_similarity(x1, x2, dim, eps))",
+    "nn.PairwiseDistance": "lambda p=2.0, eps=1e-06, keepdim=False: (lambda x1, x2: torch.nn.functional.pairwise_distance(x1, x2, p, eps, keepdim))",
+}
+
 _METHODS: dict[str, str] = {
     "where": "lambda self, condition, other: torch.where(condition, self, other)",
     "new": "lambda self, *size: op.constant(value='uninitialised', shape=size)",
@@ -122,8 +133,9 @@ _METHODS: dict[str, str] = {
 _INPLACE = ("add", "sub", "subtract", "addcmul", "addcdiv", "addr", "addbmm")
 
 FORMULAS: dict[str, Formula] = {
-    **{"torch." + name: Formula(source) for name, source in {**_FUNCTIONAL, **SHARED, **_TORCH, **_AROUND, **_INIT}.items()},
+    **{"torch." + name: Formula(source) for name, source in {**_FUNCTIONAL, **SHARED, **_TORCH, **_AROUND, **_INIT, **_CLASSES}.items()},
     **{"torch.nn.functional." + name: Formula(source) for name, source in _FUNCTIONAL.items()},
+    **{package + "threshold_": Formula(_FUNCTIONAL["threshold"], inplace=True) for package in ("torch.", "torch.nn.functional.")},
 }
 METHOD_FORMULAS: dict[str, Formula] = {
     **{name: Formula(source) for name, source in {**SHARED, **_METHODS}.items()},

@@ -1,0 +1,270 @@
+"""The torch tables against torch's own source, which is read and not imported."""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from pathlib import Path
+
+import pytest
+from packages import unpacked
+
+from archcheck.frontends import dialects
+from archcheck.frontends.dialects.table import IGNORED_KEYWORDS, Parameter
+from archcheck.ir.graph import AttrValue
+
+pytestmark = pytest.mark.packages
+
+LOSSES = "a loss is no part of an architecture"
+COMPOSITE = "read from its own source, which is model code like any other"
+RANDOM = "its windows are drawn at random; no claim speaks of it"
+QUANTISED = "a kernel for quantised or grouped weights; opaque"
+COMPOSITES = (
+    "Transformer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+)
+NO_CLASSES: dict[str, str] = {
+    **dict.fromkeys(
+        (
+            "Transformer",
+            "TransformerEncoder",
+            "TransformerEncoderLayer",
+            "TransformerDecoder",
+            "TransformerDecoderLayer",
+        ),
+        COMPOSITE,
+    ),
+    **dict.fromkeys(("FractionalMaxPool2d", "FractionalMaxPool3d"), RANDOM),
+    **dict.fromkeys(
+        ("RNNBase", "RNNCellBase"), "a base class of layers that are listed, with no computation of its own"
+    ),
+    "AdaptiveLogSoftmaxWithLoss": LOSSES,
+    "Container": "removed from use since torch 0.4; a Module under another name",
+    "LinearCrossEntropyOptions": "settings of a loss",
+}
+NO_FUNCTIONS: dict[str, str] = {
+    **dict.fromkeys((f"fractional_max_pool{n}d{end}" for n in (2, 3) for end in ("", "_with_indices")), RANDOM),
+    **dict.fromkeys(("grouped_mm", "scaled_mm", "scaled_grouped_mm"), QUANTISED),
+    **dict.fromkeys(("binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy"), LOSSES),
+    **dict.fromkeys(("linear_cross_entropy", "kl_div"), LOSSES),
+    "affine_grid": "coordinates from a matrix; opaque",
+    "pdist": "distances of all pairs in one vector; opaque",
+    "assert_int_or_pair": "a check of arguments",
+}  # fmt: skip
+
+Signature = list[tuple[str, AttrValue | str, bool]]
+
+
+@cache
+def source(path: str) -> ast.Module:
+    file = Path(unpacked("torch==2.13.0"), "torch", path)
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+@cache
+def classes() -> dict[str, ast.ClassDef]:
+    folder = Path(unpacked("torch==2.13.0"), "torch", "nn", "modules")
+    return {
+        node.name: node
+        for file in sorted(folder.glob("*.py"))
+        if file.name != "_functions.py"  # autograd functions of the same names
+        for node in source(f"nn/modules/{file.name}").body
+        if isinstance(node, ast.ClassDef)
+    }
+
+
+def exported() -> list[str]:
+    for node in source("nn/modules/__init__.py").body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return [str(name) for name in ast.literal_eval(node.value)]
+    raise AssertionError("torch.nn.modules has no __all__")
+
+
+def method(name: str, wanted: str) -> ast.FunctionDef | None:
+    """The method that a class runs, looked for in its bases; the first overload where it has several."""
+    node = classes().get(name)
+    if node is None:
+        return None
+    for item in node.body:
+        if isinstance(item, ast.FunctionDef) and item.name == wanted:
+            return item
+    for base in node.bases:
+        found = method(ast.unparse(base), wanted)
+        if found is not None:
+            return found
+    return None
+
+
+def constant(node: ast.expr) -> AttrValue | str:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+        return float(ast.literal_eval(node.left)) / float(ast.literal_eval(node.right))
+    try:
+        value: AttrValue = ast.literal_eval(node)
+    except ValueError:
+        return ast.unparse(node)
+    return value
+
+
+REQUIRED = "<required>"
+
+
+def signature(arguments: ast.arguments) -> Signature:
+    """(name, default or REQUIRED, whether keyword only) of each parameter but self."""
+    plain = [argument.arg for argument in arguments.posonlyargs + arguments.args]
+    defaults: list[AttrValue | str] = [REQUIRED] * (len(plain) - len(arguments.defaults)) + [
+        constant(d) for d in arguments.defaults
+    ]
+    found: Signature = [(name, default, False) for name, default in zip(plain, defaults, strict=True) if name != "self"]
+    if arguments.vararg:
+        found.append(("*" + arguments.vararg.arg, None, False))
+    for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        found.append((argument.arg, REQUIRED if default is None else constant(default), True))
+    if arguments.kwarg:
+        found.append(("**" + arguments.kwarg.arg, None, False))
+    return found
+
+
+def listed(parameters: tuple[Parameter, ...]) -> Signature:
+    found: Signature = []
+    for parameter in parameters:
+        mark = "*" if parameter.star else "**" if parameter.double_star else ""
+        default = REQUIRED if parameter.required else parameter.default
+        found.append((mark + parameter.name, default, parameter.keyword_only and not mark))
+    return found
+
+
+def covered_class(name: str) -> bool:
+    qualified = "torch.nn." + name
+    return any(
+        lookup(qualified) is not None
+        for lookup in (dialects.layer, dialects.formula, dialects.container, dialects.base_methods)
+    )
+
+
+def test_every_exported_class_is_listed_or_left_out_for_a_reason() -> None:
+    missing = [name for name in exported() if not covered_class(name) and name not in NO_CLASSES and "Loss" not in name]
+    assert missing == []
+
+
+def test_no_class_is_both_listed_and_left_out() -> None:
+    assert [name for name in NO_CLASSES if covered_class(name)] == []
+    assert not set(NO_CLASSES) - set(exported()) - {"Container", "LinearCrossEntropyOptions"}
+
+
+def layer_names() -> list[str]:
+    return sorted(name.removeprefix("torch.nn.") for name in dialects.DIALECTS[0].layers)
+
+
+@pytest.mark.parametrize("name", layer_names())
+def test_constructor_parameters_are_those_of_the_source(name: str) -> None:
+    row = dialects.layer("torch.nn." + name)
+    assert row is not None
+    init = method(name, "__init__")
+    expected = [] if init is None else signature(init.args)
+    if (
+        init is not None
+        and ("self", REQUIRED, False) not in expected
+        and [p for p, _, _ in expected] == ["*args", "**kwargs"]
+        and name != "Identity"
+    ):
+        assert name in ("Sigmoid", "Tanh", "LogSigmoid", "Softsign", "Softmax2d"), "Module's own constructor"
+        expected = []
+    assert listed(row.init_parameters) == expected
+
+
+@pytest.mark.parametrize("name", layer_names())
+def test_call_parameters_are_those_of_forward(name: str) -> None:
+    row = dialects.layer("torch.nn." + name)
+    forward = method(name, "forward")
+    assert row is not None
+    assert forward is not None
+    assert listed(row.call_parameters) == signature(forward.args)
+
+
+def functional_names() -> set[str]:
+    """What torch.nn.functional defines: its functions, and names bound to compiled ones."""
+    found: set[str] = set()
+    for node in source("nn/functional.py").body:
+        if isinstance(node, ast.FunctionDef):
+            found.add(node.name)
+        elif (
+            isinstance(node, ast.Assign)
+            and isinstance(node.targets[0], ast.Name)
+            and isinstance(node.value, (ast.Call, ast.Name))
+        ):
+            found.add(node.targets[0].id)
+    return {name for name in found if not name.startswith("_")}
+
+
+def test_every_public_function_is_listed_or_left_out_for_a_reason() -> None:
+    missing = sorted(
+        name
+        for name in functional_names()
+        if dialects.function("torch.nn.functional." + name) is None
+        and dialects.formula("torch.nn.functional." + name) is None
+        and name not in NO_FUNCTIONS
+        and "loss" not in name
+    )
+    assert missing == []
+    assert len(functional_names()) > 100
+
+
+def test_no_function_is_both_listed_and_left_out() -> None:
+    assert [name for name in NO_FUNCTIONS if dialects.function("torch.nn.functional." + name)] == []
+    assert set(NO_FUNCTIONS) <= functional_names()
+
+
+def test_function_parameters_are_those_of_the_source() -> None:
+    """For the functions that are written in Python; keywords that decide nothing are not listed in rows."""
+    compared = 0
+    for node in source("nn/functional.py").body:
+        if not isinstance(node, ast.FunctionDef) or any(ast.unparse(d) == "_overload" for d in node.decorator_list):
+            continue
+        row = dialects.function("torch.nn.functional." + node.name)
+        if row is None:
+            continue
+        expected = [entry for entry in signature(node.args) if entry[0] not in IGNORED_KEYWORDS]
+        assert listed(row.parameters) == expected, node.name
+        compared += 1
+    assert compared > 50
+
+
+def test_function_parameters_are_those_of_the_documentation() -> None:
+    """Compiled functions have no source; the first line of their documentation is their signature."""
+    compared = 0
+    for name, parameters in documented().items():
+        row = dialects.function("torch." + name)
+        if row is None:
+            continue
+        names = [parameter.name for parameter in row.parameters if parameter.name not in IGNORED_KEYWORDS]
+        assert names == parameters or name in OVERLOADED, f"{name}: {names} against {parameters}"
+        compared += 1
+    assert compared > 140
+
+
+# The first line shows one overload of several; `true_divide` and `softmax` are documented under other names.
+OVERLOADED = frozenset({"all", "any", "argmax", "mean", "normal", "prod", "scatter", "sum", "softmax", "true_divide"})
+
+
+def documented() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for call in ast.walk(source("_torch_docs.py")):
+        if not (isinstance(call, ast.Call) and ast.unparse(call.func) == "add_docstr" and len(call.args) > 1):
+            continue
+        text = call.args[1]
+        while isinstance(text, ast.Call) and isinstance(text.func, ast.Attribute):  # r"""...""".format(...)
+            text = text.func.value
+        name = ast.unparse(call.args[0]).removeprefix("torch.")
+        if not isinstance(text, ast.Constant):
+            continue
+        line = " ".join(str(text.value).split("->")[0].split()).replace("\\", "")
+        try:
+            written = ast.parse(f"def {line}: pass").body[0]
+        except SyntaxError:
+            continue
+        if isinstance(written, ast.FunctionDef) and written.name == name.rpartition(".")[2]:
+            found[name] = [p.lstrip("*") for p, _, _ in signature(written.args) if p not in IGNORED_KEYWORDS]
+    return found
