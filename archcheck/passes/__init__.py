@@ -7,6 +7,7 @@ from archcheck.ir.graph import OpGraph
 from archcheck.ir.verify import verify
 from archcheck.passes.base import Pass
 from archcheck.passes.drop_no_ops import DropNoOps
+from archcheck.passes.fold_repeats import FoldRepeats
 from archcheck.passes.fold_residual import FoldResidual
 from archcheck.passes.fold_sublayers import FoldSublayers
 from archcheck.passes.raise_activations import RaiseActivations
@@ -26,6 +27,7 @@ CANONICAL: tuple[Pass, ...] = (
     RaiseScales(),
     FoldResidual(),  # on raised ops: what is left of sums is streams
     FoldSublayers(),  # within the branches that residuals bound, then around what no residual bounds
+    FoldRepeats(),  # last: it compares whole layers
 )
 
 
