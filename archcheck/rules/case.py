@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 from archcheck.align.edits import Alignment, Edit
 from archcheck.findings import Finding, Place
 from archcheck.ir.graph import OpGraph
 from archcheck.ir.span import Span
+from archcheck.rules.view import View
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: the view is made when a rule first asks for it
 class Case:
     """One claim that states wiring, the part of the code it was held against, and how the two part.
 
@@ -34,6 +36,11 @@ class Case:
     alignment: Alignment
     place: Callable[[Span], Place]
 
+    @cached_property
+    def view(self) -> View:
+        """Both graphs as rules ask about them."""
+        return View(self.expected, self.actual, self.alignment)
+
 
 class Rule(Protocol):
     """Explains edits of one kind in the field's words.
@@ -41,9 +48,17 @@ class Rule(Protocol):
     The class's docstring is the rule's page: What it checks. Why it matters. Example. What it cannot see. Cites.
     """
 
-    id: str
-    title: str  # one line, for lists
-    examples: tuple[Example, ...]
+    @property
+    def id(self) -> str:
+        """As the file is called, with dashes: "norm-placement"."""
+
+    @property
+    def title(self) -> str:
+        """One line, for lists."""
+
+    @property
+    def examples(self) -> tuple[Example, ...]:
+        """At least one that holds and one that is violated."""
 
     def explain(self, case: Case, edits: tuple[Edit, ...]) -> Iterator[Finding]:
         """Findings for those of `edits` that this rule understands; each finding lists the edits that it explains."""
