@@ -164,6 +164,7 @@ KINDS: tuple[OpKind, ...] = (
     OpKind("channel_shuffle", P, "Channels of groups interleaved.", _attrs("groups: count"), cites="zhang2018"),
     OpKind("grid_sample", P, "Values sampled at given places.", _attrs("mode: method", "padding_mode: values outside", "align_corners: whether corner elements keep their place")),
     OpKind("meshgrid", P, "Coordinates of all points of a grid, one tensor for each axis.", _attrs("indexing: 'ij' or 'xy'")),
+    OpKind("nonzero", P, "Indices of the entries that are not zero or false."),
     OpKind("one_hot", P, "Index to indicator vector.", _attrs("classes: count", _AXIS)),
     OpKind("compare", P, "Truth of a relation, element by element.", _attrs("relation: which", "by: constant second operand")),
     OpKind("logical", P, "Boolean arithmetic, element by element.", _attrs("operator: which")),

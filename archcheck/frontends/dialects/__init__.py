@@ -45,10 +45,11 @@ _PACKAGES = {
     "tf_keras": "keras",
     "einops": "einops",
     "numpy": "numpy",
+    "tensor2tensor": "tensor2tensor",
     **dict.fromkeys(("apex", "causal_conv1d", "flash_attn", "flash_attn_interface", "mamba_ssm", "torchvision", "transformers", "xformers"), "kernels"),
 }
 # Where two dialects name a method of tensors, the first one's row counts.
-_ORDER = ("torch", "tensorflow", "keras", "einops", "kernels", "numpy")
+_ORDER = ("torch", "tensorflow", "keras", "einops", "kernels", "numpy", "tensor2tensor")
 
 
 def __getattr__(name: str) -> tuple[Dialect, ...]:
@@ -71,6 +72,10 @@ def _dialect(name: str) -> Dialect:
         from archcheck.frontends.dialects.keras import KERAS
 
         return KERAS
+    if name == "tensor2tensor":
+        from archcheck.frontends.dialects.tensor2tensor import TENSOR2TENSOR
+
+        return TENSOR2TENSOR
     if name == "einops":
         from archcheck.frontends.dialects.einops import EINOPS
 

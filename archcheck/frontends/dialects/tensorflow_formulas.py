@@ -41,7 +41,7 @@ _BAND = (
 # Release 1: tf.nn.dropout(x, keep_prob); release 2: tf.nn.dropout(x, rate). `tensorflow.nn.dropout` may be either.
 _DROPOUT = (
     "lambda x, second=None, noise_shape=None, seed=None, name=None, *, keep_prob=None, rate=None: op.dropout(x, p=rate if rate is not None "
-    "else 1 - keep_prob if keep_prob is not None else {second})"
+    "else round(1 - keep_prob, 9) if keep_prob is not None else {second})"
 )
 
 _SPELLED: dict[str, str] = {
@@ -68,6 +68,7 @@ _SPELLED: dict[str, str] = {
     "executing_eagerly": "lambda: False",
     "clip_by_norm": "lambda t, clip_norm, axes=None, name=None: op.opaque(t, name='tensorflow.clip_by_norm')",
     "vectorized_map": "lambda fn, elems: op.opaque(elems, name='tensorflow.vectorized_map')",
+    "where": "lambda condition, x=None, y=None, name=None: op.nonzero(condition)",  # with three arguments it is a row
     # around a computation
     "function": _DECORATOR,
     "contrib.eager.defun": _DECORATOR,

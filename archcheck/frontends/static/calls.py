@@ -132,6 +132,8 @@ def run(
     node = function.node
     place = vm.frame.place if vm.frames else ""
     frame = Frame(function.name, function.file, node.lineno, node.col_offset + 1, place, vm.control)
+    if function.formula and vm.frames:
+        frame.line, frame.column, frame.fixed = vm.frame.line, vm.frame.column, True
     if isinstance(args[0] if args else None, Instance) and function.cls is not None:
         frame.place = place_of(args[0]) or place
         frame.receiver = args[0]

@@ -174,7 +174,7 @@ def _binary(vm: Machine, node: ast.BinOp, scope: Scope) -> Data:
     left = evaluate(vm, node.left, scope)
     right = evaluate(vm, node.right, scope)
     if isinstance(left, Tensor) or isinstance(right, Tensor):
-        vm.frame.line, vm.frame.column = node.lineno, node.col_offset + 1
+        vm.frame.reach(node)
     return conditions.binary(vm, type(node.op), left, right)
 
 
@@ -275,7 +275,8 @@ def _call(vm: Machine, node: ast.Call, scope: Scope) -> Data:
         if isinstance(inner, dict):
             kwargs.update({key: item for key, item in inner.items() if isinstance(key, str)})
     passed = vm.since(mark)
-    vm.frame.line, vm.frame.column, vm.frame.call = node.lineno, node.col_offset + 1, node
+    vm.frame.reach(node)
+    vm.frame.call = node
     with vm.decided_by(chosen):
         result = _call_noting(vm, function, args, kwargs, node, scope, passed)
     if passed and not isinstance(result, (Tensor, Tensors)):

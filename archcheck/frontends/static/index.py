@@ -38,7 +38,7 @@ _CERTAIN = re.compile(
 )
 _CONTINUES = re.compile(r"(?:else|elif|except|finally)\b")
 _DEFINITION = re.compile(r"(?:(?:async[ \t]++)?def|class)[ \t]++(\w++)")
-_ASSIGNMENT = re.compile(r"(\w++)[ \t]*+(?:=(?!=)|:[^=\n]*+=(?!=))")
+_ASSIGNMENT = re.compile(r"(\w++)[ \t]*+(?::[\w.,|\[\] \t]++)?=(?!=)")
 _FROM = re.compile(
     r"from[ \t]*+(\.*+)[ \t]*+((?!import\b)[\w.]++|)[ \t]*+import\b[ \t]*+(\*|\([\w\s,]*+\)|[\w \t,]*+)\s*+\Z"
 )
@@ -252,8 +252,8 @@ class Index:
         for content in self.lines:
             starts.append(starts[-1] + len(content) + 1)
         for node in module.body:
-            line, end = _first_line(node), node.end_lineno or node.lineno
-            yield self._entry((starts[line - 1], min(starts[end], len(self.text))), line, node, 0, node)
+            end = node.end_lineno or node.lineno
+            yield self._entry((starts[_first_line(node) - 1], min(starts[end], len(self.text))), node)
 
     def _scan(self, spans: list[tuple[int, int, int]]) -> Iterator[Entry]:
         """Entries by their first words; statements whose words are not enough are parsed."""
@@ -272,11 +272,11 @@ class Index:
                 yield entry
             else:
                 for position, node in enumerate(self._segment_statements((start, end), line)):
-                    yield self._entry((start, end), line, node, position, node)
+                    yield self._entry((start, end), node, position)
 
-    def _entry(self, segment: tuple[int, int], line: int, node: ast.stmt, position: int, parsed: ast.stmt) -> Entry:
+    def _entry(self, segment: tuple[int, int], node: ast.stmt, position: int = 0) -> Entry:
         bound = bindings(node)
-        entry = Entry(self, segment, line, _kind(node), bound, position, parsed)
+        entry = Entry(self, segment, _first_line(node), _kind(node), bound, position, node)
         self._stars.extend(StarImport(entry, *star) for star in bound.stars)
         return entry
 

@@ -326,9 +326,15 @@ def _count(vm: Machine, tensor: Tensor, args: Args, kwargs: Kwargs) -> Data:
     return vm.open("a number of a tensor", metadata=True)
 
 
+def _entry(vm: Machine, tensor: Tensor, args: Args, kwargs: Kwargs) -> Data:
+    """`features.get("inputs")`: an argument that the code uses as a mapping of tensors."""
+    return vm.emit("select", (tensor,), {"index": args[0]}) if args and isinstance(args[0], str) else NotImplemented
+
+
 TENSOR_METHODS: dict[str, Callable[[Machine, Tensor, Args, Kwargs], Data]] = {
     "tolist": _tensor_list,
     "item": lambda vm, tensor, args, kwargs: vm.open("the content of a tensor", metadata=True),
+    "get": _entry,
     "size": _count,
     "dim": _count,
     "numel": _count,

@@ -92,6 +92,10 @@ class Library:
         names = parts[:-1] if is_package else [*parts[:-1], path.stem]
         return self._source(root, ".".join(names), path, is_package)
 
+    def shown(self, name: str) -> SourceFile | None:
+        """The source, among those found so far, whose places are shown under `name`."""
+        return next((source for source in self._sources.values() if source.shown == name), None)
+
     def modules(self, package: str) -> tuple[str, ...]:
         """Dotted names of the modules and packages right inside `package`, sorted; "" stands for the roots.
 

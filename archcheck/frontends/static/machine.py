@@ -67,6 +67,13 @@ class Frame:
     control: Control | None = None  # where the frame began, to tell its own decisions from its caller's
     receiver: Data = None  # the instance whose method runs
     call: ast.Call | None = None  # the call that it has reached
+    fixed: bool = False  # a dialect's formula: its ops stand where it is called
+
+    def reach(self, node: ast.expr | ast.stmt) -> None:
+        """Note that evaluation has come to `node`."""
+        if not self.fixed:
+            self.line = node.lineno
+            self.column = node.col_offset + 1
 
 
 @dataclass(frozen=True, slots=True)

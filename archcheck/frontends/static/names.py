@@ -177,9 +177,10 @@ def imported(
 def member(vm: Machine, dotted: str, name: str) -> Data:
     """What `from dotted import name` gives."""
     qualified = f"{dotted}.{name}"
-    if dialects.known(qualified):
-        return External(dialects.canonical(qualified))
     source = vm.module(dotted)
+    # A base class is read where its source is at hand: its methods matter, not only which of them a call runs.
+    if dialects.known(qualified) and (source is None or dialects.base_methods(qualified) is None):
+        return External(dialects.canonical(qualified))
     if source is not None:
         found = global_value(vm, source.scope, name)
         if not isinstance(found, _Missing):

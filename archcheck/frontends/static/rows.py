@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
 from archcheck.frontends.dialects.table import IGNORED_KEYWORDS, Formula, LayerRow, Parameter, Row
+from archcheck.frontends.dialects.table import stated as as_stated
+from archcheck.frontends.dialects.tensorflow_v1 import ONLY_V1
 from archcheck.frontends.static.machine import flatten_tensors, place_of
 from archcheck.frontends.static.libraries import TENSOR_METHODS
 from archcheck.frontends.static.values import (
@@ -30,6 +34,7 @@ from archcheck.ir.ops import BY_NAME
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.calls import Given
+    from archcheck.frontends.static.library import SourceFile
     from archcheck.frontends.static.machine import Machine
 
 UNLISTED = object()  # no row and no formula bears this name
@@ -57,8 +62,8 @@ def bind(
         elif not parameter.keyword_only and position < len(args):
             bound[parameter.name] = args[position]
             position += 1
-        elif parameter.name in rest:
-            bound[parameter.name] = rest.pop(parameter.name)
+        elif (spelling := _spelling(parameter.name, rest)) is not None:
+            bound[parameter.name] = rest.pop(spelling)
         elif parameter.required:
             if strict:
                 return None
@@ -68,6 +73,13 @@ def bind(
     if strict and (position < len(args) or any(key not in IGNORED_KEYWORDS for key in rest)):
         return None
     return bound
+
+
+def _spelling(name: str, given: dict[str, Data]) -> str | None:
+    """The keyword by which a call gives a parameter: its name, or another spelling that the framework takes."""
+    if name in given:
+        return name
+    return next((keyword for keyword in given if name in dialects.keyword(keyword)), None)
 
 
 def bind_init(vm: Machine, row: LayerRow, args: list[Data], kwargs: dict[str, Data]) -> dict[str, Data]:
@@ -102,6 +114,17 @@ def operands(parameters: Sequence[Parameter], bound: dict[str, Data]) -> list[Te
     return found
 
 
+def ordered_operands(row: LayerRow, bound: dict[str, Data]) -> list[Tensor | Tensors]:
+    """The tensors that a layer's call reads, in the order of the kind's operands."""
+    if not row.order:
+        return operands(row.call_parameters, bound)
+    found: list[Tensor | Tensors] = []
+    for choice in row.order:
+        chosen = next((value for name in choice.split("|") if (value := bound.get(name)) is not None), None)
+        found.extend(flatten_tensors(chosen))
+    return found
+
+
 def stated(row: Row | LayerRow, parameters: Sequence[Parameter], bound: dict[str, Data]) -> dict[str, Data]:
     """The attributes that a call states."""
     declared = {declaration.name for declaration in BY_NAME[row.kind].attrs}
@@ -110,7 +133,7 @@ def stated(row: Row | LayerRow, parameters: Sequence[Parameter], bound: dict[str
         value = bound.get(parameter)
         if attribute not in declared or value is None or isinstance(value, (Tensor, Tensors)):
             continue
-        found[attribute] = value
+        found[attribute] = value if isinstance(value, Open) else as_stated(attribute, value)
     return found
 
 
@@ -151,7 +174,18 @@ def _result(vm: Machine, path: str, row: Row, bound: dict[str, Data], reads: lis
         result.base = first
     if row.kind in VIEWS and first is not None:
         result.learned = first.learned
-    return result
+    return activated(vm, row, bound, result)
+
+
+def activated(vm: Machine, row: Row | LayerRow, arguments: dict[str, Data], result: Data) -> Data:
+    """`result` behind the activation that a call names in its arguments, as Keras and `tf.layers` take it."""
+    if "activation" not in row.attrs or any(attr.name == "activation" for attr in BY_NAME[row.kind].attrs):
+        return result
+    activation = arguments.get(row.attrs["activation"])
+    if activation is None or activation == "linear":
+        return result
+    chosen = External(dialects.activation(activation)) if isinstance(activation, str) else activation
+    return vm.call(chosen, [result], {})
 
 
 class NamedParts(tuple[Tensor, ...]):
@@ -167,6 +201,10 @@ class NamedParts(tuple[Tensor, ...]):
 
 def call_function(vm: Machine, name: str, args: list[Data], kwargs: dict[str, Data]) -> Data:
     """A library function; `UNLISTED` where no table speaks of it."""
+    if name.startswith("tensorflow.") and not name.startswith("tensorflow.compat.") and _is_release_1(vm.frame.file):
+        older = f"tensorflow.compat.v1.{name.removeprefix('tensorflow.')}"
+        if dialects.canonical(older) == older and (dialects.function(older) or dialects.formula(older)):
+            name = older
     row = dialects.function(name)
     if row is not None:
         result = apply(vm, name, row, args, kwargs)
@@ -183,6 +221,17 @@ def call_function(vm: Machine, name: str, args: list[Data], kwargs: dict[str, Da
     return UNLISTED
 
 
+@cache
+def _is_release_1(file: SourceFile) -> bool:
+    """Whether a file is written for TensorFlow 1: it uses a name that release 2 does not have."""
+    if "import tensorflow.compat.v1 as" in file.text:
+        return True
+    return bool(_ONLY_V1.search(file.text))
+
+
+_ONLY_V1 = re.compile(r"\btf\.(?:" + "|".join(re.escape(name) for name in ONLY_V1) + ")")
+
+
 def _evaluate_formula(vm: Machine, formula: Formula, args: list[Data], kwargs: dict[str, Data]) -> Data:
     scope = Scope(vm.frame.file)
     scope.vars.update(FORMULA_NAMES)
@@ -190,9 +239,8 @@ def _evaluate_formula(vm: Machine, formula: Formula, args: list[Data], kwargs: d
     function.defaults = [vm.evaluate(default, scope) for default in formula.tree.args.defaults]
     function.keyword_defaults = [None if d is None else vm.evaluate(d, scope) for d in formula.tree.args.kw_defaults]
     kept = {key: value for key, value in kwargs.items() if key not in IGNORED_KEYWORDS}
-    line, column = vm.frame.line, vm.frame.column
+    function.formula = True
     binder = vm.call(function, args, kept)
-    vm.frame.line, vm.frame.column = line, column
     first = args[0] if args else None
     if formula.inplace and isinstance(first, Tensor) and isinstance(binder, Tensor):
         from archcheck.frontends.static.statements import write
@@ -221,6 +269,9 @@ FORMULA_NAMES: dict[str, Data] = {
     "torch": External("torch"),
     "math": External("math"),
     "tf": External("tensorflow"),
+    "tensorflow": External("tensorflow"),
+    "numpy": External("numpy"),
+    "jax": External("jax"),
     "keras": External("keras"),
     "op": OPS,
     "unknown": Native("unknown", lambda vm, args, kwargs: vm.open(str(args[0]), metadata=True)),
@@ -262,7 +313,7 @@ def call_layer(vm: Machine, layer: Layer, args: list[Data], kwargs: dict[str, Da
     vm.frame.place = place or outer
     try:
         bound = bind(row.call_parameters, args, kwargs) or bind(row.call_parameters, args, kwargs, strict=False) or {}
-        reads = operands(row.call_parameters, bound)
+        reads = ordered_operands(row, bound)
         everything = {**layer.arguments, **bound}
         if not fits(everything, (*row.init_parameters, *row.call_parameters), row.plain):
             return vm.opaque(layer.name, reads, "it is used with arguments that its dialect row does not describe")
@@ -286,12 +337,7 @@ def _layer_result(vm: Machine, layer: Layer, path: str) -> Data:
     row = layer.row
     if row.outputs > 1:
         return tuple(Tensor(Value(path, index)) for index in range(row.outputs))
-    result: Data = Tensor(Value(path))
-    declared = {declaration.name for declaration in BY_NAME[row.kind].attrs}
-    activation = layer.arguments.get(row.attrs.get("activation", "")) if "activation" not in declared else None
-    if activation is not None and activation != "linear":
-        return vm.call(dialects.activation(activation) if isinstance(activation, str) else activation, [result], {})
-    return result
+    return activated(vm, row, layer.arguments, Tensor(Value(path)))
 
 
 def call_module(

@@ -108,7 +108,7 @@ def _augmented(vm: Machine, node: ast.AugAssign, scope: Scope) -> None:
     if isinstance(old, list) and isinstance(node.op, ast.Add) and isinstance(new, (list, tuple)):
         old.extend(new)
         return
-    vm.frame.line, vm.frame.column = node.lineno, node.col_offset + 1
+    vm.frame.reach(node)
     value = conditions.binary(vm, type(node.op), old, new)
     if isinstance(old, Tensor) and isinstance(value, Tensor) and vm.inplace_sums:
         write(vm, old, value)

@@ -167,7 +167,7 @@ class ModuleValue:
 class Function:
     """A function, method or lambda of the code that is read, with the scope that it closes over."""
 
-    __slots__ = ("attributes", "cls", "defaults", "file", "generator", "ignored", "keyword_defaults", "name", "node", "role", "scope")
+    __slots__ = ("attributes", "cls", "defaults", "file", "formula", "generator", "ignored", "keyword_defaults", "name", "node", "role", "scope")
 
     def __init__(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, scope: Scope, name: str) -> None:
         self.node = node
@@ -179,6 +179,7 @@ class Function:
         self.defaults: list[Data] = []
         self.keyword_defaults: list[Data] = []
         self.generator: bool | None = None
+        self.formula = False  # a dialect's formula, whose ops stand where it is called
         self.ignored: bool | None = None  # a dialect says that it computes nothing
         self.attributes: dict[str, Data] = {}
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from archcheck.frontends.static.t2t import calls, operators
-from archcheck.frontends.static.t2t.data import Data, Frame, Function, same
+from archcheck.frontends.static.t2t.data import Bound, Data, Frame, Function, HParams, same
 from archcheck.frontends.static.t2t.heap import Signal
 from archcheck.ir.graph import Unknown
 
@@ -88,7 +88,7 @@ def _attribute(vm: Machine, node: cst.Attribute, frame: Frame) -> Data:
 
 
 def _call(vm: Machine, node: cst.Call, frame: Frame) -> Data:
-    function = vm.evaluate(node.func, frame)
+    function = _callee(vm, node.func, frame)
     args: list[Data] = []
     kwargs: dict[str, Data] = {}
     places: dict[str, cst.CSTNode] = {}  # where each keyword stands
@@ -112,6 +112,17 @@ def _call(vm: Machine, node: cst.Call, frame: Frame) -> Data:
         else:
             args.append(value)
     return calls.call(vm, function, args, kwargs, calls.Site(node, frame, places, problem))
+
+
+def _callee(vm: Machine, node: cst.BaseExpression, frame: Frame) -> Data:
+    """What is called. A method of the hparams object that is not known may do anything to it."""
+    if type(node).__name__ == "Attribute":
+        attribute = cast("cst.Attribute", node)
+        owner = vm.evaluate(attribute.value, frame)
+        if isinstance(owner, HParams) and attribute.attr.value not in owner.entries:
+            return Bound(owner, attribute.attr.value)
+        return vm.attribute(owner, attribute.attr.value, vm.span(node, frame))
+    return vm.evaluate(node, frame)
 
 
 def index(vm: Machine, node: cst.Subscript, frame: Frame) -> Data:

@@ -221,9 +221,12 @@ class Machine:
             found = self.module_value(module, name)
             if found is not None:
                 return found[0]
+        inner = self.library.module(f"{qualified}.{name}") if module is not None else None
         for refused in (qualified, f"{qualified}.{name}"):
             if refused in self.library.refused:
                 return Unknown(f"module {refused} cannot be read: {self.library.refused[refused]}")
+        if module is not None and inner is None:
+            return Unknown(f"{module.shown} binds no {name}")
         return Name(f"{qualified}.{name}")
 
     def attribute(self, owner: Data, name: str, span: Span | None = None) -> Data:

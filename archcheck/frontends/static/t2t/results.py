@@ -16,7 +16,10 @@ MAX_ITEMS = 2_000  # of one value, nested items included
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """A function, class or module that an hparam names without calling it: `modalities.video_bottom`."""
+    """What an hparam names without calling it: a function or class, or something of another package.
+
+    `modalities.video_bottom`, `tensorflow.float32`. The name is known; what it stands for is not looked at.
+    """
 
     qualified: str
 
