@@ -417,18 +417,19 @@ def _attention_kind(kind: OpKind, reads: int) -> OpKind:
     return kind
 
 
-_ONE = frozenset({"norm", "activation", "gate", "softmax", "dropout", "linear", "conv", "pool", "scale", "embedding"})
+# A second operand of these is a slip: `norm(x, f(x))` for `norm(x + f(x))`.
+_ONE = frozenset({"norm", "activation", "gate", "softmax", "dropout", "linear", "pool", "scale"})
 _TWO = frozenset({"add", "sub", "mul", "div", "maximum", "minimum"})
 
 
 def _arity(kind: OpKind, reads: int, by: bool) -> str:
     """What is wrong with the number of operands, or ""."""
-    if kind.name in ("self_attention", "feed_forward") or (kind.family in _ONE and kind.name != "gather"):
+    if kind.family in _ONE:
         return "" if reads == 1 else "reads one tensor"
     if kind.name == "cross_attention":
-        return "" if reads == 2 else "reads two tensors"
-    if kind.name == "attention":
-        return "" if reads == 3 else "reads one, two or three tensors"
+        return "" if reads > 1 else "reads two tensors"
+    if kind.name == "attention":  # of one or two tensors it is a sublayer
+        return "" if reads > 2 else "reads query, key and value"
     if kind.name in _TWO:
         return "" if reads + by == 2 or (kind.commutes and reads > 1) else "has two operands"
     if kind.name in ("parameter", "constant", "function", "opaque", "random", "sinusoid"):

@@ -40,42 +40,45 @@ Only = Annotated[
 ]
 
 
-class _Shape(BaseModel):
-    """A mapping. A key with the default None may be left out; where it is written, something stands behind it."""
+def _may(**words: Any) -> Any:
+    """A key that may be left out; where it is written, something of its type stands behind it."""
+    return Field(None, **words)
 
+
+class _Shape(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class PaperShape(_Shape):
     """What identifies the paper."""
 
-    arxiv: str = Field(
-        None, pattern=r"^([a-z-]+(\.[A-Z]{2})?/\d{7}|\d{4}\.\d{4,5})$", description='As in "1706.03762", in quotes.'
+    arxiv: str = _may(
+        pattern=r"^([a-z-]+(\.[A-Z]{2})?/\d{7}|\d{4}\.\d{4,5})$", description='As in "1706.03762", in quotes.'
     )
-    year: int = Field(None, ge=1900, le=2200)
-    doi: str = Field(None)
-    url: str = Field(None)
-    venue: str = Field(None)
-    version: str = Field(None, description="The version of the paper that the claims are taken from: v5.")
-    authors: list[str] = Field(None)
+    year: int = _may(ge=1900, le=2200)
+    doi: str = _may()
+    url: str = _may()
+    venue: str = _may()
+    version: str = _may(description="The version of the paper that the claims are taken from: v5.")
+    authors: list[str] = _may()
 
 
 class SublayerShape(_Shape):
     """A sublayer's steps: a signature, or tensor2tensor's pre- and postprocessing strings."""
 
-    signature: str = Field(None, description="Letters in execution order: F d a n is post-norm.")
-    pre: str = Field(None, description='layer_preprocess_sequence: "none", or letters of n and d.')
-    post: str = Field(None, description="layer_postprocess_sequence: letters of d, a, n.")
-    s: Formula = Field(None, description="The factor on the branch.")
-    S: Formula = Field(None, description="The factor on the residual.")
+    signature: str = _may(description="Letters in execution order: F d a n is post-norm.")
+    pre: str = _may(description='layer_preprocess_sequence: "none", or letters of n and d.')
+    post: str = _may(description="layer_postprocess_sequence: letters of d, a, n.")
+    s: Formula = _may(description="The factor on the branch.")
+    S: Formula = _may(description="The factor on the residual.")
 
 
 class PairShape(_Shape):
     """tensor2tensor's own pair, for all sublayers."""
 
-    pre: str = Field(None)
-    post: str = Field(None)
-    sublayers: list[str] = Field(None, description="The sublayer functions, in order.")
+    pre: str = _may()
+    post: str = _may()
+    sublayers: list[str] = _may(description="The sublayer functions, in order.")
 
 
 def _order_form(value: object) -> str:
@@ -107,21 +110,21 @@ class BlockShape(_Shape):
     """A part of the model and what the paper states about its wiring."""
 
     where: Where
-    quote: Quote = Field(None)
-    flow: Flow = Field(None)
-    order: OrderShape = Field(None)
-    repeat: Formula = Field(None, description="How often the block stands in a row.")
-    widths: Widths = Field(None)
-    only: Only = Field(None)
-    advisory: bool = Field(None, description="Reported, never failing.")
-    strict: Strict = Field(None)
-    presets: Presets = Field(None, alias="for")
+    quote: Quote = _may()
+    flow: Flow = _may()
+    order: OrderShape = _may()
+    repeat: Formula = _may(description="How often the block stands in a row.")
+    widths: Widths = _may()
+    only: Only = _may()
+    advisory: bool = _may(description="Reported, never failing.")
+    strict: Strict = _may()
+    presets: Presets = _may(alias="for")
 
 
 class ReadingBlockShape(BlockShape):
     """A block under another reading; what it leaves out is as in the block of the same name."""
 
-    where: Where = Field(None)
+    where: Where = _may()
 
 
 class ClaimShape(_Shape):
@@ -129,24 +132,22 @@ class ClaimShape(_Shape):
 
     id: Id
     where: Where
-    quote: Quote = Field(None)
-    same_weights: list[Annotated[str, Field(pattern=PLACE)]] | None = Field(
-        None, min_length=1, description="Places that share their learned tensors."
+    quote: Quote = _may()
+    same_weights: list[Annotated[str, Field(pattern=PLACE)]] | None = _may(
+        min_length=1, description="Places that share their learned tensors."
     )
-    absent: str | list[str] = Field(
-        None, description="norm after encoder_layer; beside path: what stands nowhere on it."
+    absent: str | list[str] = _may(description="norm after encoder_layer; beside path: what stands nowhere on it.")
+    present: str | list[str] = _may(description="dropout in feed_forward.")
+    count: dict[str, Formula] = _may(min_length=1, description="How many: {norm in encoder_layer: 2}.")
+    path: str = _may(description="A sequence along the data flow: pool -> linear -> ... -> output.")
+    only: Only = _may(description="Beside path: what else may stand on it; true: nothing.")
+    repeat: dict[Word, Formula] = _may(min_length=1, description="How often blocks stand in a row.")
+    attributes: dict[str, dict[Word, Value]] = _may(
+        min_length=1, description="{self_attention in decoder_layer: {causal: true}}."
     )
-    present: str | list[str] = Field(None, description="dropout in feed_forward.")
-    count: dict[str, Formula] = Field(None, min_length=1, description="How many: {norm in encoder_layer: 2}.")
-    path: str = Field(None, description="A sequence along the data flow: pool -> linear -> ... -> output.")
-    only: Only = Field(None, description="Beside path: what else may stand on it; true: nothing.")
-    repeat: dict[Word, Formula] = Field(None, min_length=1, description="How often blocks stand in a row.")
-    attributes: dict[str, dict[Word, Value]] = Field(
-        None, min_length=1, description="{self_attention in decoder_layer: {causal: true}}."
-    )
-    advisory: bool = Field(None, description="Reported, never failing.")
-    strict: Strict = Field(None)
-    presets: Presets = Field(None, alias="for")
+    advisory: bool = _may(description="Reported, never failing.")
+    strict: Strict = _may()
+    presets: Presets = _may(alias="for")
 
 
 class ReadingShape(_Shape):
@@ -154,8 +155,8 @@ class ReadingShape(_Shape):
 
     id: Id
     says: str = Field(min_length=1)
-    where: Where = Field(None)
-    quote: Quote = Field(None)
+    where: Where = _may()
+    quote: Quote = _may()
     blocks: dict[Word, ReadingBlockShape] = Field(min_length=1)
 
 
@@ -163,8 +164,8 @@ class NoteShape(_Shape):
     """Something that the paper states and no graph can show."""
 
     what: str = Field(min_length=1)
-    where: Where = Field(None)
-    quote: Quote = Field(None)
+    where: Where = _may()
+    quote: Quote = _may()
 
 
 class SpecShape(_Shape):
@@ -175,18 +176,18 @@ class SpecShape(_Shape):
     archcheck: Literal[1] = Field(description="Version of the spec language.")
     id: Id = Field(description="Citation key: vaswani2017. The file is named by it.")
     title: str = Field(min_length=1)
-    paper: PaperShape = Field(None)
-    terms: dict[Word, str] = Field(
-        None, description="What the paper's words mean: norm: layer_norm, mlp: feed_forward, disentangle: function."
+    paper: PaperShape = _may()
+    terms: dict[Word, str] = _may(
+        description="What the paper's words mean: norm: layer_norm, mlp: feed_forward, disentangle: function."
     )
-    sizes: dict[Word, int | float | str | None] = Field(
-        None, description="Numbers, formulas over other sizes, or nothing where the paper leaves them open."
+    sizes: dict[Word, int | float | str | None] = _may(
+        description="Numbers, formulas over other sizes, or nothing where the paper leaves them open."
     )
-    presets: dict[Word, dict[Word, Formula]] = Field(None, description="Sizes that differ between the paper's models.")
-    blocks: dict[Word, BlockShape] = Field(None)
-    claims: list[ClaimShape] = Field(None)
-    readings: list[ReadingShape] = Field(None)
-    not_checked: list[str | NoteShape] = Field(None)
+    presets: dict[Word, dict[Word, Formula]] = _may(description="Sizes that differ between the paper's models.")
+    blocks: dict[Word, BlockShape] = _may()
+    claims: list[ClaimShape] = _may()
+    readings: list[ReadingShape] = _may()
+    not_checked: list[str | NoteShape] = _may()
 
 
 # ---- mistakes in shape, said in a user's words
@@ -257,16 +258,16 @@ def _find(root: Mapping, loc: tuple[int | str, ...]) -> _Place:
     """The node that pydantic's `loc` means; parts that name a branch of a union are passed over."""
     node: Node = root
     owner = Span(root.span.file, root.span.line, root.span.column, root.span.line, root.span.column + 1)
-    key: Scalar = Field(None)
+    key: Scalar = _may()
     annotation: Any = SpecShape
     shape: type[BaseModel] | None = SpecShape
     holders: list[Node] = []
     for part in loc:
         if isinstance(node, Mapping) and isinstance(part, str):
-            found = node.key(part)
-            if part == "[key]" or found is None:
+            here = node.key(part)
+            if here is None:
                 continue
-            key, owner = found, found.span
+            key, owner = here, here.span
             inner = node.get(part)
         elif isinstance(node, Sequence) and isinstance(part, int):
             inner = node.items[part]
