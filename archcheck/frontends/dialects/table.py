@@ -181,8 +181,8 @@ class Dialect:
         properties: name of an attribute of the framework's tensors that computes something (`T`) -> row.
         formulas: fully qualified name -> formula, for calls that no row fits.
         method_formulas: the same for methods; the tensor itself is the first parameter.
-        keywords: other spellings that the framework takes for a parameter's name (`axis` -> `dim`), for functions
-            and methods whose parameter list has the second and not the first.
+        keywords: other spellings that the framework takes for a parameter's name (`axis` -> `dim`), for functions,
+            methods and formulas whose parameter list has the second and not the first.
         layers: fully qualified class name -> row.
         aliases: prefix of a qualified name -> prefix under which the tables list it
             (`torch.nn.modules.normalization.` -> `torch.nn.`); the longest prefix wins. One that does not end in a

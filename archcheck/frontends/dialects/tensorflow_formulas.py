@@ -81,7 +81,7 @@ _SPELLED: dict[str, str] = {
     "make_template": "lambda name_, func_, create_scope_now_=False, unique_name_=None, custom_getter_=None, **kwargs: (lambda *args, **more: func_(*args, **kwargs, **more))",
     # tf.nn
     "nn.dropout": _DROPOUT.format(second="unknown(\"tf.nn.dropout's second argument is keep_prob in TensorFlow 1 and rate in 2\") if second is not None else 0"),
-    "compat.v1.nn.dropout": _DROPOUT.format(second="1 - second"),
+    "compat.v1.nn.dropout": _DROPOUT.format(second="round(1 - second, 9)"),
     "compat.v2.nn.dropout": _DROPOUT.format(second="second"),
     "nn.gelu": "lambda features, approximate=False, name=None: op.gelu(features, approximate='tanh' if approximate else 'none')",
     "nn.crelu": "lambda features, name=None, axis=-1: tensorflow.nn.relu(tensorflow.concat([features, -features], axis))",

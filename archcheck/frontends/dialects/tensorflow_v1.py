@@ -243,6 +243,7 @@ METHODS: dict[str, Row] = {"eval": _row("identity", "self!, *args, **kwargs"), "
 
 # Names that only TensorFlow 1 has under `tensorflow.`: a file that uses one is written for release 1, and its names mean
 # what `tensorflow.compat.v1.` says (`tf.nn.dropout`'s second argument is `keep_prob` there and `rate` in release 2).
+# Those that end in a dot are prefixes, the others whole names.
 ONLY_V1: tuple[str, ...] = (
     "contrib.", "layers.", "placeholder", "get_variable", "variable_scope", "get_variable_scope", "Session", "to_float", "to_int32",
     "to_int64", "log", "div", "mod", "random_uniform", "random_normal", "truncated_normal", "random_normal_initializer", "matrix_band_part", "reduce_logsumexp",
@@ -293,6 +294,6 @@ TENSORFLOW = Dialect(
     formulas=FORMULAS,
     keywords={
         "keep_dims": "keepdims", "reduction_indices": "axis", "dim": "axis", "dimension": "axis", "squeeze_dims": "axis", "split_dim": "axis", "concat_dim": "axis",
-        "filter": "filters", "input": "value", "value": "input", "params": "value", "e": "condition", "strides": "stride", "stride": "strides", "dilation_rate": "dilations",
+        "filter": "filters", "value": "input", "stride": "strides", "dilation_rate": "dilations",
     },
 )  # fmt: skip

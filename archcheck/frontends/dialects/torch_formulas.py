@@ -88,6 +88,8 @@ _AROUND: dict[str, str] = {
     **dict.fromkeys(("cuda.amp.custom_fwd", "cuda.amp.custom_bwd", "autograd.once_differentiable"), _DECORATOR),
     **dict.fromkeys(("amp.custom_fwd", "amp.custom_bwd"), "lambda *args, **kwargs: (lambda found: found)"),
     **dict.fromkeys(("jit.is_scripting", "jit.is_tracing", "_C._get_tracing_state", "compiler.is_compiling", "compiler.is_dynamo_compiling", "compiler.is_exporting", "_dynamo.is_compiling", "onnx.is_in_onnx_export", "overrides.has_torch_function", "overrides.has_torch_function_unary", "overrides.has_torch_function_variadic", "is_autocast_enabled", "is_autocast_cpu_enabled", "is_inference_mode_enabled", "fx._symbolic_trace.is_fx_tracing"), _FALSE),
+    "nn.utils.remove_weight_norm": "lambda module, name='weight': module",
+    "nn.utils.remove_spectral_norm": "lambda module, name='weight': module",
     "jit.annotate": "lambda the_type, the_value: the_value",
     "is_grad_enabled": "lambda: True",
 }
@@ -126,6 +128,14 @@ _CLASSES: dict[str, str] = {
     "nn.PairwiseDistance": "lambda p=2.0, eps=1e-06, keepdim=False: (lambda x1, x2: torch.nn.functional.pairwise_distance(x1, x2, p, eps, keepdim))",
 }
 
+# sizes and axes that rows take one by one, given as one tuple under their name
+_NAMED: dict[str, str] = {name: f"lambda *, size: torch.{name}(size)" for name in ("zeros", "ones", "empty", "rand", "randn")}
+_NAMED |= {"flip": "lambda input, *, dims: torch.flip(input, dims)", "tile": "lambda input, *, dims: torch.tile(input, dims)", "randint": "lambda low=0, high=None, size=None: op.random(distribution='integers', shape=size)"}
+_NAMED_METHODS: dict[str, str] = {
+    name: f"lambda self, *, {word}: self.{name}({word})"
+    for name, word in (("view", "size"), ("reshape", "shape"), ("expand", "size"), ("permute", "dims"), ("repeat", "repeats"), ("flip", "dims"), ("tile", "dims"), ("squeeze", "dim"), ("new_zeros", "size"), ("new_ones", "size"), ("new_empty", "size"))
+}
+
 _METHODS: dict[str, str] = {
     "where": "lambda self, condition, other: torch.where(condition, self, other)",
     "new": "lambda self, *size: op.constant(value='uninitialised', shape=size)",
@@ -133,11 +143,11 @@ _METHODS: dict[str, str] = {
 _INPLACE = ("add", "sub", "subtract", "addcmul", "addcdiv", "addr", "addbmm")
 
 FORMULAS: dict[str, Formula] = {
-    **{"torch." + name: Formula(source) for name, source in {**_FUNCTIONAL, **SHARED, **_TORCH, **_AROUND, **_INIT, **_CLASSES}.items()},
+    **{"torch." + name: Formula(source) for name, source in {**_FUNCTIONAL, **SHARED, **_TORCH, **_AROUND, **_INIT, **_CLASSES, **_NAMED}.items()},
     **{"torch.nn.functional." + name: Formula(source) for name, source in _FUNCTIONAL.items()},
     **{package + "threshold_": Formula(_FUNCTIONAL["threshold"], inplace=True) for package in ("torch.", "torch.nn.functional.")},
 }
 METHOD_FORMULAS: dict[str, Formula] = {
-    **{name: Formula(source) for name, source in {**SHARED, **_METHODS}.items()},
+    **{name: Formula(source) for name, source in {**SHARED, **_METHODS, **_NAMED_METHODS}.items()},
     **{name + "_": Formula(SHARED[name], inplace=True) for name in _INPLACE},
 }
