@@ -1,6 +1,7 @@
 """Released packages for tests marked `packages`: wheels, fetched with pip on first use and kept unpacked in a cache.
 
-Nothing in them is imported or run. The cache is the folder that `ARCHCHECK_TEST_PACKAGES` names, else one of the user's.
+Nothing in them is imported or run. The cache is the folder that `ARCHCHECK_TEST_PACKAGES` names, else
+one in the user's cache.
 """
 
 from __future__ import annotations
