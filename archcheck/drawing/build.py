@@ -57,6 +57,8 @@ def scene_of_difference(
         GraphError: the alignment names an op that its graph does not hold.
     """
     left_notes, right_notes = _notes(alignment.edits)
+    _spread(expected, left_notes, {mine.path for mine, _ in alignment.pairs})
+    _spread(actual, right_notes, {other.path for _, other in alignment.pairs})
     opened = (_opened(expected, left_notes), _opened(actual, right_notes))
     for mine, other in alignment.pairs:
         if mine.path in opened[0] or other.path in opened[1]:
@@ -186,7 +188,7 @@ class _Column:
         self._give(op, [self._source(result) for result in op.results])
         return Cluster(
             f"c{number}",
-            self._label((times(op),) if repeats else label(op)[:1], note),
+            self._label((times(op),) if repeats else label(op) if note else label(op)[:1], note),
             Frame.REPEAT if repeats else Frame.INSIDE,
             tuple(items),
             note.mark if note else Mark.NONE,
@@ -240,6 +242,21 @@ def _notes(edits: tuple[Edit, ...]) -> tuple[dict[str, _Note], dict[str, _Note]]
             if notes is right and span is not None and place(span) not in note.lines:
                 note.lines.append(place(span))
     return left, right
+
+
+def _spread(graph: OpGraph, notes: dict[str, _Note], paired: set[str]) -> None:
+    """Mark also what a missing or extra residual or repeat holds: the edit is told once, for the whole."""
+    stack = [(op, Mark.NONE) for op in graph.ops]
+    while stack:
+        op, outer = stack.pop()
+        if outer is not Mark.NONE and op.path not in paired:
+            notes.setdefault(op.path, _Note(outer))
+        note = notes.get(op.path)
+        mark = note.mark if note is not None and note.mark in (Mark.MISSING, Mark.EXTRA) else Mark.NONE
+        if op.kind.name in _OPEN_KINDS:
+            stack += [(inner, mark) for inner in op.body]
+        else:
+            stack += [(inner, Mark.NONE) for inner in op.body]
 
 
 def _opened(graph: OpGraph, notes: dict[str, _Note]) -> set[str]:

@@ -215,10 +215,17 @@ def test_the_sublayer_that_corresponds_to_an_open_one_is_open_too() -> None:
     assert frames.count(("feed-forward",)) == 2
 
 
-def test_a_missing_residual_is_marked_where_it_would_be_added() -> None:
-    missing = Alignment((), (Edit(EditKind.MISSING, pick(POST, "residual")),))
+def test_a_missing_residual_is_marked_where_it_would_be_added_with_what_it_holds() -> None:
+    attention = (pick(POST, "self_attention"), pick(PRE, "self_attention"))
+    missing = Alignment((attention,), (Edit(EditKind.MISSING, pick(POST, "residual")),))
     marked = [node for node in scene_of_difference(POST, PRE, missing).nodes() if node.mark is Mark.MISSING]
-    assert [(node.label, node.role) for node in marked] == [(("residual add",), Role.OTHER)]
+    assert [(node.label[0], node.role) for node in marked] == [("dropout", Role.DROPOUT), ("residual add", Role.OTHER)]
+
+
+def test_a_missing_sublayer_stays_folded() -> None:
+    missing = Alignment((), (Edit(EditKind.MISSING, pick(PAPER, "feed_forward")),))
+    scene = scene_of_difference(PAPER, CODE, missing)
+    assert [node.label[0] for node in scene.nodes() if node.mark is Mark.MISSING] == ["feed-forward"]
 
 
 def test_wiring_that_differs_is_said_on_both_sides() -> None:
