@@ -10,19 +10,25 @@ _LOWER = "padding.lower() if isinstance(padding, str) else padding"
 
 
 def _conv(axes: int) -> str:
-    """tf.nn.conv1d, conv2d, conv3d: the filter is a tensor [*kernel, in, out]; strides may hold batch and channel."""
+    """tf.nn.conv1d, conv2d, conv3d: the filter is a tensor [*kernel, in, out]; strides may hold batch and channel.
+
+    Release 1 calls the operands `value` (conv1d) and `filter`.
+    """
     step = "stride" if axes == 1 else "strides"
+    wrapped = axes + 2
     return (
-        f"lambda input, filters, {step}=None, padding=None, use_cudnn_on_gpu=None, data_format=None, dilations=None, name=None: "
-        f"op.conv(input, filters, axes={axes}, stride={step}[1:-1] if isinstance({step}, (list, tuple)) and len({step}) == {axes + 2} else {step}, "
-        f"padding={_LOWER}, dilation=dilations[1:-1] if isinstance(dilations, (list, tuple)) and len(dilations) == {axes + 2} else dilations, channels_last=data_format is None or data_format[-1] == 'C')"
+        f"lambda input=None, filters=None, {step}=None, padding=None, use_cudnn_on_gpu=None, data_format=None, dilations=None, name=None, *, value=None, filter=None: "
+        f"op.conv(value if input is None else input, filter if filters is None else filters, axes={axes}, "
+        f"stride={step}[1:-1] if isinstance({step}, (list, tuple)) and len({step}) == {wrapped} else {step}, padding={_LOWER}, "
+        f"dilation=dilations[1:-1] if isinstance(dilations, (list, tuple)) and len(dilations) == {wrapped} else dilations, "
+        f"channels_last=data_format is None or data_format[-1] == 'C')"
     )
 
 
 def _pool(mode: str) -> str:
     return (
-        "lambda value, ksize, strides, padding, data_format='NHWC', name=None: "
-        f"op.pool(value, mode='{mode}', kernel=ksize[1:-1] if isinstance(ksize, (list, tuple)) and len(ksize) == 4 else ksize, "
+        "lambda value=None, ksize=None, strides=None, padding=None, data_format='NHWC', name=None, *, input=None: "
+        f"op.pool(input if value is None else value, mode='{mode}', kernel=ksize[1:-1] if isinstance(ksize, (list, tuple)) and len(ksize) == 4 else ksize, "
         f"stride=strides[1:-1] if isinstance(strides, (list, tuple)) and len(strides) == 4 else strides, padding={_LOWER}, axes=2, channels_last=True)"
     )
 
@@ -85,7 +91,7 @@ _SPELLED: dict[str, str] = {
     "compat.v2.nn.dropout": _DROPOUT.format(second="second"),
     "nn.gelu": "lambda features, approximate=False, name=None: op.gelu(features, approximate='tanh' if approximate else 'none')",
     "nn.crelu": "lambda features, name=None, axis=-1: tensorflow.nn.relu(tensorflow.concat([features, -features], axis))",
-    "nn.moments": "lambda x, axes, shift=None, name=None, keepdims=False: (op.mean(x, axis=axes), op.var(x, axis=axes, correction=0))",
+    "nn.moments": "lambda x, axes, shift=None, name=None, keepdims=False, keep_dims=False: (op.mean(x, axis=axes), op.var(x, axis=axes, correction=0))",
     "nn.zero_fraction": "lambda value, name=None: tensorflow.reduce_mean(tensorflow.cast(tensorflow.equal(value, 0), None))",
     "nn.l2_loss": "lambda t, name=None: tensorflow.reduce_sum(tensorflow.square(t)) / 2",
     "nn.batch_normalization": "lambda x, mean, variance, offset, scale, variance_epsilon, name=None: (lambda found: found if offset is None else found + offset)((lambda found: found if scale is None else found * scale)((x - mean) * tensorflow.rsqrt(variance + variance_epsilon)))",
@@ -95,7 +101,7 @@ _SPELLED: dict[str, str] = {
     "nn.conv2d": _conv(2),
     "nn.conv3d": _conv(3),
     "nn.convolution": f"lambda input, filters, padding='valid', strides=None, dilations=None, name=None, data_format=None: op.conv(input, filters, stride=strides, padding={_LOWER}, dilation=dilations)",
-    "nn.depthwise_conv2d": f"lambda input, filters, strides, padding, rate=None, name=None, data_format=None, dilations=None: op.conv(input, filters, axes=2, stride=strides[1:-1], padding={_LOWER}, dilation=dilations, groups=input.shape[-1], channels_last=True)",
+    "nn.depthwise_conv2d": f"lambda input, filters=None, strides=None, padding=None, rate=None, name=None, data_format=None, dilations=None, *, filter=None: op.conv(input, filter if filters is None else filters, axes=2, stride=strides[1:-1], padding={_LOWER}, dilation=rate if dilations is None else dilations, groups=input.shape[-1], channels_last=True)",
     "nn.separable_conv2d": f"lambda input, depthwise_filter, pointwise_filter, strides, padding, rate=None, name=None, data_format=None, dilations=None: op.conv(op.conv(input, depthwise_filter, axes=2, stride=strides[1:-1], padding={_LOWER}, groups=input.shape[-1], channels_last=True), pointwise_filter, axes=2, kernel=1, channels_last=True)",
     "nn.max_pool": _pool("max"),
     "nn.max_pool2d": _pool("max"),

@@ -294,6 +294,5 @@ TENSORFLOW = Dialect(
     formulas=FORMULAS,
     keywords={
         "keep_dims": "keepdims", "reduction_indices": "axis", "dim": "axis", "dimension": "axis", "squeeze_dims": "axis", "split_dim": "axis", "concat_dim": "axis",
-        "filter": "filters", "value": "input", "stride": "strides", "dilation_rate": "dilations",
     },
 )  # fmt: skip

@@ -133,3 +133,14 @@ def test_a_value_is_stated_in_one_spelling() -> None:
     assert stated("approximate", False) == "none"
     assert stated("equation", "bD,Dk->bk") == "bD,Dk->bk"
     assert stated("bias", True) is True
+
+
+@DIALECTS
+def test_another_spelling_of_a_keyword_never_meets_the_parameter_that_it_stands_for(dialect: Dialect) -> None:
+    """Then `axis=` could be taken for `dim` in a list that has both."""
+    for name, row in rows(dialect):
+        for parameters in (
+            (row.init_parameters, row.call_parameters) if isinstance(row, LayerRow) else (row.parameters,)
+        ):
+            names = {parameter.name for parameter in parameters}
+            assert not any(names & set(dialects.keyword(word)) for word in names), name
