@@ -131,12 +131,13 @@ class Library:
     def definitions(self, package: str, name: str) -> tuple[SourceFile, ...]:
         """The files in `package`, at any depth, that define a class or a function `name` at their top level.
 
-        Where there are several, those count that the package's own `__init__.py` files import from, if there are any:
-        a generated file and the one that it is generated from define the same names, and one of them is exported.
+        Where there are several, those count that the package right around them imports by name or with a star, if
+        there are any (`if TYPE_CHECKING:` included, which is where lazy packages say what they hold): a generated
+        file and the one that it is generated from define the same names, and one of them is exported.
         """
         found = self.defined(package).get(name, [])
         kept = tuple(source for source in found if _defines(source, name))
-        exported = tuple(source for source in kept if self._is_exported(source))
+        exported = tuple(source for source in kept if self._is_exported(source, name))
         return exported if len(kept) > 1 and exported else kept
 
     def defined(self, package: str) -> Mapping[str, list[SourceFile]]:
@@ -158,13 +159,13 @@ class Library:
         found = self.definitions(package, name)
         return found[0].module if len(found) == 1 else None
 
-    def _is_exported(self, source: SourceFile) -> bool:
-        """Whether the package right around a file imports from it, in whatever branch (`if TYPE_CHECKING:`)."""
+    def _is_exported(self, source: SourceFile, name: str) -> bool:
+        """Whether the package right around a file imports `name` or `*` from it, in whatever branch."""
         around = self.module(source.package) if not source.is_package else None
         if around is None:
             return False
         try:
-            return source.module in _imported_modules(around)
+            return bool({(source.module, name), (source.module, "*")} & _imports(around))
         except TargetError:
             return False  # an `__init__.py` that cannot be parsed exports nothing
 
@@ -215,19 +216,20 @@ class Library:
         if folder not in self._listings:
             try:
                 with os.scandir(folder) as found:
-                    self._listings[folder] = {e.name: e.is_dir() for e in found if not self._leads_out(folder, e)}
+                    self._listings[folder] = {e.name: e.is_dir() for e in found if self._may_be_read(folder, e)}
             except OSError:  # no folder, or not ours to read: nothing can be imported from it either
                 self._listings[folder] = {}
         return self._listings[folder]
 
-    def _leads_out(self, folder: Path, entry: os.DirEntry[str]) -> bool:
+    def _may_be_read(self, folder: Path, entry: os.DirEntry[str]) -> bool:
         if not entry.is_symlink():
-            return False
+            return True
         root = self._root_of(folder)
         try:
-            return not (root.trusted or Path(entry.path).resolve().is_relative_to(root.real))
-        except (OSError, RuntimeError):  # a loop of links
-            return True
+            target = Path(entry.path).resolve(strict=True)
+        except (OSError, RuntimeError):  # it leads nowhere, or in a circle
+            return False
+        return root.trusted or target.is_relative_to(root.real)
 
 
 def environment_roots() -> tuple[Root, ...]:
@@ -256,17 +258,13 @@ def _defines(source: SourceFile, name: str) -> bool:
         return False  # it cannot be parsed: what it defines cannot be used
 
 
-def _imported_modules(source: SourceFile) -> set[str | None]:
-    """Dotted names of the modules that a file's top-level import statements name, blocks included."""
-    found: set[str | None] = set()
-    for entry in source.index.entries:
-        if entry.kind not in ("import", "block"):
-            continue
-        for node in ast.walk(entry.parse()):
-            if isinstance(node, ast.ImportFrom):
-                module = source.absolute(node.level, node.module or "")
-                found.add(module)
-                found.update(f"{module}.{alias.name}" for alias in node.names)
-            elif isinstance(node, ast.Import):
-                found.update(alias.name for alias in node.names)
-    return found
+def _imports(source: SourceFile) -> set[tuple[str | None, str]]:
+    """(module, name) of every `from module import name` at the top level of a file, in blocks too."""
+    return {
+        (source.absolute(node.level, node.module or ""), alias.name)
+        for entry in source.index.entries
+        if entry.kind in ("import", "block")
+        for node in ast.walk(entry.parse())
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
