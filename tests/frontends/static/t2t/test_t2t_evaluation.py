@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -86,7 +88,14 @@ def test_arithmetic_is_python_s(tree: object) -> None:
     assert value(one(f"hp.a = {text(tree)}")) == eval(text(tree))
 
 
-@given(st.one_of(st.text(max_size=20), st.floats(allow_nan=False), st.booleans(), st.lists(st.integers(), min_size=1)))
+@given(
+    st.one_of(
+        st.text(max_size=20),
+        st.floats(allow_nan=False, allow_infinity=False),
+        st.booleans(),
+        st.lists(st.integers(), min_size=1),
+    )
+)
 def test_literals_are_read_and_printed_as_python_prints_them(literal: object) -> None:
     resolved = one(f"hp.a = {literal!r}").get("a")
     assert isinstance(resolved, ResolvedValue)
@@ -167,6 +176,58 @@ def test_two_sets_do_not_share_what_a_third_gave_them() -> None:
     found = one("hp.sizes.append(3)\nother = common.basic()\nhp.a = other.sizes")
     assert value(found) == (1, 2)
     assert value(found, "sizes") == (1, 2, 3)
+
+
+# ---- against Python itself, on programs that name nothing foreign
+
+SIMPLE = st.sampled_from(
+    [
+        "hp.a = hp.a + 1",
+        "hp.b = hp.a * 2 - hp.b",
+        "hp.c = hp.c + 'dan'[hp.a % 3]",
+        "hp.c = hp.c.replace('d', 'na')[:9]",
+        "hp.d = hp.d[-3:] + [hp.b % 5]",
+        "hp.d.append(len(hp.c))",
+        "hp.a, hp.b = hp.b % 7, hp.a",
+        "hp = bump(hp, by=hp.a % 3)",
+        "same = hp.d; same += (hp.a,); hp.d = same[-4:]",
+        "hp.b = sum(x for x in hp.d if x % 2)",
+        "hp.e = {**hp.e, hp.a % 4: hp.b % 3}",
+        "hp.a = sorted(hp.e.items())[-1][0] + 1 if hp.e else 0",
+    ]
+)
+
+
+def nested(inner: st.SearchStrategy[list[str]]) -> st.SearchStrategy[list[str]]:
+    tests = st.sampled_from(["if hp.a % 2:", "if 'n' in hp.c:", "for i in range(3):", "for i in hp.d[:2]:", "if hp.d:"])
+    blocks = st.tuples(tests, inner).map(lambda pair: [pair[0], *("  " + line for line in pair[1])])
+    return st.lists(st.one_of(blocks, inner), min_size=1, max_size=3).map(lambda parts: [x for p in parts for x in p])
+
+
+HELPER = """
+def bump(hparams, by=1, *rest, **more):
+    for _ in range(by):
+        if hparams.a > 50: break
+        hparams.a += by
+    else:
+        hparams.b = 0
+    return hparams
+"""
+START = "hp.a = 1; hp.b = 2; hp.c = 'dan'; hp.d = [1]; hp.e = {}"
+
+
+@given(st.recursive(SIMPLE.map(lambda line: [line]), nested, max_leaves=12))
+def test_a_program_gives_what_python_gives(body: list[str]) -> None:
+    found = one("\n".join([START, *body]), before=HELPER)
+    scope: dict[str, object] = {}
+    exec(HELPER, scope)
+    expected = SimpleNamespace()
+    scope["hp"] = expected
+    exec("\n".join([START, *body]), scope)
+    assert {name: found.values[name].setting.value for name in "abcde"} == {
+        k: repr(v) for k, v in vars(expected).items()
+    }
+    assert found.unknowns == ()
 
 
 # ---- what is not known
