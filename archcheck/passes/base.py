@@ -326,21 +326,20 @@ def _shared(body: Sequence[Op], model: Op) -> tuple[Setting, ...]:
 
 
 def rename(op: Op, names: Mapping[Value, Value]) -> Op:
-    """`op` with the values that it and its body read called by their new names."""
-    if not any(value in names for value in op.reads) and not any(value in names for value in op.gives):
+    """`op` with the values that it and its body read from outside called by their new names."""
+    own = {value: _follow(value, names) for value in op.reads if value in names}
+    if not own:
         return op
-    reads = (
-        tuple(dict.fromkeys(_follow(value, names) for value in op.reads))
-        if op.body
-        else tuple(_follow(value, names) for value in op.reads)
-    )
+    reads = tuple(own.get(value, value) for value in op.reads)
+    if not op.body:
+        return Op(op.path, op.kind, reads, op.attrs, (), (), op.claim, op.span, op.because)
     return Op(
         op.path,
         op.kind,
-        reads,
+        tuple(dict.fromkeys(reads)),
         op.attrs,
-        tuple(rename(inner, names) for inner in op.body),
-        tuple(_follow(value, names) for value in op.gives),
+        tuple(rename(inner, own) for inner in op.body),
+        tuple(own.get(value, value) for value in op.gives),
         op.claim,
         op.span,
         op.because,

@@ -71,6 +71,8 @@ def classify(scope: Scope, group: Sequence[int], entry: int) -> Core:
         return Core(RECURRENCE, {})
     if is_scan(kinds):
         return Core(SSM, {})
+    if _is_decay(kinds, linears):
+        return Core(RECURRENCE, {})
     if _is_attention_spelled(kinds, inner):
         return Core(CROSS_ATTENTION if _reads_beside(scope, group, entry) else SELF_ATTENTION, {})
     if _is_convolution(ops, inner):
@@ -113,19 +115,22 @@ _LIFTED = frozenset(
 
 
 def _keys_from(scope: Scope, op: Op, inside: set[int], entry: int) -> bool:
-    """Whether the keys are computed from the value that flows in."""
-    if len(op.reads) < 2:
-        return True
+    """Whether the keys or the values are computed from what flows in, or at least from nothing else that is given."""
+    beside = False
     seen: set[int] = set()
-    stack = [scope.giver(op.reads[1])]
+    stack = [scope.giver(value) for value in op.reads[1:3]]
     while stack:
         slot = stack.pop()
         if slot == entry:
             return True
-        if slot in inside and slot not in seen:
-            seen.add(slot)
+        if slot in seen:
+            continue
+        seen.add(slot)
+        if slot in inside:
             stack.extend(scope.givers(slot))
-    return False
+        else:
+            beside = beside or slot < 0 or bool(scope.origins(slot) & scope.ON_INPUT)
+    return not beside
 
 
 def _normed(scope: Scope, value: Value, inside: set[int]) -> bool:
@@ -175,6 +180,11 @@ def is_scan(kinds: set[OpKind]) -> bool:
     return any(kind.family == "ssm" for kind in kinds) or (
         "exp" in names and ("softplus" in names or "cumsum" in names)
     )
+
+
+def _is_decay(kinds: set[OpKind], linears: Sequence[Op]) -> bool:
+    """Whether tokens are weighed by exponentials that are no softmax: a recurrence written as sums (RWKV, AFT)."""
+    return any(kind.name == "exp" for kind in kinds) and len(linears) > 2
 
 
 def _experts(inner: Sequence[Op]) -> dict[str, AttrValue]:
@@ -270,6 +280,8 @@ def _feed_forward(scope: Scope, group: Sequence[int], inner: Sequence[Op]) -> di
     if isinstance(width := maps[-1].attr("out_features"), int):
         stated["d_model"] = width
     if isinstance(width := maps[-1].attr("in_features"), int):
+        stated["d_ff"] = width
+    elif not gated and isinstance(width := maps[0].attr("out_features"), int):
         stated["d_ff"] = width
     return stated
 

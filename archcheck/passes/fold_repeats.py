@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from archcheck.ir.graph import Attr, AttrValue, Op, OpGraph, Unknown, Value, attrs
 from archcheck.ir.verify import free_values
 from archcheck.passes.base import Paths, rename
-from archcheck.passes.kinds import BEARING, PARAMETER, REPEAT, RESIDUAL, STRUCTURE
+from archcheck.passes.kinds import ATTENTIONS, FUNCTION, PARAMETER, RECURRENT, REPEAT, RESIDUAL, STRUCTURE, SUBLAYERS
 
 # How many later occurrences of an op are tried as the start of the second round. More than the ops of one layer that
 # look alike (the feed-forwards of MobileBERT).
 _CANDIDATES = 8
+# What makes ops a layer: without one of these, likeness is that of small change (two linears in a row).
+_LAYERS = SUBLAYERS | ATTENTIONS | RECURRENT | {RESIDUAL, REPEAT, FUNCTION}
 _NUMBER = re.compile(r"\d+")
 
 
@@ -189,7 +191,15 @@ class _Finder:
         """The run with this period whose rounds begin where the module tree says, if any is wired alike."""
         rounds = length // period + 1
         starts = range(place, place + length % period + 1)
-        ranked = sorted(starts, key=lambda start: (-self.coherence(start, period, rounds), start))
+        # Where the module tree does not decide, a layer begins with its residual: a norm stands behind it (post-norm).
+        ranked = sorted(
+            starts,
+            key=lambda start: (
+                -self.coherence(start, period, rounds),
+                self.ops[start].kind is not RESIDUAL,
+                start,
+            ),
+        )
         best: _Run | None = None
         for start in ranked[:4]:
             run = self.wired(start, period, rounds)
@@ -219,7 +229,7 @@ class _Finder:
             count += 1
         while count > 1 and not self.closed(start, period, count):
             count -= 1
-        if count < 2 or not carried or not any(self.ops[start + place].kind in BEARING for place in range(period)):
+        if count < 2 or not carried or not any(self.ops[start + place].kind in _LAYERS for place in range(period)):
             return None
         last = period - 1
         order = sorted(carried, key=lambda key: (key[0] != last, key))

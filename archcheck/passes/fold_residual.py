@@ -211,6 +211,10 @@ class _Streams:
         branch = self.branch(others, chain, sums)
         if branch is None or not branch.from_skip:
             return False
+        if len(others) > 1 and self.feed_each_other(others, branch.slots, sums):
+            return False
+        if shortcut and self.is_shared(branch.slots, sums):
+            return False
         kinds = [self.scope.ops[slot].kind for slot in branch.slots]
         bearing = sum(kind in BEARING for kind in kinds)
         if not bearing:
@@ -233,6 +237,19 @@ class _Streams:
         self.stream[slot] = start
         self.depth[slot] = depth
         return True
+
+    def feed_each_other(self, others: Sequence[Value], branch: set[int], sums: Sequence[int]) -> bool:
+        """Whether a term of a sum is computed from another: then the two are a stream and its branch."""
+        return any(
+            reader in branch and reader not in sums
+            for value in others
+            for reader in self.scope.readers(self.scope.giver(value))
+        )
+
+    def is_shared(self, branch: set[int], sums: Sequence[int]) -> bool:
+        """Whether anything besides the sum reads an op of a branch. A projection is a shortcut around nothing else."""
+        inside = branch | set(sums)
+        return any(reader not in inside for slot in branch for reader in self.scope.readers(slot))
 
     def rest_of_sum(self, others: Sequence[Value], sums: Sequence[int], root: int) -> list[Op]:
         """The sums that are left when the skip is taken out: one less than there were."""

@@ -22,8 +22,10 @@ from archcheck.passes.kinds import (
     OPAQUE,
     PARAMETER,
     PEELED,
+    RECURRENCE,
     REPEAT,
     RESIDUAL,
+    SSM,
     SUBLAYERS,
     VIEWS,
 )
@@ -32,7 +34,7 @@ from archcheck.passes.kinds import (
 _NAMED = SUBLAYERS | {FUNCTION, OPAQUE}
 # A nested stream with one of these inside is a stack of layers and stays visible; others are part of their core (the
 # skip around a state-space scan).
-_STACKED = SUBLAYERS - {BRANCH}
+_STACKED = SUBLAYERS - {BRANCH, SSM, RECURRENCE}
 
 
 class FoldSublayers(ScopePass):
@@ -205,7 +207,7 @@ def _fold_core(scope: Scope, arm: Arm) -> None:
     ops = [scope.ops[slot] for slot in core]
     computing = [op for op in ops if op.kind not in VIEWS and op.kind not in (PARAMETER, CONSTANT)]
     if any(op.kind in SUBLAYERS or op.kind is FUNCTION for op in computing):
-        return
+        return  # a claim that names what it computes
     if (len(ops) == 1 and ops[0].kind is OPAQUE) or not is_bearing(ops):
         return
     if scope.giver(arm.exit) not in core:

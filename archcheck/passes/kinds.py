@@ -13,6 +13,7 @@ def named(*names: str) -> frozenset[OpKind]:
 INPUT, PARAMETER, CONSTANT, RANDOM = (BY_NAME[name] for name in ("input", "parameter", "constant", "random"))
 OPAQUE, FUNCTION = BY_NAME["opaque"], BY_NAME["function"]
 ADD, MUL, SCALE = BY_NAME["add"], BY_NAME["mul"], BY_NAME["scale"]
+AFFINE = BY_NAME["affine"]
 LINEAR, ATTENTION = BY_NAME["linear"], BY_NAME["attention"]
 RESIDUAL, REPEAT = BY_NAME["residual"], BY_NAME["repeat"]
 SELF_ATTENTION, CROSS_ATTENTION = BY_NAME["self_attention"], BY_NAME["cross_attention"]

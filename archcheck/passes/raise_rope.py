@@ -136,38 +136,51 @@ def _rotated_halves(scope: Scope, slot: int) -> None:
     sums = [group.back(value) for value in op.reads]
     if sums[0] is None or sums[1] is None or sums[0].kind.name != "sub" or sums[1].kind.name != "add":
         return
-    parts: list[list[int]] = []
-    wholes: set[int] = set()
-    angles: list[Value] = []
-    mains: list[Value] = []
-    for total in sums:
-        if total is None or len(total.reads) != 2:
-            return
-        row: list[int] = []
-        for value in total.reads:
-            product = _factors(scope, value)
-            if product is None:
-                return
-            found = [(factor, whole) for factor in product[1] if (whole := _Group(scope).part_of(factor)) is not None]
-            if len(found) != 1:
-                return
-            factor, whole = found[0]
-            group.part_of(factor)
-            group.slots.add(product[0])
-            wholes.add(whole)
-            row.append(scope.source(factor))
-            mains.append(factor)
-            angles.append(next(other for other in product[1] if other != factor))
-        parts.append(row)
-    if len(wholes) != 1 or set(parts[0]) != set(parts[1]) or len(set(parts[0])) != 2:
+    products = [_factors(scope, value) for total in sums if total is not None for value in total.reads]
+    if len(products) != 4:
         return
+    found = [_parts(scope, product[1]) for product in products if product is not None]
+    if len(found) != 4:
+        return
+    wholes = set(found[0]).intersection(*found[1:])
+    if len(wholes) != 1:
+        return
+    whole = wholes.pop()
+    mains = [row[whole] for row in found]
+    sources = [scope.source(main) for main in mains]
+    if set(sources[:2]) != set(sources[2:]) or sources[0] == sources[1]:
+        return
+    angles: list[Value] = []
+    strided = op.kind.name == "stack"
+    for main, product in zip(mains, products, strict=True):
+        if product is None:
+            return
+        group.part_of(main)
+        group.slots.add(product[0])
+        angles.append(next(other for other in product[1] if other != main))
+        strided = strided or _is_strided(scope.maker(main))
     inside = group.own(slot)
-    source = scope.maker(mains[0])
-    main = (
-        source.reads[0] if source is not None and source.kind in _PART and scope.giver(mains[0]) in inside else mains[0]
-    )
-    interleaved = op.kind.name == "stack"
-    scope.fold(inside, _ROPE, attrs(interleaved=interleaved), value=Value(op.path), first=(main, *angles[:2]))
+    part = scope.maker(mains[0])
+    taken = part is not None and part.kind in _PART and scope.giver(mains[0]) in inside
+    main = part.reads[0] if part is not None and taken else mains[0]
+    scope.fold(inside, _ROPE, attrs(interleaved=strided), value=Value(op.path), first=(main, *angles[:2]))
+
+
+def _parts(scope: Scope, factors: tuple[Value, ...]) -> dict[int, Value]:
+    """What each factor that is a part is a part of."""
+    found: dict[int, Value] = {}
+    for factor in factors:
+        whole = _Group(scope).part_of(factor)
+        if whole is not None:
+            found[whole] = factor
+    return found
+
+
+def _is_strided(op: Op | None) -> bool:
+    """Whether an op takes every second entry."""
+    index = op.attr("index") if op is not None else None
+    rows = index if isinstance(index, tuple) else ()
+    return any(isinstance(row, tuple) and len(row) == 4 and row[0] == "slice" and row[3] == 2 for row in rows)
 
 
 def _rotated_complex(scope: Scope, slot: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archcheck.ir.graph import AttrValue, Op, Unknown, Value, attrs
 from archcheck.passes.base import Scope, ScopePass
-from archcheck.passes.kinds import SCALE, STOCHASTIC_DEPTH, named
+from archcheck.passes.kinds import ADD, AFFINE, SCALE, STOCHASTIC_DEPTH, named
 from archcheck.passes.raise_linears import learned_ops
 
 _FACTORS = named("mul", "div")
@@ -36,6 +36,8 @@ class RaiseScales(ScopePass):
       %w = parameter name="gamma"     scale by="learned":
       mul %1, %w                        parameter name="gamma"
                                         mul %1, %2
+
+    A learned factor with a learned shift is `affine`: MobileBERT's norm without statistics.
     """
 
     name = "raise_scales"
@@ -65,11 +67,28 @@ def _raise_product(scope: Scope, slot: int) -> None:
     else:
         return
     if origin == scope.ON_PARAMETER:
+        shift = _shift(scope, slot)
+        if shift is not None:
+            group = {slot, shift}
+            added = next(value for value in scope.ops[shift].reads if scope.giver(value) != slot)
+            group |= learned_ops(scope, (other, added), group)
+            stated = attrs(**_width(scope, other))
+            scope.fold(group, AFFINE, stated, value=Value(scope.ops[shift].path), first=(main,))
+            return
         own = learned_ops(scope, (other,), {slot})
         stated = attrs(by="learned", **_width(scope, other))
         scope.fold({slot} | own, SCALE, stated, value=Value(op.path), first=(main,))
     elif origin == scope.ON_RANDOM:
         _raise_drop(scope, slot, main, other)
+
+
+def _shift(scope: Scope, slot: int) -> int | None:
+    """The sum of a product with something learned, where nothing else reads the product."""
+    reader = scope.only_reader(slot)
+    if reader is None or scope.ops[reader].kind is not ADD or len(scope.ops[reader].reads) != 2:
+        return None
+    others = [value for value in scope.ops[reader].reads if scope.giver(value) != slot]
+    return reader if len(others) == 1 and scope.origins_of(others[0]) == scope.ON_PARAMETER else None
 
 
 def _width(scope: Scope, value: Value) -> dict[str, AttrValue]:

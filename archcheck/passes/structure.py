@@ -54,6 +54,7 @@ class Sublayer:
     tokens: tuple[Token, ...]
     core: Op | None
     residual: Op | None
+    count: int = 1  # how often it stands one after the other, in a repeat within its block
 
     @property
     def signature(self) -> str:
@@ -143,9 +144,10 @@ class _Draft:
     tokens: list[Token]
     core: Op | None
     residual: Op | None
+    count: int = 1
 
     def done(self) -> Sublayer:
-        return Sublayer(self.kind, tuple(self.tokens), self.core, self.residual)
+        return Sublayer(self.kind, tuple(self.tokens), self.core, self.residual, self.count)
 
 
 @dataclass(slots=True)
@@ -182,6 +184,12 @@ def sublayers(source: OpGraph | Sequence[Op]) -> tuple[Sublayer, ...]:
             new = _of_residual(op, stream)
             drafts += new
             tails[op.path] = new[-1:] if not _is_parallel(new) else new
+        elif op.kind is REPEAT:
+            rounds = op.attr("count")
+            count = rounds if isinstance(rounds, int) else 1
+            held = sublayers(op.body)
+            drafts += [_Draft(sub.kind, list(sub.tokens), sub.core, sub.residual, sub.count * count) for sub in held]
+            tails[op.path] = []  # what stands behind the last round is not part of every round
         elif op.kind in SUBLAYERS or op.kind is FUNCTION:
             draft = _Draft(word(op), [*_before(op, stream), Token("F", op)], op, None)
             drafts.append(draft)
@@ -253,16 +261,14 @@ def _before(op: Op, stream: _Stream) -> list[Token]:
 
 
 def _on_skip(op: Op, stream: _Stream) -> bool:
-    """Whether an op is DeepNorm's factor on the skip of a residual, whose branch starts before it."""
-    if op.kind is not SCALE:
-        return False
+    """Whether an op stands on the skip of a residual whose branch starts before it: DeepNorm's factor, a shortcut."""
     readers = stream.readers.get(op.path, [])
-    return len(readers) == 1 and readers[0].kind is RESIDUAL and _is_skip_scale(readers[0], op)
+    return len(readers) == 1 and readers[0].kind is RESIDUAL and _is_beside(readers[0], op)
 
 
-def _is_skip_scale(residual: Op, scale: Op) -> bool:
-    return residual.reads[0].op == scale.path and not any(
-        value.op == scale.path for inner in residual.body for value in inner.reads
+def _is_beside(residual: Op, op: Op) -> bool:
+    return residual.reads[0].op == op.path and not any(
+        value.op == op.path for inner in residual.body for value in inner.reads
     )
 
 
@@ -293,11 +299,11 @@ def _of_residual(op: Op, stream: _Stream) -> list[_Draft]:
     body = _Stream(op.body)
     ending = [Token("a", op)]
     skip = stream.at.get(op.reads[0].op)
-    if skip is not None and skip.kind is SCALE and _is_skip_scale(op, skip):
+    if skip is not None and skip.kind is SCALE and _is_beside(op, skip):
         ending.insert(0, Token("S", skip))
     nested = any(inner.kind in (RESIDUAL, REPEAT) for inner in op.body)
     if nested:
-        inner = [_Draft(sub.kind, list(sub.tokens), sub.core, sub.residual) for sub in _nested(op)]
+        inner = [_Draft(sub.kind, list(sub.tokens), sub.core, sub.residual, sub.count) for sub in sublayers(op.body)]
         after, _ = _after(op.results[0], body)
         return [*inner, _Draft("other", [Token("F", op), *after, *ending], None, op)]
     after, end = _after(op.results[0], body)
@@ -310,13 +316,6 @@ def _of_residual(op: Op, stream: _Stream) -> list[_Draft]:
         kind = word(core) if core is not None else "other"
         drafts.append(_Draft(kind, [*before, Token("F", core or op), *own_after, *after, *ending], core, op))
     return drafts
-
-
-def _nested(op: Op) -> Iterator[Sublayer]:
-    for inner in op.body:
-        if inner.kind is REPEAT:
-            yield from sublayers(inner.body)
-    yield from sublayers(op.body)
 
 
 def _after(value: Value, body: _Stream) -> tuple[list[Token], Value]:
