@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
@@ -117,7 +118,7 @@ def unpack(wheel: Path, folder: Path, name: str) -> None:
                     shutil.copyfileobj(source, copy)
     except FileExistsError as error:
         raise _hostile(name, f"two files of one name: {Path(str(error.filename)).name}") from None
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, ValueError, RuntimeError) as error:
         raise TargetError(f"the wheel is broken: {error}", place=name) from None
 
 
