@@ -131,6 +131,7 @@ def test_pip_is_not_taken_from_the_working_directory(tmp_path: Path, monkeypatch
     (tmp_path / "here/pip.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setattr(releases, "_OTHER_PYTHONS", ())
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     with pytest.raises(TargetError):
@@ -180,7 +181,7 @@ def test_two_files_of_one_name_and_broken_archives_are_refused(tmp_path: Path) -
     (tmp_path / "y.whl").write_bytes(b"PK\x03\x04 no archive")
     with pytest.raises(TargetError, match="broken"):
         unpack(tmp_path / "y.whl", tmp_path / "out", "x==1")
-    data = bytearray(wheel(tmp_path / "z.whl", {"z.py": b"x = 1\n" * 99}).read_bytes())
+    data = wheel(tmp_path / "z.whl", {"z.py": "".join(f"x{n} = {n * n}\n" for n in range(99))}).read_bytes()
     for position in range(34, 50):  # the packed bytes: 30 of header and 4 of name come before
         (tmp_path / "z.whl").write_bytes(data[:position] + bytes([data[position] ^ 0xFF]) + data[position + 1 :])
         (tmp_path / f"out{position}").mkdir()
