@@ -161,7 +161,10 @@ def run(
 
 def _is_generator(function: Function) -> bool:
     if function.generator is None:
-        function.generator = _yields(function.node)
+        node = function.node
+        known: bool | None = getattr(node, "yields", None)  # kept with the tree: functions are made anew in each run
+        function.generator = known if known is not None else _yields(node)
+        node.yields = function.generator  # type: ignore[union-attr]
     return function.generator
 
 

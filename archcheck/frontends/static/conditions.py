@@ -170,6 +170,9 @@ def compare(vm: Machine, op: type[ast.cmpop], left: Data, right: Data) -> Data:
         return vm.emit("compare", _tensors(left, right), {"relation": op.__name__.lower()})
     if isinstance(left, External) and isinstance(right, External) and op in (ast.Eq, ast.NotEq):
         return (left.name == right.name) == (op is ast.Eq)
+    if op in (ast.Eq, ast.NotEq) and any(isinstance(v, External) and v.name.endswith("ModeKeys.TRAIN") for v in (left, right)):
+        vm.assume(f"the mode is {'TRAIN' if vm.training else 'EVAL'}")
+        return vm.training == (op is ast.Eq)
     for value in (left, right):
         if isinstance(value, Open):
             return Open(f"{shown_test(left)} {_sign(op)} {shown_test(right)}", value.span, value.flag, value.metadata)

@@ -132,8 +132,13 @@ def _conditional(vm: Machine, node: ast.IfExp, scope: Scope) -> Data:
     test = evaluate(vm, node.test, scope)
     settings = vm.since(mark)
     chosen = node.body if vm.truth(test, node.test) else node.orelse
-    with vm.decided_by(settings):
+    outer = vm.control
+    if settings:
+        vm.decide(settings)
+    try:
         value = evaluate(vm, chosen, scope)
+    finally:
+        vm.control = outer
     vm.touch(settings)
     return value
 
@@ -277,8 +282,13 @@ def _call(vm: Machine, node: ast.Call, scope: Scope) -> Data:
     passed = vm.since(mark)
     vm.frame.reach(node)
     vm.frame.call = node
-    with vm.decided_by(chosen):
+    outer = vm.control
+    if chosen:
+        vm.decide(chosen)
+    try:
         result = _call_noting(vm, function, args, kwargs, node, scope, passed)
+    finally:
+        vm.control = outer
     if passed and not isinstance(result, (Tensor, Tensors)):
         vm.touch(passed)
     return result
@@ -306,18 +316,32 @@ def _call_noting(
 def settings_of(vm: Machine, node: ast.expr, scope: Scope) -> tuple[Setting, ...]:
     """The settings on which the names and attributes in `node` depend, without evaluating calls in it again."""
     found: dict[Setting, None] = {}
-    for inner in ast.walk(node):
+    for inner in _names_in(node):
         if isinstance(inner, ast.Name):
             at: Scope | None = scope
             while at is not None and inner.id not in at.vars:
                 at = at.parent
             if at is not None:
                 found.update(dict.fromkeys(at.settings.get(inner.id, ())))
-        elif isinstance(inner, ast.Attribute) and isinstance(inner.value, (ast.Name, ast.Attribute)):
+        else:
             owner = _plain_owner(inner.value, scope)
             if isinstance(owner, Instance):
                 found.update(dict.fromkeys(owner.settings.get(inner.attr, ())))
     return tuple(found)
+
+
+def _names_in(node: ast.expr) -> tuple[ast.Name | ast.Attribute, ...]:
+    """Names and dotted names in `node`; kept with the tree, since it is asked for at every call."""
+    known: tuple[ast.Name | ast.Attribute, ...] | None = getattr(node, "names_in", None)
+    if known is None:
+        known = tuple(
+            inner
+            for inner in ast.walk(node)
+            if isinstance(inner, ast.Name)
+            or (isinstance(inner, ast.Attribute) and isinstance(inner.value, (ast.Name, ast.Attribute)))
+        )
+        node.names_in = known  # type: ignore[attr-defined]
+    return known
 
 
 def _plain_owner(node: ast.expr, scope: Scope) -> Data:

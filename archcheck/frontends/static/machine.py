@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from archcheck.frontends.static.library import Library, SourceFile
@@ -269,26 +268,17 @@ class Machine:
         """Note that the value of the expression being evaluated depends on `settings`."""
         self.touched.extend(settings)
 
-    @contextmanager
-    def decided_by(self, settings: tuple[Setting, ...]) -> Iterator[None]:
-        """Inside, control depends on `settings`."""
-        if not settings:
-            yield
-            return
+    def decide(self, settings: tuple[Setting, ...]) -> None:
+        """From here on, control depends on `settings`; whoever calls this puts `control` back."""
         for setting in settings:
             self.notes.consulted.setdefault(setting.name, setting)
-        outer = self.control
-        self.control = Control(settings, outer)
-        try:
-            yield
-        finally:
-            self.control = outer
+        self.control = Control(settings, self.control)
 
     def since(self, mark: int) -> tuple[Setting, ...]:
         """The settings read since `touched` had `mark` entries, each once; they are taken off."""
         if len(self.touched) == mark:
             return ()
-        found = tuple(dict.fromkeys(self.touched[mark:]))
+        found = tuple({id(setting): setting for setting in self.touched[mark:]}.values())
         del self.touched[mark:]
         return found
 

@@ -182,12 +182,16 @@ class _Reader:
     def forks(self, first: Run) -> list[tuple[tuple[tuple[str, AttrValue], ...], Run]]:
         """The runs on both sides of each open condition, breadth first."""
         runs: list[Run] = []
+        graphs: set[object] = set()
         waiting: list[tuple[bool, ...]] = [()]
         seen: set[tuple[bool, ...]] = {()}
         while waiting and len(runs) < self.limits.forks:
             decisions = waiting.pop(0)
             one = first if not decisions else self.once(self.call, decisions)
             runs.append(one)
+            if _key(one) in graphs:
+                continue  # the condition that was turned decides nothing here, nor do those behind it
+            graphs.add(_key(one))
             sides = tuple(decision.value for decision in one.machine.taken)
             for at in range(len(decisions), len(sides)):
                 other = (*sides[:at], not sides[at])
@@ -237,9 +241,14 @@ def _distinct(
     """Runs whose graphs differ, the first of each kind."""
     kept: dict[object, tuple[tuple[tuple[str, AttrValue], ...], Run]] = {}
     for when, one in found:
-        key = (tuple((op.path, op.kind.name, op.reads, op.attrs) for op in one.graph.ops), one.graph.results, bool(one.error))
-        kept.setdefault(key, (when, one))
+        kept.setdefault(_key(one), (when, one))
     return list(kept.values())
+
+
+def _key(one: Run) -> object:
+    """Equal for runs that found the same graph."""
+    ops = tuple((op.path, op.kind.name, op.reads, op.attrs) for op in one.graph.ops)
+    return hash((ops, one.graph.results, bool(one.error)))
 
 
 __all__ = ["ModulePlace", "Reading", "Unread", "Variant", "attr_value", "read"]

@@ -28,7 +28,8 @@ class Control:
         if self._flat is None:
             inherited = self.outer.flat() if self.outer else ()
             # A setting that decides again here is innermost here.
-            kept = tuple(setting for setting in inherited if setting not in self.settings)
+            own = {id(setting) for setting in self.settings}
+            kept = tuple(setting for setting in inherited if id(setting) not in own)
             self._flat = (kept + self.settings)[-MOST_SETTINGS:]
         return self._flat
 

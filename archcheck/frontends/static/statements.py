@@ -232,8 +232,14 @@ def _if(vm: Machine, node: ast.If, scope: Scope) -> Signal | None:
             chosen = node.body if vm.truth(test, node.test) else node.orelse
     else:
         chosen = node.body if vm.truth(test, node.test) else node.orelse
-    with vm.decided_by(settings):
+    if not settings:
         return execute(vm, chosen, scope)
+    outer = vm.control
+    vm.decide(settings)
+    try:
+        return execute(vm, chosen, scope)
+    finally:
+        vm.control = outer
 
 
 def only_complains(body: list[ast.stmt]) -> bool:

@@ -1,0 +1,172 @@
+"""`describe`: a target's layers, facts and variants, as data, as JSON and as text.
+
+The JSON is a public contract, version 1: target, frontend, mode, blocks (name, symbol, file, line, repeat, topology,
+sublayers with kind, signature, norm, line, attrs), facts, variants (when, blocks, facts), hparams sets where the file
+registers them, assumptions, and undetermined with what, why, file and line. A fact that is not known is null and
+listed under undetermined.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from archcheck.describe.facts import Fact, facts, plain
+from archcheck.describe.regions import Region, layers
+from archcheck.findings import Undetermined
+from archcheck.frontends.static.reader import Reading, Variant
+from archcheck.ir.graph import AttrValue, OpGraph
+from archcheck.passes.structure import topology
+
+VERSION = 1
+CORPUS_KINDS = {"feed_forward": "ffn", "convolution": "conv"}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One variant: where flags have these values, these layers and facts."""
+
+    when: tuple[tuple[str, AttrValue], ...]
+    default: bool
+    layers: tuple[Region, ...]
+    facts: tuple[Fact, ...]
+    graph: OpGraph
+
+
+@dataclass(frozen=True, slots=True)
+class HParamsSet:
+    """A registered set of hyper-parameters and the order that it asks for; "" where the codes are not in it."""
+
+    name: str
+    function: str
+    order: str
+    pre: str
+    post: str
+    set_at: tuple[str, ...] = ()  # file:line of what set each code
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a target is."""
+
+    target: str
+    mode: str
+    pictures: tuple[Picture, ...]  # the default one first
+    assumptions: tuple[str, ...]
+    undetermined: tuple[Undetermined, ...]
+    hparams: tuple[HParamsSet, ...] = ()
+
+    @property
+    def default(self) -> Picture:
+        return next((picture for picture in self.pictures if picture.default), self.pictures[0])
+
+
+def describe_variants(
+    target: str, reading: Reading, graphs: tuple[OpGraph, ...], undetermined: tuple[Undetermined, ...]
+) -> Description:
+    """What the variants of a reading are; those whose layers and facts are the default's are left out."""
+    pictures = [
+        _picture(variant, graph, reading) for variant, graph in zip(reading.variants, graphs, strict=True)
+    ]
+    first = next((picture for picture in pictures if picture.default), pictures[0])
+    kept = [first]
+    for picture in pictures:
+        if all(_gist(picture) != _gist(other) for other in kept):
+            kept.append(picture)
+    mode = graphs[0].origin.mode if graphs else "train"
+    unknown = [
+        *undetermined,
+        *(Undetermined(fact.name, fact.why, reading.span) for fact in first.facts if fact.value is None),
+    ]
+    return Description(target, mode, tuple(kept), reading.assumptions, tuple(unknown))
+
+
+def _picture(variant: Variant, graph: OpGraph, reading: Reading) -> Picture:
+    found = layers(graph, variant.places, reading.symbol, reading.span)
+    return Picture(variant.when, variant.default, found, facts(graph, found), graph)
+
+
+def _gist(picture: Picture) -> object:
+    """What two variants must differ in to be told apart."""
+    return (
+        tuple((layer.signature, tuple(s.norm for s in layer.sublayers), layer.repeat) for layer in picture.layers),
+        tuple((fact.name, fact.value) for fact in picture.facts),
+    )
+
+
+# ---- JSON
+
+
+def as_json(descriptions: tuple[Description, ...]) -> str:
+    """One object for one target, a list for several."""
+    data = [_json(description) for description in descriptions]
+    return json.dumps(data[0] if len(data) == 1 else data, indent=2, ensure_ascii=False, sort_keys=False) + "\n"
+
+
+def _json(description: Description) -> dict[str, object]:
+    default = description.default
+    found: dict[str, object] = {
+        "version": VERSION,
+        "target": description.target,
+        "frontend": "static",
+        "mode": description.mode,
+        "blocks": [_block(layer) for layer in default.layers],
+        "facts": {fact.name: fact.value for fact in default.facts},
+        "variants": [
+            {
+                "when": {name: plain(value) for name, value in picture.when},
+                "blocks": [_block(layer) for layer in picture.layers],
+                "facts": {fact.name: fact.value for fact in picture.facts},
+            }
+            for picture in description.pictures
+            if picture is not default
+        ],
+    }
+    if description.hparams:
+        found["hparams_sets"] = [
+            {"name": one.name, "function": one.function, "order": one.order or None, "pre": one.pre, "post": one.post, "set_at": list(one.set_at), "why": one.why or None}
+            for one in description.hparams
+        ]
+    found["assumptions"] = list(description.assumptions)
+    found["undetermined"] = [
+        {
+            "what": one.what,
+            "why": one.why,
+            "file": one.span.file if one.span else None,
+            "line": one.span.line if one.span else None,
+        }
+        for one in description.undetermined
+    ]
+    return found
+
+
+def _block(layer: Region) -> dict[str, object]:
+    return {
+        "name": layer.place,
+        "symbol": layer.symbol,
+        "file": layer.span.file if layer.span else None,
+        "line": layer.span.line if layer.span else None,
+        "repeat": layer.repeat,
+        "topology": topology(layer.sublayers),
+        "sublayers": [
+            {
+                "kind": CORPUS_KINDS.get(sublayer.kind, sublayer.kind),
+                "signature": sublayer.signature,
+                "norm": sublayer.norm or None,
+                "line": _line(sublayer),
+                "attrs": {attr.name: plain(attr.value) for attr in (sublayer.core.attrs if sublayer.core else ())},
+            }
+            for sublayer in layer.sublayers
+        ],
+    }
+
+
+def _line(sublayer: object) -> int | None:
+    """The line of the residual add, or of the sublayer itself."""
+    residual = getattr(sublayer, "residual", None)
+    core = getattr(sublayer, "core", None)
+    for op in (residual, core):
+        if op is not None and op.span is not None:
+            return int(op.span.line)
+    return None

@@ -1,0 +1,167 @@
+"""Facts about a model that follow from its canonical graph: norms, activation, attention, positions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from archcheck.describe.regions import Region
+from archcheck.ir.graph import AttrValue, Op, OpGraph, Unknown
+from archcheck.ir.ops import kind
+from archcheck.passes.kinds import named
+
+NORMS = named("layer_norm", "rms_norm", "batch_norm", "group_norm", "instance_norm", "affine", "l2_norm")
+ATTENTIONS = named("self_attention", "cross_attention")
+SILENT = named("dropout", "stochastic_depth", "identity", "reshape", "permute", "select")
+EMBEDDING, INPUT, ROPE = kind("embedding"), kind("input"), kind("rope")
+
+# Activations as corpora of architectures name them.
+WORDS = {("gelu", "none"): "gelu_exact", ("gelu", "tanh"): "gelu_tanh"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A fact, or None with the reason why it is not known."""
+
+    name: str
+    value: bool | str | None
+    why: str = ""
+
+
+def facts(graph: OpGraph, layers: tuple[Region, ...]) -> tuple[Fact, ...]:
+    """Everything that the graph tells, in a fixed order."""
+    return (
+        _final_norm(graph, layers),
+        _embedding_norm(graph, layers),
+        _activation(layers),
+        _gated(layers),
+        _attention(layers),
+        _qk_norm(layers),
+        _positions(graph, layers),
+        Fact("tie_embeddings", None, "sharing of weights is not read yet"),
+    )
+
+
+def _cores(layers: Iterable[Region], *kinds: str) -> Iterator[Op]:
+    for layer in layers:
+        for sublayer in layer.sublayers:
+            if sublayer.core is not None and (sublayer.kind in kinds or not kinds):
+                yield sublayer.core
+
+
+def _agreed(name: str, values: Iterable[bool | str], absent: str) -> Fact:
+    found = list(dict.fromkeys(values))
+    if not found:
+        return Fact(name, None, absent)
+    if len(found) > 1:
+        return Fact(name, None, f"layers differ: {', '.join(str(value) for value in found)}")
+    return Fact(name, found[0])
+
+
+def _activation(layers: tuple[Region, ...]) -> Fact:
+    return _agreed("activation", _activations(layers), "no feed-forward sublayer was recognised")
+
+
+def _activations(layers: tuple[Region, ...]) -> Iterator[str]:
+    for op in _cores(layers, "ffn", "moe", "conv"):
+        for inner in op.walk():
+            if inner.kind.family == "activation" and inner.kind.name == op.attr("activation"):
+                approximate = inner.attr("approximate")
+                yield WORDS.get((inner.kind.name, str(approximate)), inner.kind.name)
+                break
+
+
+def _gated(layers: tuple[Region, ...]) -> Fact:
+    values = (value for op in _cores(layers, "ffn", "moe") if isinstance(value := op.attr("gated"), bool))
+    return _agreed("ffn_gated", values, "no feed-forward sublayer was recognised")
+
+
+def _attention(layers: tuple[Region, ...]) -> Fact:
+    kinds = list(_attention_kinds(layers))
+    if not kinds and layers:
+        mixing = [s for layer in layers for s in layer.sublayers if s.kind in ("other", "ssm", "conv")]
+        opaque = any(inner.kind.name == "opaque" for s in mixing if s.core for inner in s.core.walk())
+        if mixing and not opaque:
+            return Fact("attention", "none")
+    return _agreed("attention", kinds, "no attention sublayer was recognised")
+
+
+def _attention_kinds(layers: tuple[Region, ...]) -> Iterator[str]:
+    for op in _cores(layers, "self_attention"):
+        heads, kv_heads = op.attr("heads"), op.attr("kv_heads")
+        if any(inner.kind.name == "linear_attention" for inner in op.walk()):
+            yield "linear"
+        elif isinstance(heads, int) and isinstance(kv_heads, int):
+            yield "mha" if heads == kv_heads else "mqa" if kv_heads == 1 else "gqa"
+        elif not op.states("kv_heads") or kv_heads is None:
+            yield "mha"
+
+
+def _qk_norm(layers: tuple[Region, ...]) -> Fact:
+    values = (op.attr("qk_norm") is True for op in _cores(layers, "self_attention"))
+    return _agreed("qk_norm", values, "no attention sublayer was recognised")
+
+
+def _positions(graph: OpGraph, layers: tuple[Region, ...]) -> Fact:
+    cores = [op for op in _cores(layers, "self_attention")]
+    if cores and all(any(inner.kind is ROPE for inner in op.walk()) for op in cores):
+        return Fact("positions", "rope")
+    kinds = {op.kind.name for op in graph.walk()}
+    for name, word in (("alibi", "alibi"), ("relative_bias", "relative_bias"), ("sinusoid", "sinusoidal")):
+        if name in kinds:
+            return Fact("positions", word)
+    if EMBEDDING not in {op.kind for op in graph.walk()}:
+        return Fact("positions", None, "the target is one layer; positions enter where it is used")
+    return Fact("positions", None, "how positions enter was not recognised")
+
+
+def _final_norm(graph: OpGraph, layers: tuple[Region, ...]) -> Fact:
+    """Whether a norm stands behind the last layer."""
+    stack = [layer for layer in layers if layer.op is not None]
+    if not stack:
+        return Fact("final_norm", None, "the target is one layer; what follows the last one is decided where it is used")
+    last = stack[-1].op
+    readers = _readers(graph, last)
+    if any(op.kind in NORMS for op in readers):
+        return Fact("final_norm", True)
+    if any(op.kind.name == "opaque" for op in readers):
+        return Fact("final_norm", None, "what follows the last layer could not be read")
+    return Fact("final_norm", False)
+
+
+def _readers(graph: OpGraph, op: Op | None) -> list[Op]:
+    found: list[Op] = []
+    waiting = [op.path] if op is not None else []
+    while waiting:
+        path = waiting.pop()
+        for reader in graph.ops:
+            if any(value.op == path for value in reader.reads) and reader not in found:
+                found.append(reader)
+                if reader.kind in SILENT:
+                    waiting.append(reader.path)
+    return found
+
+
+def _embedding_norm(graph: OpGraph, layers: tuple[Region, ...]) -> Fact:
+    """Whether a norm stands between the embedding and the first layer."""
+    if not any(op.kind is EMBEDDING for op in graph.walk()):
+        return Fact("embedding_norm", None, "the target holds no embedding")
+    stack = [layer for layer in layers if layer.op is not None]
+    if not stack or stack[0].op is None:
+        return Fact("embedding_norm", None, "no stack of layers was recognised")
+    by_path = {op.path: op for op in graph.ops}
+    at = by_path.get(stack[0].op.reads[0].op) if stack[0].op.reads else None
+    while at is not None and at.kind in SILENT and at.reads:
+        at = by_path.get(at.reads[0].op)
+    if at is not None and at.kind.name == "opaque":
+        return Fact("embedding_norm", None, "what precedes the first layer could not be read")
+    return Fact("embedding_norm", at is not None and at.kind in NORMS)
+
+
+def plain(value: AttrValue) -> object:
+    """An attribute as JSON holds it; what is not known is null."""
+    if isinstance(value, Unknown):
+        return None
+    if isinstance(value, tuple):
+        return [plain(item) for item in value]
+    return value

@@ -1,0 +1,142 @@
+"""The parts of a canonical graph that a claim or a description can be about: layers, sublayers, single ops."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from archcheck.frontends.static.reader import ModulePlace
+from archcheck.ir.graph import Op, OpGraph, Value
+from archcheck.ir.ops import kind
+from archcheck.ir.span import Span
+from archcheck.ir.verify import free_values
+from archcheck.passes.structure import Sublayer, sublayers
+
+REPEAT, INPUT = kind("repeat"), kind("input")
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A part of a graph, as a graph of its own.
+
+    `place` is the module path that all its ops share, `symbol` the class or function that stands there, `op` the repeat
+    or sublayer that it was taken from (None: the whole graph), `repeat` how often it stands in a row.
+    """
+
+    graph: OpGraph
+    place: str
+    symbol: str
+    span: Span | None
+    sublayers: tuple[Sublayer, ...]
+    op: Op | None = None
+    repeat: int = 1
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of its sublayers, in order."""
+        return tuple(sublayer.kind for sublayer in self.sublayers)
+
+    @property
+    def signature(self) -> str:
+        """Its sublayers with their signatures, in one line."""
+        return "; ".join(f"{sublayer.kind}: {sublayer.signature}" for sublayer in self.sublayers)
+
+
+def layers(graph: OpGraph, places: Iterable[ModulePlace], symbol: str, span: Span | None) -> tuple[Region, ...]:
+    """The layers of a model: what is repeated, or the graph itself where its sublayers are not.
+
+    Args:
+        graph: in canonical form.
+        places: where the classes of the code stand in the module tree.
+        symbol: of the target, for ops that stand under no class.
+        span: of the target.
+    """
+    by_path = {place.path: place for place in places}
+    repeats = [op for op in graph.walk() if op.kind is REPEAT]
+    found = [_region(op, by_path, symbol, span) for op in repeats]
+    found = [region for region in found if region.sublayers]
+    rest = tuple(op for op in graph.ops if op.kind is not REPEAT)
+    outside = sublayers(rest)
+    if outside:
+        whole = OpGraph(rest, graph.results, graph.origin) if not repeats else graph
+        found.insert(0, Region(whole, "", _symbol("", by_path, symbol), _span("", by_path, span), outside))
+    return tuple(found)
+
+
+def inside(graph: OpGraph, places: Iterable[ModulePlace], symbol: str, kinds: frozenset[str]) -> Iterator[Region]:
+    """Every op of one of `kinds` that has a body, at any depth, as a graph of its own."""
+    by_path = {place.path: place for place in places}
+    for op in graph.walk():
+        if op.kind.name in kinds and op.body:
+            yield _region(op, by_path, symbol, op.span)
+
+
+def as_graph(op: Op) -> OpGraph:
+    """The body of `op` as a graph: what it reads from outside becomes its inputs."""
+    inputs: dict[str, Op] = {}
+    for value in free_values(op.body, op.results):
+        inputs.setdefault(value.op, Op(value.op, INPUT))
+    return OpGraph((*inputs.values(), *op.body), op.results)
+
+
+def alone(op: Op) -> OpGraph:
+    """A graph of `op` alone: what it reads becomes its inputs."""
+    inputs = {value.op: Op(value.op, INPUT) for value in op.reads}
+    return OpGraph((*inputs.values(), op), (Value(op.path),))
+
+
+def _region(op: Op, by_path: dict[str, ModulePlace], symbol: str, span: Span | None) -> Region:
+    count = op.attr("count")
+    place = common_place(op.body)
+    return Region(
+        as_graph(op),
+        place,
+        _symbol(place, by_path, symbol),
+        _span(place, by_path, op.span or span),
+        sublayers(op.body),
+        op,
+        count if isinstance(count, int) else 1,
+    )
+
+
+def common_place(ops: Iterable[Op]) -> str:
+    """The longest module path under which all of `ops`, and all inside them, stand."""
+    shared: list[str] | None = None
+    for outer in ops:
+        for op in outer.walk():
+            if op.kind is INPUT:
+                continue
+            head, slash, _ = op.path.rpartition("/")
+            parts = head.split(".") if slash and head else []
+            if shared is None:
+                shared = parts
+            else:
+                same = 0
+                for one, other in zip(shared, parts, strict=False):
+                    if one != other:
+                        break
+                    same += 1
+                shared = shared[:same]
+            if not shared:
+                return ""
+    return ".".join(shared or [])
+
+
+def _symbol(place: str, by_path: dict[str, ModulePlace], symbol: str) -> str:
+    found = _above(place, by_path)
+    return found.symbol if found else symbol
+
+
+def _span(place: str, by_path: dict[str, ModulePlace], span: Span | None) -> Span | None:
+    found = _above(place, by_path)
+    return found.span if found else span
+
+
+def _above(place: str, by_path: dict[str, ModulePlace]) -> ModulePlace | None:
+    """The class at `place`, or the nearest one above it."""
+    while True:
+        if place in by_path:
+            return by_path[place]
+        if not place:
+            return None
+        place = place.rpartition(".")[0]

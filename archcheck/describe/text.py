@@ -1,0 +1,89 @@
+"""A description as text: what a reader wants to know about a model at one look."""
+
+from __future__ import annotations
+
+from archcheck.describe.description import Description, HParamsSet, Picture
+from archcheck.describe.regions import Region
+from archcheck.passes.structure import topology
+
+LETTERS = "n norm, d dropout, a add, s scale of the branch, S scale of the residual, p stochastic depth, F the sublayer"
+
+
+def as_text(description: Description) -> str:
+    """What the target is, layer by layer, with variants and what could not be told."""
+    lines = [description.target, ""]
+    default = description.default
+    for layer in default.layers:
+        lines += _layer(layer)
+    if not default.layers and not description.hparams:
+        lines.append("no residual sublayers were found")
+    told = [fact for fact in default.facts if fact.value is not None]
+    if told and default.layers:
+        lines += ["", *(f"  {fact.name.replace('_', ' '):<16} {_word(fact.value)}" for fact in told)]
+    for picture in description.pictures:
+        if picture is not default:
+            lines += ["", f"with {_when(picture)}:", *(line for layer in picture.layers for line in _layer(layer))]
+            lines += [f"  {name:<16} {value}" for name, value in _differing(default, picture)]
+    if description.hparams:
+        lines += ["", *hparams_table(description.hparams)]
+    if description.assumptions:
+        lines += ["", "taken for granted:", *(f"  {text}" for text in description.assumptions)]
+    if description.undetermined:
+        lines += ["", "not determined:"]
+        lines += [f"  {one.what}: {one.why}{f' ({one.span})' if one.span else ''}" for one in description.undetermined]
+    if default.layers:
+        lines += ["", f"({LETTERS})"]
+    return "\n".join(lines) + "\n"
+
+
+def _layer(layer: Region) -> list[str]:
+    place = f" at {layer.place}" if layer.place else ""
+    where = f"  {layer.span.file}:{layer.span.line}" if layer.span else ""
+    shape = topology(layer.sublayers)
+    head = f"{layer.repeat} x {layer.symbol}" if layer.repeat > 1 else layer.symbol
+    lines = [f"{head}{place}{'' if shape == 'sequential' else f', {shape}'}{where}"]
+    for sublayer in layer.sublayers:
+        norm = f"  {sublayer.norm.replace('_', ' ')}" if sublayer.norm else ""
+        lines.append(f"  {sublayer.kind:<16} {sublayer.signature:<12}{norm}{_details(sublayer.core)}")
+    return lines
+
+
+def _details(core: object) -> str:
+    attr = getattr(core, "attr", None)
+    if attr is None:
+        return ""
+    words = []
+    for name in ("activation", "heads", "kv_heads", "d_ff", "experts"):
+        value = attr(name)
+        if isinstance(value, (int, str)) and not isinstance(value, bool):
+            words.append(f"{name}={value}")
+    if attr("gated") is True:
+        words.append("gated")
+    return f"  ({', '.join(words)})" if words else ""
+
+
+def _word(value: bool | str | None) -> str:
+    return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+
+
+def _when(picture: Picture) -> str:
+    return ", ".join(f"{name}={value}" for name, value in picture.when) or "other decisions"
+
+
+def _differing(default: Picture, other: Picture) -> list[tuple[str, str]]:
+    before = {fact.name: fact.value for fact in default.facts}
+    return [
+        (fact.name.replace("_", " "), _word(fact.value)) for fact in other.facts if fact.value != before.get(fact.name)
+    ]
+
+
+def hparams_table(sets: tuple[HParamsSet, ...]) -> list[str]:
+    """The registered hyper-parameter sets, one a line: order, codes, and the lines that set them."""
+    width = max(len(one.name) for one in sets)
+    lines = [f"{len(sets)} hparams sets are registered:"]
+    for one in sets:
+        order = one.order or "-"
+        codes = f"pre={one.pre!r} post={one.post!r}" if one.order else one.why
+        where = f"  {', '.join(one.set_at)}" if one.set_at else ""
+        lines.append(f"  {one.name:<{width}}  {order:<8}  {codes}{where}")
+    return lines

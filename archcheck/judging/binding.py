@@ -1,0 +1,159 @@
+"""Which part of the code a block of the spec is about: found by structure, or pinned by the user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from archcheck.describe.regions import Region, alone, as_graph, inside
+from archcheck.frontends.static.reader import ModulePlace
+from archcheck.ir.graph import Op, OpGraph
+from archcheck.ir.ops import Tier, kind
+from archcheck.passes.structure import Sublayer, sublayers
+
+INPUT = kind("input")
+ATTENTION_SUBLAYERS = frozenset({"self_attention", "cross_attention"})
+
+
+class Form(Enum):
+    """What a block's claim is stated over."""
+
+    LAYER = "a layer"  # residual streams around sublayers
+    INSIDE = "the inside of a sublayer"
+    OP = "one op"
+    WIRING = "wiring"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One part of the code that a claim is held against."""
+
+    graph: OpGraph
+    region: Region
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A block's claim in canonical form, and what it is stated over."""
+
+    graph: OpGraph
+    form: Form
+    sublayers: tuple[Sublayer, ...]
+    kind: str  # of the one op, where the claim is about one
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        return tuple(sublayer.kind for sublayer in self.sublayers)
+
+
+def expectation(graph: OpGraph) -> Expected:
+    """What a claim's canonical graph is stated over."""
+    ops = [op for op in graph.ops if op.kind is not INPUT]
+    found = sublayers(graph.ops)
+    if len(ops) == 1 and ops[0].kind.tier is Tier.STRUCTURE and ops[0].body and ops[0].kind.family == "sublayer":
+        return Expected(_bare(as_graph(ops[0])), Form.INSIDE, found, ops[0].kind.name)
+    if len(ops) == 1 and ops[0].kind.tier is Tier.LAYER:
+        return Expected(graph, Form.OP, found, ops[0].kind.name)
+    return Expected(graph, Form.LAYER if found else Form.WIRING, found, "")
+
+
+def _bare(graph: OpGraph) -> OpGraph:
+    return graph
+
+
+def bind(
+    expected: Expected,
+    block: str,
+    whole: OpGraph,
+    layers: tuple[Region, ...],
+    places: tuple[ModulePlace, ...],
+    symbol: str,
+    pinned: Mapping[str, str],
+    taken: frozenset[int],
+) -> tuple[Target, ...]:
+    """The parts of the code that a block is about; none where structure does not tell.
+
+    Args:
+        pinned: block -> class, function or module path, as the user says it.
+        taken: numbers of the layers that another block fits exactly.
+    """
+    if block in pinned:
+        return tuple(_pinned(expected, pinned[block], whole, layers, places, symbol))
+    if expected.form is Form.LAYER:
+        return _layer(expected, layers, taken)
+    if expected.form is Form.INSIDE:
+        kinds = ATTENTION_SUBLAYERS if expected.kind in ATTENTION_SUBLAYERS else frozenset({expected.kind})
+        regions = inside(whole, places, symbol, kinds)
+        return tuple(Target(region.graph, region, "by its kind") for region in regions)
+    if expected.form is Form.OP:
+        return tuple(_single(expected.kind, whole, symbol))
+    return ()
+
+
+def _layer(expected: Expected, layers: tuple[Region, ...], taken: frozenset[int]) -> tuple[Target, ...]:
+    exact = [region for region in layers if fits(expected, region)]
+    if exact:
+        return tuple(Target(region.graph, region, "by its sublayers") for region in exact)
+    near = [region for number, region in enumerate(layers) if number not in taken and _overlap(expected, region) >= 0.5]
+    best = max((_overlap(expected, region) for region in near), default=0.0)
+    return tuple(Target(region.graph, region, "by most of its sublayers") for region in near if _overlap(expected, region) == best)
+
+
+def fits(expected: Expected, region: Region) -> bool:
+    """Whether a layer has the sublayers that a claim states, in their order; what was not recognised fits any."""
+    stated, found = expected.kinds, region.kinds
+    if len(found) % len(stated):
+        return False
+    periods = [found[at : at + len(stated)] for at in range(0, len(found), len(stated))]
+    return all(
+        all(one == other or "other" in (one, other) for one, other in zip(stated, period, strict=True))
+        for period in periods
+    )
+
+
+def _overlap(expected: Expected, region: Region) -> float:
+    stated, found = list(expected.kinds), list(region.kinds)
+    shared = sum(min(stated.count(name), found.count(name)) for name in set(stated))
+    return shared / max(len(stated), len(found), 1)
+
+
+def _single(kind_name: str, whole: OpGraph, symbol: str) -> Iterator[Target]:
+    for op in whole.walk():
+        if kind(kind_name).covers(op.kind):
+            region = Region(alone(op), op.path.rpartition("/")[0], symbol, op.span, (), op)
+            yield Target(region.graph, region, "by its kind")
+
+
+def _pinned(
+    expected: Expected,
+    name: str,
+    whole: OpGraph,
+    layers: tuple[Region, ...],
+    places: tuple[ModulePlace, ...],
+    symbol: str,
+) -> Iterator[Target]:
+    how = f"by --bind {name}"
+    matching = [region for region in layers if name in (region.symbol, region.place)]
+    if matching:
+        yield from (Target(region.graph, region, how) for region in matching)
+        return
+    if name == symbol:
+        yield Target(whole, Region(whole, "", symbol, None, sublayers(whole.ops)), how)
+        return
+    paths = {place.path for place in places if name in (place.symbol, place.path)}
+    for op in whole.walk():
+        place = op.path.rpartition("/")[0]
+        if op.body and any(place == path or place.startswith(f"{path}.") for path in paths) and _is_whole(op, paths):
+            yield Target(as_graph(op), Region(as_graph(op), place, name, op.span, sublayers(op.body), op), how)
+
+
+def _is_whole(op: Op, paths: set[str]) -> bool:
+    """Whether all that `op` holds stands under one of `paths`."""
+    return all(
+        any((inner.path.rpartition("/")[0] + ".").startswith(f"{path}.") for path in paths)
+        for outer in op.body
+        for inner in outer.walk()
+        if inner.kind is not INPUT
+    )

@@ -1,0 +1,242 @@
+"""Each claim of a spec held against the graphs of a target: verdicts, with findings where they part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from archcheck.align import EVERYTHING, align
+from archcheck.describe.regions import Region, layers
+from archcheck.findings import (
+    Bound,
+    ClaimResult,
+    Finding,
+    Place,
+    ReadingResult,
+    Variant,
+    Verdict,
+)
+from archcheck.frontends.static.reader import ModulePlace
+from archcheck.ir.graph import AttrValue, OpGraph
+from archcheck.ir.span import Span
+from archcheck.judging import statements
+from archcheck.judging.binding import Expected, Form, Target, bind, expectation, fits
+from archcheck.judging.chain import chained
+from archcheck.passes import canonicalise
+from archcheck.rules import explain
+from archcheck.rules.case import Case
+from archcheck.spec import Block, Claim, Spec, to_graph
+from archcheck.spec.formula import Amount
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One variant of the code that is judged, in canonical form."""
+
+    graph: OpGraph
+    symbol: str
+    span: Span | None
+    places: tuple[ModulePlace, ...] = ()
+    when: tuple[tuple[str, AttrValue], ...] = ()
+    default: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """What a user says beside the spec: the preset, sizes, and which block is which part of the code."""
+
+    name: str = ""
+    sizes: Mapping[str, Amount] = field(default_factory=dict)
+    pinned: Mapping[str, str] = field(default_factory=dict)
+
+
+class Judge:
+    """Judges a spec's claims.
+
+    Args:
+        spec: the paper's statements.
+        place: gives the text of a span's line.
+        preset: what the user says beside the spec.
+        only: ids of the blocks and claims to judge; empty: all.
+    """
+
+    def __init__(
+        self, spec: Spec, place: Callable[[Span], Place], preset: Preset | None = None, only: frozenset[str] = frozenset()
+    ) -> None:
+        self.spec = spec
+        self.place = place
+        self.preset = preset or Preset()
+        self.only = only
+        self.values = spec.values(self.preset.name, self.preset.sizes)
+        self.expected = {block.id: self._expected(spec, block) for block in spec.blocks}
+
+    def _expected(self, spec: Spec, block: Block) -> Expected:
+        return expectation(canonicalise(to_graph(spec, block.id, self.values)))
+
+    def variant(self, subject: Subject) -> Variant:
+        """The verdict on every claim for one variant of the code."""
+        regions = layers(subject.graph, subject.places, subject.symbol, subject.span)
+        taken = {
+            block.id: frozenset(
+                number
+                for number, region in enumerate(regions)
+                for other in self.spec.blocks
+                if other.id != block.id and self._fits(other, region)
+            )
+            for block in self.spec.blocks
+        }
+        targets = {block.id: self._bind(block, subject, regions, taken[block.id]) for block in self.spec.blocks}
+        results: list[ClaimResult] = []
+        expected: list[tuple[str, OpGraph]] = []
+        actual: list[tuple[str, OpGraph]] = []
+        for block in self.spec.blocks:
+            if self._wanted(block.id):
+                results.append(self._wiring(block, self.expected[block.id], targets[block.id], subject))
+                results += statements.of_block(self, block, targets[block.id], subject)
+                if targets[block.id]:
+                    expected.append((block.id, self.expected[block.id].graph))
+                    actual.append((block.id, targets[block.id][0].graph))
+        for claim in self.spec.claims:
+            if self._wanted(claim.id) and self._made_for(claim):
+                results.append(statements.of_claim(self, claim, targets, subject))
+        return Variant(
+            subject.when,
+            subject.default,
+            tuple(results),
+            tuple(self._readings(subject, regions, taken)),
+            tuple(expected),
+            tuple(actual),
+        )
+
+    def _wanted(self, id: str) -> bool:
+        return not self.only or id in self.only
+
+    def _made_for(self, claim: Claim | Block) -> bool:
+        return not claim.presets or not self.preset.name or self.preset.name in claim.presets
+
+    def _fits(self, block: Block, region: Region) -> bool:
+        expected = self.expected[block.id]
+        return expected.form is Form.LAYER and fits(expected, region)
+
+    def _bind(
+        self, block: Block, subject: Subject, regions: tuple[Region, ...], taken: frozenset[int]
+    ) -> tuple[Target, ...]:
+        return bind(
+            self.expected[block.id],
+            block.id,
+            subject.graph,
+            regions,
+            subject.places,
+            subject.symbol,
+            self.preset.pinned,
+            taken,
+        )
+
+    def _readings(
+        self, subject: Subject, regions: tuple[Region, ...], taken: Mapping[str, frozenset[int]]
+    ) -> list[ReadingResult]:
+        """Whether the code fulfils the other readings of a figure, judged by the blocks that they replace."""
+        found = []
+        for reading in self.spec.readings:
+            spec = self.spec.reading(reading.id)
+            verdicts = []
+            for block in reading.blocks:
+                if not self._wanted(block.id):
+                    continue
+                expected = self._expected(spec, block)
+                targets = bind(
+                    expected,
+                    block.id,
+                    subject.graph,
+                    regions,
+                    subject.places,
+                    subject.symbol,
+                    self.preset.pinned,
+                    taken.get(block.id, frozenset()),
+                )
+                verdicts.append(self._wiring(block, expected, targets, subject).verdict)
+            if verdicts:
+                found.append(ReadingResult(reading.id, reading.says, all_hold(verdicts)))
+        return found
+
+    def _wiring(self, block: Block, expected: Expected, targets: tuple[Target, ...], subject: Subject) -> ClaimResult:
+        """What a block states, held against every part of the code that it is about."""
+        findings: list[Finding] = []
+        equivalences: set[str] = set()
+        for target in targets:
+            found, used = self._compare(block, expected, target)
+            findings += [finding for finding in found if finding not in findings]
+            equivalences |= used
+        if not targets:
+            findings.append(self._not_found(block, expected, subject))
+        verdict = worst(finding.verdict for finding in findings)
+        return ClaimResult(
+            claim=block.id,
+            verdict=verdict,
+            says=block.says,
+            where=block.citation.where,
+            quote=block.citation.quote,
+            spec=self.place(block.span),
+            bound=tuple(bound(block.id, target) for target in targets),
+            findings=tuple(findings),
+            advisory=block.advisory,
+            equivalences=tuple(sorted(equivalences)),
+        )
+
+    def _compare(self, block: Block, expected: Expected, target: Target) -> tuple[tuple[Finding, ...], set[str]]:
+        periods = len(target.region.sublayers) // max(1, len(expected.sublayers)) if expected.form is Form.LAYER else 1
+        stated = chained(expected.graph, periods) if periods > 1 and fits(expected, target.region) else expected.graph
+        closed = EVERYTHING - {what.name for what in block.only} if block.only is not None else ()
+        alignment = align(stated, target.graph, closed=closed)
+        case = Case(block.id, block.says, target.region.symbol, stated, target.graph, alignment, self.place)
+        findings = explain(case)
+        barred = set(alignment.equivalences) if "*" in block.strict else set(alignment.equivalences) & set(block.strict)
+        if barred and not findings:
+            findings = (
+                Finding(
+                    "strict",
+                    Verdict.VIOLATED,
+                    f"equal only by {', '.join(sorted(barred))}, which the claim rules out",
+                    places=(self.place(target.region.span),) if target.region.span else (),
+                ),
+            )
+        return findings, set(alignment.equivalences)
+
+    def _not_found(self, block: Block, expected: Expected, subject: Subject) -> Finding:
+        if expected.form is Form.LAYER:
+            why = f"no part of {subject.symbol} has the sublayers {', '.join(expected.kinds)}"
+        elif expected.form is Form.WIRING:
+            why = f"which part of {subject.symbol} computes it does not follow from its structure"
+        else:
+            why = f"{subject.symbol} holds no {expected.kind.replace('_', ' ')} that could be read whole"
+        return Finding(
+            "not-found",
+            Verdict.UNDETERMINED,
+            f"{block.id} was not found: {why}",
+            fix=f"name the part that it is: --bind {block.id}=CLASS",
+            places=(self.place(subject.span),) if subject.span else (),
+        )
+
+
+def bound(block: str, target: Target) -> Bound:
+    """Which part of the code a block was held against, as reports show it."""
+    region = target.region
+    return Bound(block, region.symbol, region.span, target.how, region.signature, region.repeat)
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """VIOLATED if any is, else UNDETERMINED if any is, else HOLDS."""
+    seen = set(verdicts)
+    for verdict in (Verdict.VIOLATED, Verdict.UNDETERMINED):
+        if verdict in seen:
+            return verdict
+    return Verdict.HOLDS
+
+
+def all_hold(verdicts: list[Verdict]) -> Verdict:
+    """For a reading: what could not be found says nothing, unless nothing was found."""
+    told = [verdict for verdict in verdicts if verdict is not Verdict.UNDETERMINED]
+    return worst(told) if told else Verdict.UNDETERMINED
+
+
+__all__ = ["Judge", "Preset", "Subject", "bound", "worst"]

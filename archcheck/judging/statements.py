@@ -1,0 +1,377 @@
+"""Claims beyond the wiring of a block: counts, widths, attributes, what is absent or present, paths, shared weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from archcheck.align.agree import Agreement, values
+from archcheck.findings import ClaimResult, Finding, Place, Verdict
+from archcheck.ir.graph import AttrValue, Op, OpGraph, Unknown, Value
+from archcheck.ir.ops import kind
+from archcheck.judging.binding import Target
+from archcheck.passes.kinds import named
+from archcheck.spec import Block, Claim
+from archcheck.spec.formula import Amount, Expression
+from archcheck.spec.model import (
+    Absent,
+    Attributes,
+    Citation,
+    Count,
+    Path,
+    Pattern,
+    Present,
+    Repeat,
+    SameWeights,
+    Stated,
+    What,
+)
+
+from archcheck.spec.problems import Problems
+
+if TYPE_CHECKING:
+    from archcheck.judging.judge import Judge, Subject
+
+Targets = Mapping[str, tuple[Target, ...]]
+SILENT = named("dropout", "stochastic_depth", "identity", "reshape", "permute", "select")
+
+
+def of_block(judge: Judge, block: Block, targets: tuple[Target, ...], subject: Subject) -> Iterator[ClaimResult]:
+    """What a block states beside its wiring: how often it stands, and sizes in it."""
+    if block.repeat is not None:
+        findings = [] if targets else [_unfound(block.id)]
+        for target in targets:
+            findings += _repeat(judge, block.id, block.repeat, target, subject)
+        yield _result(judge, f"{block.id}.repeat", f"{block.id} stands {block.repeat} times in a row", block.citation, findings, block)
+    for stated in block.widths:
+        findings = [] if targets else [_unfound(block.id)]
+        for target in targets:
+            findings += _stated(judge, stated, _ops_of(stated.what, target), target.region.symbol)
+        yield _result(judge, f"{block.id}.{stated.attr}", str(stated), block.citation, _once(findings), block)
+
+
+def of_claim(judge: Judge, claim: Claim, targets: Targets, subject: Subject) -> ClaimResult:
+    """The verdict on one claim."""
+    states = claim.states
+    if isinstance(states, (Absent, Present)):
+        wanted = isinstance(states, Present)
+        findings = [f for pattern in states.patterns for f in _presence(judge, pattern, wanted, targets, subject)]
+    elif isinstance(states, Attributes):
+        findings = [f for stated in states.stated for f in _attribute(judge, stated, targets, subject)]
+    elif isinstance(states, Repeat):
+        findings = [f for block, amount in states.counts for f in _repeats(judge, block, amount, targets, subject)]
+    elif isinstance(states, Count):
+        findings = [f for pattern, amount in states.counts for f in _count(judge, pattern, amount, targets, subject)]
+    elif isinstance(states, Path):
+        findings = _path(states, subject)
+    elif isinstance(states, SameWeights):
+        findings = [_untold(f"which tensors of {subject.symbol} are {', '.join(states.places)} is not told", "bind each place to a module: --bind PLACE=MODULE")]
+    return _result(judge, claim.id, claim.says, claim.citation, _once(findings), claim)
+
+
+def _result(
+    judge: Judge, id: str, says: str, citation: Citation, findings: list[Finding], source: Block | Claim
+) -> ClaimResult:
+    from archcheck.judging.judge import worst
+
+    return ClaimResult(
+        claim=id,
+        verdict=worst(finding.verdict for finding in findings),
+        says=says,
+        where=citation.where,
+        quote=citation.quote,
+        spec=judge.place(source.span),
+        findings=tuple(findings),
+        advisory=source.advisory,
+    )
+
+
+def _once(findings: list[Finding]) -> list[Finding]:
+    return list(dict.fromkeys(findings))
+
+
+def _untold(message: str, fix: str = "", places: tuple[Place, ...] = ()) -> Finding:
+    return Finding("not-determined", Verdict.UNDETERMINED, message, fix=fix, places=places)
+
+
+def _unfound(block: str) -> Finding:
+    return _untold(f"{block} was not found in the code", f"name the part that it is: --bind {block}=CLASS")
+
+
+def _amount(judge: Judge, amount: Expression) -> Amount:
+    """The number that the spec states, under the sizes that are known."""
+    problems = Problems(judge.spec.file, judge.spec.lines)
+    found = amount.number(judge.values, problems)
+    problems.raise_any()
+    return Unknown(f"{amount} is no number") if found is None else found
+
+
+def _value(judge: Judge, stated: Stated) -> AttrValue:
+    """The attribute that the spec states, under the sizes that are known."""
+    problems = Problems(judge.spec.file, judge.spec.lines)
+    found = stated.value.attribute(judge.values, problems)
+    problems.raise_any()
+    return found
+
+
+# ---- counts
+
+
+def _repeats(judge: Judge, block: str, amount: Expression, targets: Targets, subject: Subject) -> Iterator[Finding]:
+    if not targets.get(block):
+        yield _unfound(block)
+    for target in targets.get(block, ()):
+        yield from _repeat(judge, block, amount, target, subject)
+
+
+def _repeat(judge: Judge, block: str, amount: Expression, target: Target, subject: Subject) -> Iterator[Finding]:
+    stated = _amount(judge, amount)
+    found: AttrValue = target.region.repeat
+    sublayers = len(judge.expected[block].sublayers)
+    periods = len(target.region.sublayers) // max(1, sublayers)
+    if isinstance(found, int):
+        found *= max(1, periods)
+    if target.region.op is None and periods <= 1:
+        yield _untold(f"{target.region.symbol} is one {block}; how many stand in a row is decided where it is used", "audit the model that holds it")
+        return
+    places = (judge.place(target.region.span),) if target.region.span else ()
+    agreement = values(stated, found)
+    if agreement is Agreement.UNKNOWN:
+        why = stated.why if isinstance(stated, Unknown) else "the code does not tell the count"
+        yield _untold(f"how often {block} stands cannot be compared: {why}; the code has {found}", "give the size: --preset NAME or --size NAME=NUMBER", places)
+    elif agreement is Agreement.DIFFER:
+        yield Finding(
+            "count",
+            Verdict.VIOLATED,
+            f"{block} stands {found} times, not {stated}",
+            f"The paper has {stated} of them.",
+            f"{target.region.symbol} has {found} in a row.",
+            f"make it {stated}",
+            places,
+        )
+
+
+def _count(judge: Judge, pattern: Pattern, amount: Expression, targets: Targets, subject: Subject) -> Iterator[Finding]:
+    graphs = _graphs(pattern.where, targets, subject)
+    if not graphs:
+        yield _unfound(str(pattern.where))
+    stated = _amount(judge, amount)
+    for graph in graphs:
+        found = sum(_multiplied(graph, op) for op in _matching(pattern.what, graph))
+        if isinstance(stated, Unknown):
+            yield _untold(f"how many {pattern.what} there are cannot be compared: {stated.why}; the code has {found}")
+        elif stated != found:
+            yield Finding("count", Verdict.VIOLATED, f"{found} {pattern.what}, not {stated}", f"The paper has {stated}.", f"The code has {found}.", "")
+
+
+def _multiplied(graph: OpGraph, op: Op) -> int:
+    """How often `op` stands, counting the repeats around it."""
+    count = 1
+    for outer in graph.walk():
+        if outer.kind.name == "repeat" and any(inner is op for inner in outer.walk()):
+            times = outer.attr("count")
+            count *= times if isinstance(times, int) else 1
+    return count
+
+
+# ---- attributes
+
+
+def _ops_of(pattern: Pattern | None, target: Target) -> list[Op]:
+    """The ops that a size of a block is about: the block's own op, or those that a pattern names in it."""
+    if pattern is None:
+        return [target.region.op] if target.region.op is not None else list(target.graph.ops)
+    ops = [target.region.op] if target.region.op is not None else []
+    return [op for op in [*ops, *target.graph.walk()] if _is(pattern.what, op)]
+
+
+def _attribute(judge: Judge, stated: Stated, targets: Targets, subject: Subject) -> Iterator[Finding]:
+    where = stated.what.where if stated.what else None
+    graphs = _graphs(where, targets, subject)
+    if not graphs:
+        yield _unfound(str(where))
+    for graph in graphs:
+        ops = [op for op in graph.walk() if stated.what is None or _is(stated.what.what, op)]
+        yield from _stated(judge, stated, ops, subject.symbol)
+
+
+def _stated(judge: Judge, stated: Stated, ops: list[Op], symbol: str) -> Iterator[Finding]:
+    amount = _value(judge, stated)
+    told = [op for op in ops if op.states(stated.attr)]
+    if not told:
+        yield _untold(f"{stated.attr} of {stated.what.what if stated.what else symbol} is not told by the code")
+    for op in told:
+        found = op.attr(stated.attr)
+        places = (judge.place(op.span),) if op.span else ()
+        agreement = values(amount, found, stated.attr)
+        if agreement is Agreement.UNKNOWN:
+            unknown = amount if isinstance(amount, Unknown) else found
+            why = unknown.why if isinstance(unknown, Unknown) else "its axes are counted from different ends"
+            yield _untold(f"{stated.attr} of {op.kind.name.replace('_', ' ')} cannot be compared: {why}", "give the size: --preset NAME or --size NAME=NUMBER" if isinstance(amount, Unknown) else "", places)
+        elif agreement is Agreement.DIFFER:
+            name = op.kind.name.replace("_", " ")
+            yield Finding(
+                "attribute",
+                Verdict.VIOLATED,
+                f"{stated.attr} of {name} is {found}, not {amount}",
+                f"The paper states {stated.attr} = {stated.value} = {amount}.",
+                f"The code has {stated.attr} = {found}.",
+                f"set {stated.attr} to {amount}",
+                places,
+                op.because[-1:],
+            )
+
+
+# ---- presence
+
+
+def _graphs(where: What | None, targets: Targets, subject: Subject) -> list[OpGraph]:
+    if where is None or not where.block:
+        return [subject.graph]
+    return [target.graph for target in targets.get(where.block, ())]
+
+
+def _is(what: What, op: Op) -> bool:
+    return what.kind is not None and what.kind.covers(op.kind)
+
+
+def _matching(what: What, graph: OpGraph) -> list[Op]:
+    return [op for op in graph.walk() if _is(what, op)]
+
+
+def _presence(judge: Judge, pattern: Pattern, wanted: bool, targets: Targets, subject: Subject) -> Iterator[Finding]:
+    """Whether something stands where a pattern says."""
+    if pattern.relation in ("", "in"):
+        graphs = _graphs(pattern.where, targets, subject)
+        if not graphs:
+            yield _unfound(str(pattern.where))
+        for graph in graphs:
+            yield from _present(judge, pattern, wanted, _matching(pattern.what, graph), graph, subject)
+        return
+    assert pattern.where is not None
+    found = targets.get(pattern.where.block, ())
+    if not found:
+        yield _unfound(str(pattern.where))
+    for target in found:
+        stands = target.region.op
+        if stands is None or not any(op is stands for op in subject.graph.walk()):
+            yield _untold(
+                f"what stands {pattern.relation} {pattern.where} is decided where {target.region.symbol} is used",
+                "audit the model that holds it",
+            )
+            continue
+        near = _after(subject.graph, stands) if pattern.relation == "after" else _before(subject.graph, stands)
+        yield from _present(judge, pattern, wanted, [op for op in near if _is(pattern.what, op)], subject.graph, subject, near)
+
+
+def _present(
+    judge: Judge,
+    pattern: Pattern,
+    wanted: bool,
+    found: list[Op],
+    graph: OpGraph,
+    subject: Subject,
+    near: list[Op] | None = None,
+) -> Iterator[Finding]:
+    unread = [op for op in (near if near is not None else graph.walk()) if op.kind.name == "opaque"]
+    if found and not wanted:
+        op = found[0]
+        yield Finding(
+            "extra",
+            Verdict.VIOLATED,
+            f"there is a {op.kind.name.replace('_', ' ')} {pattern.relation} {pattern.where or subject.symbol}".rstrip(),
+            f"The paper has no {pattern}.",
+            f"{subject.symbol} computes a {op.kind.name.replace('_', ' ')} there.",
+            "take it out, or record the deviation",
+            (judge.place(op.span),) if op.span else (),
+            op.because[-1:],
+        )
+    elif not found and unread:
+        yield _untold(f"whether there is {pattern} cannot be told: {unread[0].attr('name')} could not be read")
+    elif not found and wanted:
+        yield Finding(
+            "missing",
+            Verdict.VIOLATED,
+            f"there is no {pattern}",
+            f"The paper has {pattern}.",
+            f"{subject.symbol} has none.",
+            "add it, or record the deviation",
+            (judge.place(subject.span),) if subject.span else (),
+        )
+
+
+def _after(graph: OpGraph, op: Op) -> list[Op]:
+    """What reads the value of `op`, through ops that change nothing a paper speaks of."""
+    users: dict[str, list[Op]] = {}
+    for one in graph.ops:
+        for value in one.reads:
+            users.setdefault(value.op, []).append(one)
+    found: list[Op] = []
+    waiting = list(users.get(op.path, ()))
+    while waiting:
+        one = waiting.pop()
+        if one in found:
+            continue
+        found.append(one)
+        if one.kind in SILENT:
+            waiting += users.get(one.path, ())
+    return found
+
+
+def _before(graph: OpGraph, op: Op) -> list[Op]:
+    """What gives the first value that `op` reads, through ops that change nothing a paper speaks of."""
+    by_path = {one.path: one for one in graph.walk()}
+    found: list[Op] = []
+    waiting: list[Value] = list(op.reads[:1])
+    while waiting:
+        one = by_path.get(waiting.pop().op)
+        if one is None or one in found:
+            continue
+        found.append(one)
+        if one.kind in SILENT:
+            waiting += one.reads[:1]
+    return found
+
+
+# ---- paths
+
+
+def _path(path: Path, subject: Subject) -> list[Finding]:
+    """Whether ops stand along the data flow in the order that a path states."""
+    ops = [op for op in subject.graph.ops if op.kind is not kind("input")]
+    users: dict[str, list[Op]] = {}
+    for op in ops:
+        for value in op.reads:
+            users.setdefault(value.op, []).append(op)
+    steps = list(path.steps)
+    starts = [op for op in ops if steps and steps[0] is not None and _is(steps[0], op)]
+    if any(_walk(users, path, start, steps[1:]) for start in starts):
+        return []
+    if any(op.kind.name == "opaque" for op in ops):
+        return [_untold(f"the path {path} cannot be followed: some of the code could not be read")]
+    return [Finding("path", Verdict.VIOLATED, f"there is no path {path}", f"The paper has {path}.", f"{subject.symbol} has no such sequence.", "")]
+
+
+def _walk(users: dict[str, list[Op]], path: Path, start: Op, steps: list[What | None]) -> bool:
+    """Depth first along readers; a gap lets any op between, but for what the path excludes."""
+    waiting: list[tuple[Op, tuple[What | None, ...]]] = [(start, tuple(steps))]
+    seen: set[tuple[str, int]] = set()
+    while waiting:
+        op, rest = waiting.pop()
+        if not rest:
+            return True
+        if (op.path, len(rest)) in seen:
+            continue
+        seen.add((op.path, len(rest)))
+        gap = rest[0] is None
+        wanted = rest[1:] if gap else rest
+        if gap and not wanted:
+            return True
+        for user in users.get(op.path, ()):
+            if any(_is(what, user) for what in path.absent):
+                continue
+            if wanted[0] is not None and _is(wanted[0], user):
+                waiting.append((user, wanted[1:]))
+            if user.kind in SILENT or (gap and (path.only is None or any(_is(what, user) for what in path.only))):
+                waiting.append((user, rest))
+    return False

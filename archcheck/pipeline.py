@@ -1,0 +1,234 @@
+"""The one module that knows the order: load, canonicalise, align, judge; and describe, which stops half-way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from archcheck.align import Alignment, align
+from archcheck.describe.description import Description, describe_variants
+from archcheck.errors import ArchcheckError, TargetError
+from archcheck.findings import Place, Report, Undetermined, Variant, Verdict
+from archcheck.frontends.static.library import Library
+from archcheck.frontends.static.reader import Reading, read
+from archcheck.frontends.targets import Target, parse_target, resolve
+from archcheck.ir.graph import Op, OpGraph
+from archcheck.ir.span import Span
+from archcheck.judging import Judge, Preset, Subject
+from archcheck.passes import canonicalise
+from archcheck.spec import Spec, load, to_graph
+
+Progress = Callable[[str], None]
+
+
+def silent(message: str) -> None:
+    """Progress that nobody watches."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asks about a target.
+
+    Args:
+        target: as typed.
+        arguments: parameter -> Python expression in the module's own words.
+        training: train mode, in which dropout is active; eval mode otherwise.
+        explore: also read the other side of flags.
+        preset: what is said beside the spec.
+    """
+
+    target: str
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    training: bool = True
+    explore: bool = True
+    preset: Preset = field(default_factory=Preset)
+
+
+@dataclass(frozen=True)
+class Read:
+    """One symbol of a target, read and brought into canonical form."""
+
+    target: Target
+    symbol: str
+    reading: Reading
+    graphs: tuple[OpGraph, ...]  # canonical, one for each variant of the reading
+
+    @property
+    def name(self) -> str:
+        """How reports call it."""
+        return self.target.name if self.target.symbol else f"{self.target.name}:{self.symbol}"
+
+    def subjects(self) -> Iterator[Subject]:
+        """Its variants, as they are judged."""
+        for variant, graph in zip(self.reading.variants, self.graphs, strict=True):
+            yield Subject(graph, self.symbol, self.reading.span, variant.places, variant.when, variant.default)
+
+
+def load_target(request: Request, progress: Progress = silent) -> tuple[Read, ...]:
+    """Every symbol that a target names, read.
+
+    Raises:
+        TargetError: the target cannot be found or read.
+    """
+    target = resolve(parse_target(request.target), progress=progress)
+    if target.symbol:
+        assert target.source is not None
+        return (_read(target, target.source.module, target.symbol, request),)
+    found = tuple(_models(target, request, progress))
+    if not found:
+        raise TargetError(f"{target.name} defines no class that computes with sublayers", hint="name one: FILE:Class")
+    return found
+
+
+def _read(target: Target, module: str, symbol: str, request: Request) -> Read:
+    reading = read(target.library, module, symbol, request.arguments, training=request.training, explore=request.explore)
+    return Read(target, symbol, reading, tuple(canonicalise(variant.graph) for variant in reading.variants))
+
+
+def _models(target: Target, request: Request, progress: Progress) -> Iterator[Read]:
+    """The classes of a file or folder that hold a layer, in the order in which they stand."""
+    from archcheck.describe.regions import layers
+
+    for number, source in enumerate(target.files):
+        names = [entry.names[0] for entry in source.index.entries if entry.kind == "class"]
+        for name in names:
+            progress(f"reading {source.shown}:{name} ({number + 1} of {len(target.files)} files)")
+            try:
+                one = _read(target, source.module, name, replace(request, arguments={}, explore=False))
+            except TargetError:
+                continue  # no class whose instances compute
+            variant, graph = one.reading.variants[0], one.graphs[0]
+            if layers(graph, variant.places, name, one.reading.span):
+                yield one
+
+
+def places(library: Library, spec: Spec | None = None) -> Callable[[Span], Place]:
+    """A function that gives the text of a span's line, from the sources or from the spec."""
+
+    def place(span: Span) -> Place:
+        if spec is not None and span.file == spec.file:
+            line = spec.lines[span.line - 1] if 0 < span.line <= len(spec.lines) else ""
+            return Place(span, line)
+        source = library.shown(span.file)
+        return Place(span, source.line(span.line) if source is not None else "")
+
+    return place
+
+
+def check(request: Request, reference: str, progress: Progress = silent) -> tuple[Report, ...]:
+    """Every symbol of the target held against a spec.
+
+    Args:
+        request: what to read, and how.
+        reference: a citation key of the library or a file, with `#block` for one block of it.
+
+    Raises:
+        SpecError: the spec has mistakes.
+        TargetError: the target cannot be found or read.
+    """
+    spec, block = load(reference)
+    only = frozenset({block.id}) if block is not None else frozenset()
+    reads = load_target(request, progress)
+    reports = [_report(one, spec, reference, only, request) for one in reads]
+    if len(reports) > 1:
+        told = [report for report in reports if _judged(report)]
+        return tuple(told or reports[:1])
+    return tuple(reports)
+
+
+def _judged(report: Report) -> bool:
+    return any(claim.verdict is not Verdict.UNDETERMINED for claim in report.default.claims)
+
+
+def _report(one: Read, spec: Spec, reference: str, only: frozenset[str], request: Request) -> Report:
+    judge = Judge(spec, places(one.target.library, spec), request.preset, only)
+    variants = tuple(_unread(judge.variant(subject), one) for subject in one.subjects())
+    return Report(
+        target=one.name,
+        spec=f"{spec.id}#{next(iter(only))}" if only else spec.id,
+        title=spec.title,
+        frontend="static",
+        variants=_merged(variants),
+        not_checked=tuple(note.what for note in spec.not_checked) if not only else (),
+        assumptions=one.reading.assumptions,
+        undetermined=undetermined(one.reading),
+    )
+
+
+def _unread(variant: Variant, one: Read) -> Variant:
+    return variant
+
+
+def _merged(variants: tuple[Variant, ...]) -> tuple[Variant, ...]:
+    """Variants whose verdicts are those of the default tell a reader nothing and are left out."""
+    first = next((variant for variant in variants if variant.default), variants[0])
+    kept = [first]
+    for variant in variants:
+        if variant is not first and [(c.claim, c.verdict) for c in variant.claims] != [(c.claim, c.verdict) for c in first.claims]:
+            kept.append(variant)
+    return tuple(kept)
+
+
+def undetermined(reading: Reading) -> tuple[Undetermined, ...]:
+    """What could not be read, each once: runs that stopped, then ops and names."""
+    found: dict[Undetermined, None] = {}
+    for variant in reading.variants:
+        if variant.error:
+            found[Undetermined(reading.symbol, f"reading stopped: {variant.error}", variant.error_span)] = None
+        for op in variant.graph.walk():
+            if op.kind.name == "opaque":
+                found[Undetermined(str(op.attr("name")), str(op.attr("why")), op.span)] = None
+    return tuple(found)
+
+
+def describe(request: Request, progress: Progress = silent) -> tuple[Description, ...]:
+    """What the symbols of a target are.
+
+    Raises:
+        TargetError: the target cannot be found or read.
+    """
+    return tuple(
+        describe_variants(one.name, one.reading, one.graphs, undetermined(one.reading))
+        for one in load_target(request, progress)
+    )
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a comparison: a target's graph, or what a block of a spec states."""
+
+    name: str
+    graph: OpGraph
+    library: Library | None = None
+
+
+def load_side(text: str, request: Request, progress: Progress = silent) -> Side:
+    """A target, or `SPEC#block`, in canonical form.
+
+    Raises:
+        ArchcheckError: it is neither, or names more than one thing.
+    """
+    if "#" in text or _is_spec(text):
+        spec, block = load(text)
+        chosen = block or spec.blocks[0]
+        values = spec.values(request.preset.name, request.preset.sizes)
+        return Side(f"{spec.id}#{chosen.id}", canonicalise(to_graph(spec, chosen.id, values)))
+    reads = load_target(replace(request, target=text, explore=False), progress)
+    if len(reads) > 1:
+        names = ", ".join(read.symbol for read in reads[:8])
+        raise ArchcheckError(f"{text} holds several models", hint=f"name one of {names}")
+    return Side(reads[0].name, reads[0].graphs[0], reads[0].target.library)
+
+
+def _is_spec(text: str) -> bool:
+    from archcheck.spec.library import keys
+
+    return text.endswith((".yaml", ".yml")) or text in keys()
+
+
+def diff(expected: Side, actual: Side) -> Alignment:
+    """How the second side departs from the first."""
+    return align(expected.graph, actual.graph)
+
+
+__all__ = ["Op", "Read", "Request", "Side", "check", "describe", "diff", "load_side", "load_target", "places", "undetermined"]
