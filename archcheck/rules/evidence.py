@@ -52,6 +52,8 @@ def finding(
     settings = decisive(case, actual, names=names)
     settings += tuple(setting for setting in _around(case, edits, also) if setting not in settings)
     left, right = columns(case.view, *shown(case.view, expected, actual), exact=exact)
+    if left == right:
+        left, right = (), ()  # what differs is no matter of order
     return Finding(
         rule,
         verdict,

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from archcheck.align.edits import Edit, EditKind
 from archcheck.findings import Finding
 from archcheck.ir.graph import Op
 from archcheck.rules.case import Case, Example
 from archcheck.rules.evidence import Told, finding
-from archcheck.rules.outline import Outline, Slot, twin_units
+from archcheck.rules.outline import Slot
+from archcheck.rules.placement import Group, clause, groups
 from archcheck.rules.view import of, sides
 from archcheck.rules.words import in_sublayers, listed, sentence
 
-Change = tuple[tuple[Slot, ...], tuple[Slot, ...]]  # where norms went from, and where they came to
+WORD = "the norm"
 
 _SHORT = {
     frozenset({Slot.AFTER}): "post-norm",
@@ -36,18 +35,6 @@ _SAYS = {
     Slot.SKIP: "the residual is normalised",
     Slot.ELSEWHERE: "a norm stands elsewhere",
 }
-
-
-@dataclass
-class Group:
-    """Sublayers to which the same happened."""
-
-    change: Change
-    names: list[str] = field(default_factory=list)
-    before: frozenset[Slot] = frozenset()  # where the claim has norms
-    after: frozenset[Slot] = frozenset()  # where the code has them
-    final: str = ""  # what is to be said of a norm behind the last sublayer
-    edits: dict[int, Edit] = field(default_factory=dict)
 
 
 class NormPlacement:
@@ -76,7 +63,7 @@ class NormPlacement:
         taken from a norm's output, are one wiring under two names: the name is chosen by what the claim states.
 
     Cites:
-        vaswani2017, section 3.1; xiong2020; ding2021, section 2.4; he2016.
+        vaswani2017, section 3.1; xiong2020; ding2021 (CogView).
     """
 
     id = "norm-placement"
@@ -128,10 +115,10 @@ give %s
         own = of(edits, EditKind.MISSING, EditKind.EXTRA, EditKind.MOVED, where=_is_norm)
         if not own:
             return
-        groups = _merged(_groups(case, own))
+        found = _merged(groups(case, own, _is_norm, WORD))
         expected, actual = ({op.path for op in ops} for ops in sides(own))
         left = [edit for edit in edits if edit not in own and case.view.follows(edit, expected, actual)]
-        for number, group in enumerate(groups):
+        for number, group in enumerate(found):
             taken = [*group.edits.values(), *(left if number == 0 else ())]
             yield finding(self.id, case, taken, _told(group), also=_ends(case, group))
 
@@ -140,111 +127,33 @@ def _is_norm(op: Op) -> bool:
     return op.kind.family == "norm"
 
 
-def _groups(case: Case, edits: tuple[Edit, ...]) -> list[Group]:
-    """What was lost and gained around each sublayer, like with like."""
-    view = case.view
-    left, right = view.expected_outline, view.actual_outline
-    number = {unit.number: other.number for unit, other in twin_units(view)}
-    lost: dict[int, list[Slot]] = {}
-    gained: dict[int, list[Slot]] = {}
-    owners: dict[int, dict[int, Edit]] = {}  # sublayer of the code -> its edits
-    for edit in edits:
-        for one, other in ((edit.expected, edit.actual), *edit.also):
-            if one is not None:
-                slot, unit = _where(left, one)
-                home = number.get(unit, -2 - unit if unit >= 0 else -1)
-                lost.setdefault(home, []).append(slot)
-                owners.setdefault(home, {})[id(edit)] = edit
-            if other is not None:
-                slot, home = _where(right, other)
-                gained.setdefault(home, []).append(slot)
-                owners.setdefault(home, {})[id(edit)] = edit
-    back = {there: here for here, there in number.items()}
-    groups: dict[Change, Group] = {}
-    for home in sorted(owners):
-        change = (tuple(lost.get(home, ())), tuple(gained.get(home, ())))
-        both = _cancel(change)
-        group = groups.setdefault(both, Group(both))
-        here = back.get(home, -2 - home if home < -1 else -1)
-        group.names.append(_name(left, here) or _name(right, home))
-        group.before |= _slots(left, here)
-        group.after |= _slots(right, home)
-        group.edits.update(owners[home])
-    return _own_once(list(groups.values()))
-
-
-def _own_once(groups: list[Group]) -> list[Group]:
-    """A norm that moved from one sublayer to another is told with the first of them."""
-    seen: set[int] = set()
-    for group in groups:
-        group.edits = {key: edit for key, edit in group.edits.items() if key not in seen}
-        seen.update(group.edits)
-    told = [group for group in groups if group.edits]
-    for group in groups:
-        if not group.edits and told:
-            told[0].final = told[0].final or _clause(group.change) + in_sublayers(group.names)
-    return told
-
-
-def _cancel(change: Change) -> Change:
-    lost, gained = Counter(change[0]), Counter(change[1])
-    return tuple((lost - gained).elements()), tuple((gained - lost).elements())
-
-
-def _where(outline: Outline, op: Op) -> tuple[Slot, int]:
-    step = outline.at.get(op.path)
-    return (step.slot, step.unit) if step is not None else (Slot.INSIDE, -1)
-
-
-def _name(outline: Outline, unit: int) -> str:
-    return outline.units[unit].name if 0 <= unit < len(outline.units) else ""
-
-
-def _slots(outline: Outline, unit: int) -> frozenset[Slot]:
-    if not 0 <= unit < len(outline.units):
-        return frozenset()
-    return frozenset(step.slot for step in outline.units[unit].steps if _is_norm(step.op))
-
-
-def _merged(groups: list[Group]) -> list[Group]:
+def _merged(found: list[Group]) -> list[Group]:
     """Put right that the last sublayer of a pre-norm stack with a final norm seems to have a norm on both sides."""
-    for moved in groups:
-        rest = [group for group in groups if group is not moved]
+    for moved in found:
+        rest = [group for group in found if group is not moved]
         if moved.change == ((Slot.AFTER,), (Slot.BEFORE,)):
             for group in rest:
                 if group.change == ((), (Slot.BEFORE,)) and Slot.AFTER in group.after and len(group.names) == 1:
-                    return _join(groups, moved, group, "and one more norm follows the last sublayer")
+                    return _join(found, moved, group, "and one more norm follows the last sublayer")
         if moved.change == ((Slot.BEFORE,), (Slot.AFTER,)):
             for group in rest:
                 if group.change == ((Slot.BEFORE,), ()) and Slot.AFTER in group.after and len(group.names) == 1:
-                    return _join(groups, moved, group, "and no final norm follows the last of them")
-    return groups
+                    return _join(found, moved, group, "and no final norm follows the last of them")
+    return found
 
 
-def _join(groups: list[Group], moved: Group, other: Group, final: str) -> list[Group]:
+def _join(found: list[Group], moved: Group, other: Group, final: str) -> list[Group]:
     moved.names += other.names
     moved.edits.update(other.edits)
     moved.final = final
-    return [group for group in groups if group is not other]
-
-
-def _clause(change: Change) -> str:
-    lost, gained = change
-    gone, come = (listed(slot.value for slot in slots) for slots in change)
-    if lost and gained:
-        return f"the norm moved from {gone} to {come}"
-    if lost:
-        return f"the norm {gone} is missing"
-    if gained:
-        return f"there is an additional norm {come}"
-    return "the norm is another one of the same place"
+    return [group for group in found if group is not other]
 
 
 def _told(group: Group) -> Told:
     where = in_sublayers(group.names)
-    message = _clause(group.change) + where + (f", {group.final}" if group.final else "")
+    message = clause(group.change, WORD) + where + (f", {group.final}" if group.final else "")
     lost, gained = group.change
-    short, found = _SHORT.get(group.before, ""), _SHORT.get(group.after, "")
+    short, found = (_SHORT.get(slots, "") if group.names != [""] else "" for slots in (group.before, group.after))
     paper = sentence(_state(lost, group.before, "no norm stands there") + (f": {short}" if short else ""))
     code = sentence(_state(gained, group.after, "no norm stands there") + (f": {found}" if found else ""))
     if lost and gained:

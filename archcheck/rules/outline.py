@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
+from archcheck.align.edits import Edit
 from archcheck.ir.graph import Op, OpGraph
-from archcheck.ir.ops import OpKind
 from archcheck.passes.kinds import BEARING, RESIDUAL, SOURCES, SUBLAYERS, VIEWS
 from archcheck.rules.view import SUBLAYER, View
 from archcheck.rules.words import called, token
@@ -23,7 +23,7 @@ class Slot(Enum):
 
     AHEAD = "ahead of the first sublayer"
     BEFORE = "before the sublayer"
-    OUTPUT = "on the sublayer's output, before the residual add"
+    OUTPUT = "between the sublayer and the residual add"
     AFTER = "after the residual add"
     BEHIND = "behind the sublayer"  # of a sublayer without a residual
     INSIDE = "inside the sublayer"
@@ -89,10 +89,10 @@ class Outline:
                 self._stream(op)
 
     def _stream(self, op: Op) -> None:
-        if not self.units:
-            self._put(op, Slot.AHEAD)
-        elif op.kind.name == "scale" and op.path in self._skips:
+        if op.kind.name == "scale" and op.path in self._skips:
             self._put(op, Slot.SKIP, len(self.units))
+        elif not self.units:
+            self._put(op, Slot.AHEAD)
         else:
             self._put(op, Slot.AFTER if self.units[-1].residual is not None else Slot.BEHIND)
 
@@ -170,16 +170,16 @@ def _closes(one: Step, other: Step, best: Sequence[Sequence[float]], i: int, j: 
 
 def _worth(view: View, one: Step, other: Step) -> float:
     """How much it says to put two steps under each other; 0: they must not be."""
-    if one.on_stream != other.on_stream and one.op.kind.family == "norm":
-        return 0.0
     twins = view.are_twins(one.op, other.op)
+    settled = twins and one.op.path not in view.moved
+    if one.on_stream != other.on_stream and one.op.kind.family == "norm" and not settled:
+        return 0.0
     solid = one.op.kind in BEARING or one.op.kind is RESIDUAL
     if twins:
-        same_place = one.slot is other.slot or one.op.kind in BEARING
-        return 8.0 if solid else 2.0 if same_place else 0.5
+        return 8.0 if solid else 2.0 if settled or one.slot is other.slot else 0.5
     if one.op.path in view.twin or other.op.path in view.back:
         return 0.0
-    return (1.0 if solid else 0.5) if token(one.op) == token(other.op) else 0.0
+    return (4.0 if solid else 0.5) if token(one.op) == token(other.op) else 0.0
 
 
 def shown(view: View, expected_ops: Collection[Op], actual_ops: Collection[Op]) -> tuple[list[Step], list[Step]]:
@@ -195,14 +195,29 @@ def shown(view: View, expected_ops: Collection[Op], actual_ops: Collection[Op]) 
     left, right = view.expected_outline, view.actual_outline
     ours = {step.unit for op in expected_ops if (step := _step(view, left, op, True))}
     theirs = {step.unit for op in actual_ops if (step := _step(view, right, op, False))}
-    for unit in left.units:
-        for core in unit.cores:
-            twin = view.twin.get(core.path)
-            twin_unit = right.unit(twin) if twin is not None else None
-            if twin_unit is not None and (unit.number in ours or twin_unit.number in theirs):
-                ours.add(unit.number)
-                theirs.add(twin_unit.number)
-    return _of_units(left, ours), _of_units(right, theirs)
+    _complete(view, ours, theirs)
+    if not ours or not theirs:  # a sublayer that only one side has is shown beside its neighbours
+        ours |= {number + step for number in ours for step in (-1, 1)}
+        theirs |= {number + step for number in theirs for step in (-1, 1)}
+        _complete(view, ours, theirs)
+    one, two = _of_units(left, ours), _of_units(right, theirs)
+    twins = {twin.path for step in one if (twin := view.twin.get(step.op.path)) is not None}
+    twins_too = {twin.path for step in two if (twin := view.back.get(step.op.path)) is not None}
+    return _with(left, one, twins_too), _with(right, two, twins)
+
+
+def _complete(view: View, ours: set[int], theirs: set[int]) -> None:
+    """Add the counterparts of what stands in one of the sets to the other."""
+    for unit, other in twin_units(view):
+        if unit.number in ours or other.number in theirs:
+            ours.add(unit.number)
+            theirs.add(other.number)
+
+
+def _with(outline: Outline, steps: list[Step], more: Collection[str]) -> list[Step]:
+    """`steps` with those at the paths `more`: counterparts of what the other side shows are shown."""
+    own = {step.op.path for step in steps}
+    return [step for step in outline.steps if step.op.path in own or step.op.path in more]
 
 
 def _step(view: View, outline: Outline, op: Op, expected: bool) -> Step | None:
@@ -213,7 +228,7 @@ def _step(view: View, outline: Outline, op: Op, expected: bool) -> Step | None:
 
 
 def _of_units(outline: Outline, units: set[int]) -> list[Step]:
-    if not units or not outline.units:
+    if not outline.units:
         return outline.steps if len(outline.steps) <= _MOST_TOKENS else []
     steps: list[Step] = []
     for number in sorted(units):
@@ -240,6 +255,19 @@ def twin_units(view: View) -> Iterator[tuple[Unit, Unit]]:
                 break
 
 
-def kinds_in(steps: Iterable[Step]) -> tuple[OpKind, ...]:
-    """The kinds of some steps, in order."""
-    return tuple(step.op.kind for step in steps)
+def homes(view: View, edit: Edit) -> Iterator[tuple[str, str]]:
+    """The sublayers in or around which an edit stands, path and name, one for each of its places."""
+    for one, other in ((edit.expected, edit.actual), *edit.also):
+        index, outline, op = (
+            (view.actual, view.actual_outline, other)
+            if other is not None
+            else (view.expected, view.expected_outline, one)
+        )
+        if op is None:
+            continue
+        inside = op if op.kind.family == SUBLAYER else index.inside(op)
+        unit = outline.unit(op)
+        if inside is None and unit is not None and unit.cores:
+            yield unit.cores[0].path, unit.name
+        elif inside is not None:
+            yield inside.path, called(inside)

@@ -55,13 +55,16 @@ class Index:
     def behind(self, value: Value, skipped: Collection[str]) -> tuple[Op | None, int]:
         """The op that gives `value`, and which of its outputs, where the ops at `skipped` are seen through.
 
-        A residual is seen through to what its branch gives, any other op to its first operand.
+        A residual whose sublayer is skipped too is seen through to its stream, one whose sublayer stays to what its
+        branch gives, any other op to its first operand.
         """
         while value.op in skipped:
             op = self.at.get(value.op)
             if op is None:
                 break
-            through = op.results[:1] if op.kind.name == "residual" and op.body else op.reads[:1]
+            emptied = any(inner.path in skipped for inner in op.body if inner.kind.family == SUBLAYER)
+            branch = op.kind.name == "residual" and not emptied
+            through = op.results[:1] if branch else op.reads[:1]
             if not through:
                 break
             value = through[0]
@@ -115,13 +118,32 @@ class View:
 
     @cached_property
     def twin(self) -> dict[str, Op]:
-        """Path of an op of the claim -> the op of the code that it is."""
-        return {one.path: other for one, other in self.alignment.pairs}
+        """Path of an op of the claim -> the op of the code that it is, or that stands in its place."""
+        found = {one.path: other for one, other in self.alignment.pairs}
+        for one, other in self._edited():
+            found.setdefault(one.path, other)
+        return found
 
     @cached_property
     def back(self) -> dict[str, Op]:
-        """Path of an op of the code -> the op of the claim that it is."""
-        return {other.path: one for one, other in self.alignment.pairs}
+        """Path of an op of the code -> the op of the claim that it is, or in whose place it stands."""
+        found = {other.path: one for one, other in self.alignment.pairs}
+        for one, other in self._edited():
+            found.setdefault(other.path, one)
+        return found
+
+    def _edited(self) -> Iterator[tuple[Op, Op]]:
+        for edit in self.alignment.edits:
+            if edit.kind in (EditKind.CHANGED, EditKind.UNKNOWN) and not edit.aspect.startswith("gives"):
+                for one, other in ((edit.expected, edit.actual), *edit.also):
+                    if one is not None and other is not None:
+                        yield one, other
+
+    @cached_property
+    def moved(self) -> frozenset[str]:
+        """Paths of the ops of the claim that the code has in another place."""
+        moved = (edit for edit in self.alignment.edits if edit.kind is EditKind.MOVED)
+        return frozenset(one.path for edit in moved for one, _ in ((edit.expected, None), *edit.also) if one)
 
     def are_twins(self, one: Op | None, other: Op | None) -> bool:
         """Whether the two are counterparts, or neither comes from an op."""

@@ -1,15 +1,17 @@
-"""Whatever no other rule explained, in plain words: ops that are missing, added, moved or other, and their wiring."""
+"""Operands and outputs; and whatever no other rule explained, in plain words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archcheck.align.edits import Edit, EditKind
+from archcheck.align.edits import Edit
 from archcheck.findings import Finding
+from archcheck.ir.graph import AttrValue
+from archcheck.ir.ops import BY_NAME
 from archcheck.rules.case import Case, Example
 from archcheck.rules.evidence import Told, finding
 from archcheck.rules.view import places_of, subject
-from archcheck.rules.words import called, sentence, shown_value, times
+from archcheck.rules.words import called, kind_words, sentence, shown_value, times
 
 
 class Wiring:
@@ -32,7 +34,7 @@ class Wiring:
         Which of two inputs of the same role is which: inputs have no identity but what is done with them.
 
     Cites:
-        pham2020 (silent variance and faults in deep learning code).
+        humbatova2020 (a taxonomy of real faults in deep learning systems).
     """
 
     id = "wiring"
@@ -84,29 +86,7 @@ concat %y, %z
 def _told(edit: Edit) -> Told:
     op = subject(edit)
     name, often = called(op), times(places_of(edit))
-    aspect, _, _ = edit.aspect.partition(":")
-    if edit.kind is EditKind.MISSING:
-        return Told(
-            f"{name} is missing{often}",
-            sentence(f"the paper has {name}"),
-            f"The code has none{_between(edit)}.",
-            f"add {name}",
-        )
-    if edit.kind is EditKind.EXTRA:
-        return Told(
-            f"there is an additional {name}{often}",
-            f"The paper states no {name} there.",
-            f"The code has one{_between(edit)}.",
-            f"take out {name}",
-            name,
-        )
-    if edit.kind is EditKind.MOVED:
-        return Told(
-            f"{name} stands in another place{often}",
-            sentence(f"by the paper {name} stands{_between(edit) or ' elsewhere'}"),
-            sentence(f"the code has {name} in another place"),
-            f"move {name}",
-        )
+    aspect, _, what = edit.aspect.partition(":")
     stated, found = _side(edit.stated), _side(edit.found)
     if aspect == "reads":
         return Told(
@@ -120,33 +100,23 @@ def _told(edit: Edit) -> Told:
             f"what comes out is {found}, not {stated}{often}",
             sentence(f"what comes out is {stated}"),
             sentence(f"what comes out is {found}"),
-            f"give {stated}",
+            f"let {stated} come out",
         )
-    if aspect == "kind":
-        return Told(
-            f"{found.replace('_', ' ')} stands where the paper has {stated.replace('_', ' ')}{often}",
-            sentence(f"the paper has {stated.replace('_', ' ')}"),
-            sentence(f"the code has {found.replace('_', ' ')}"),
-            f"put {stated.replace('_', ' ')} in its place",
-        )
-    what = edit.aspect.partition(":")[2] or "the inside"
+    what = what.replace("_", " ") or aspect or edit.kind.value
     return Told(
-        f"{what} of {name} is {found}, not {stated}{often}",
-        sentence(f"{what} of {name} is {stated}"),
-        sentence(f"{what} of {name} is {found}"),
+        f"{name} differs in {what}: {found}, not {stated}{often}",
+        sentence(f"by the paper {what} of {name} is {stated}"),
+        sentence(f"in the code {what} of {name} is {found}"),
         f"make {what} {stated}",
     )
 
 
-def _side(value: object) -> str:
+def _side(value: AttrValue) -> str:
+    """One side of an edit of wiring, in which kinds stand under the names of the vocabulary."""
     if value is None:
         return "nothing"
-    return shown_value(value) if isinstance(value, bool | int | float | str | tuple) else str(value)
-
-
-def _between(edit: Edit) -> str:
-    if edit.before is not None and edit.after is not None:
-        return f" between {called(edit.before)} and {called(edit.after)}"
-    if edit.before is not None:
-        return f" behind {called(edit.before)}"
-    return f" before {called(edit.after)}" if edit.after is not None else ""
+    words = shown_value(value)
+    for name, kind in BY_NAME.items():
+        if words.endswith(f" of {name}"):
+            return words.removesuffix(name) + ("the residual add" if name == "residual" else kind_words(kind))
+    return words
