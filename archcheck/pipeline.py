@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from archcheck.align import Alignment, align
 from archcheck.describe.description import Description, describe_variants
 from archcheck.errors import ArchcheckError, TargetError
-from archcheck.findings import Place, Report, Undetermined, Variant, Verdict
+from archcheck.findings import Finding, Place, Report, Undetermined, Variant, Verdict
 from archcheck.frontends.static.library import Library
 from archcheck.frontends.static.reader import Reading, read
 from archcheck.frontends.targets import Target, parse_target, resolve
@@ -16,6 +17,8 @@ from archcheck.ir.graph import Op, OpGraph
 from archcheck.ir.span import Span
 from archcheck.judging import Judge, Preset, Subject
 from archcheck.passes import canonicalise
+from archcheck.rules import explain
+from archcheck.rules.case import Case
 from archcheck.spec import Spec, load, to_graph
 
 Progress = Callable[[str], None]
@@ -231,4 +234,56 @@ def diff(expected: Side, actual: Side) -> Alignment:
     return align(expected.graph, actual.graph)
 
 
-__all__ = ["Op", "Read", "Request", "Side", "check", "describe", "diff", "load_side", "load_target", "places", "undetermined"]
+def explain_difference(expected: Side, actual: Side, alignment: Alignment) -> tuple[Finding, ...]:
+    """The edits of a comparison in the field's words."""
+    library = actual.library or expected.library
+    place = places(library) if library is not None else Place
+    return explain(Case(expected.name, expected.name, actual.name, expected.graph, actual.graph, alignment, place))
+
+
+def picture(
+    request: Request, against: str | None, form: str, *, inside: bool = False, progress: Progress = silent
+) -> bytes:
+    """A drawing of a target, or of how it departs from another.
+
+    Against a whole spec, the first block that is about a part of the target is drawn beside that part.
+    """
+    from archcheck.drawing import draw, draw_difference
+    from archcheck.spec.library import keys
+
+    if against is None:
+        side = load_side(request.target, request, progress)
+        return draw(side.graph, form, title=side.name, inside=inside)
+    if "#" in against or against in keys() or against.endswith((".yaml", ".yml")):
+        report = check(request, against, progress)[0]
+        variant = report.default
+        if not variant.expected:
+            raise ArchcheckError(f"no part of {report.target} is what {against} is about", hint="--bind BLOCK=CLASS names it")
+        violated = [claim.claim for claim in variant.claims if claim.verdict is Verdict.VIOLATED]
+        chosen = next((id for id, _ in variant.expected if id in violated), variant.expected[0][0])
+        expected, actual = dict(variant.expected)[chosen], dict(variant.actual)[chosen]
+        titles = (f"{report.title}: {chosen}", report.target)
+        return draw_difference(expected, actual, align(expected, actual), form, titles=titles)
+    one, other = load_side(against, request, progress), load_side(request.target, request, progress)
+    return draw_difference(one.graph, other.graph, diff(one, other), form, titles=(one.name, other.name))
+
+
+def spec_text(request: Request, progress: Progress = silent, key: str = "", title: str = "") -> str:
+    """A spec that states the architecture of a target as it is."""
+    from archcheck.describe.regions import layers
+    from archcheck.spec.new import starter
+
+    graphs: dict[str, OpGraph] = {}
+    for read in load_target(request, progress):
+        variant, graph = read.reading.variants[0], read.graphs[0]
+        for layer in layers(graph, variant.places, read.symbol, read.reading.span):
+            graphs.setdefault(_block_name(layer.symbol), layer.graph)
+    return starter(key or "locked", title=title or f"{request.target} as it is", graphs=graphs)
+
+
+def _block_name(symbol: str) -> str:
+    """A class name as a block's name: "BertLayer" is bert_layer."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", symbol.rpartition(".")[2]).lower()
+
+
+__all__ = ["Op", "Read", "Request", "Side", "check", "describe", "diff", "explain_difference", "load_side", "load_target", "picture", "places", "spec_text", "undetermined"]

@@ -19,3 +19,11 @@ REPORTERS: dict[str, Reporter] = {  # `--format` value -> reporter, in the order
     "concise": concise.render,
     "json": json.render,
 }
+
+
+def render_all(reports: tuple[Report, ...], form: str, *, colour: bool = False) -> str:
+    """Several reports in one format: one after the other, or a JSON list."""
+    rendered = [REPORTERS[form](report, colour=colour) for report in reports]
+    if form == "json" and len(rendered) > 1:
+        return "[\n" + ",\n".join(text.rstrip("\n") for text in rendered) + "\n]\n"
+    return "\n".join(rendered)

@@ -1,0 +1,39 @@
+"""`archcheck describe TARGET`: what this code is."""
+
+from __future__ import annotations
+
+import click
+
+from archcheck.cli import options
+
+
+@click.command("describe")
+@click.argument("target")
+@options.reading_options
+@click.option("--format", "-f", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--graph", is_flag=True, help="Print the canonical op graph instead.")
+@click.option("--as-spec", is_flag=True, help="Write the architecture down as a spec, to lock it.")
+@click.option("--output", "-o", default=None, metavar="PATH", help="Write to a file.")
+def command(target: str, arguments: tuple[str, ...], mode: str, form: str, graph: bool, as_spec: bool, output: str | None) -> int:
+    """Say what TARGET is: its layers with their sublayer signatures, norms, activation, attention, and the flags that
+    change them. For a file or folder, every class that holds a layer; hparams sets that a file registers are listed.
+    """
+    from archcheck.describe.description import as_json
+    from archcheck.describe.text import as_text
+    from archcheck.ir.text import dump
+    from archcheck.pipeline import describe, load_target, spec_text
+
+    request = options.request_of(target, arguments, mode)
+    try:
+        if graph:
+            reads = load_target(request, options.progress())
+            text = "\n".join(dump(one, places=False) for read in reads for one in read.graphs)
+        elif as_spec:
+            text = spec_text(request, options.progress())
+        else:
+            found = describe(request, options.progress())
+            text = as_json(found) if form == "json" else "\n".join(as_text(one) for one in found)
+    finally:
+        options.clear_progress()
+    options.write(text, output)
+    return 0

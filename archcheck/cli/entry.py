@@ -1,0 +1,59 @@
+"""Where the command starts: answers `--version` at once, and turns every end into an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from archcheck import __version__
+
+HOLDS, VIOLATED, FAILED, NOTHING_JUDGED = 0, 1, 2, 3
+
+
+def main() -> None:
+    """Run the command line; never returns."""
+    arguments = sys.argv[1:]
+    if arguments == ["--version"]:
+        # Before anything else is imported: scripts ask for the version often, and the command line is slow to build.
+        print(f"archcheck {__version__}")
+        sys.exit(HOLDS)
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str]) -> int:
+    """The exit code of the command line `arguments`."""
+    import click
+
+    from archcheck.cli.app import app
+    from archcheck.errors import ArchcheckError
+
+    try:
+        result = app.main(args=arguments, prog_name="archcheck", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return FAILED
+    except click.Abort:
+        click.echo("stopped", err=True)
+        return FAILED
+    except ArchcheckError as error:
+        click.echo(click.style("error: ", fg="red", bold=True) + str(error), err=True, color=colours(sys.stderr))
+        return FAILED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return HOLDS
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        click.echo("archcheck failed; this is a mistake of archcheck, not of the model or the spec", err=True)
+        return FAILED
+    return result if isinstance(result, int) else HOLDS
+
+
+def colours(stream: object) -> bool:
+    """Whether to write colours to `stream`, by NO_COLOR, FORCE_COLOR and whether it is a terminal."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return bool(getattr(stream, "isatty", lambda: False)())

@@ -1,0 +1,29 @@
+"""`archcheck explain RULE`: a rule's page."""
+
+from __future__ import annotations
+
+import click
+
+from archcheck.cli import options
+from archcheck.errors import ArchcheckError
+
+
+@click.command("explain")
+@click.argument("rule", required=False)
+def command(rule: str | None) -> int:
+    """Show the page of RULE: what it checks, why it matters, an example, what it cannot see. Without RULE, list them."""
+    from difflib import get_close_matches
+
+    from archcheck.rules import RULES
+    from archcheck.rules.page import page
+
+    by_id = {one.id: one for one in RULES}
+    if rule is None:
+        width = max(map(len, by_id))
+        options.write("".join(f"{one.id:<{width}}  {one.title}\n" for one in RULES), None)
+        return 0
+    if rule not in by_id:
+        near = get_close_matches(rule, by_id, 1)
+        raise ArchcheckError(f'there is no rule "{rule}"', hint=f'did you mean "{near[0]}"?' if near else "`archcheck explain` lists them all")
+    options.write(page(by_id[rule]), None)
+    return 0

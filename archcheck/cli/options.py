@@ -1,0 +1,122 @@
+"""Options that several commands take, and what they mean."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from archcheck.cli.entry import colours
+from archcheck.errors import ArchcheckError
+from archcheck.judging import Preset
+from archcheck.pipeline import Progress, Request
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def reading_options(function: Function) -> Function:
+    """`--arg` and `--mode`: how the target is read."""
+    decorators = (
+        click.option(
+            "--arg", "arguments", multiple=True, metavar="NAME=EXPR",
+            help="A constructor or call argument, a Python expression in the module's own words. Repeatable.",
+        ),
+        click.option(
+            "--mode", type=click.Choice(["train", "eval"]), default="train", show_default=True,
+            help="Train mode has dropout, eval mode has not.",
+        ),
+    )  # fmt: skip
+    for decorator in reversed(decorators):
+        function = decorator(function)
+    return function
+
+
+def spec_options(function: Function) -> Function:
+    """`--preset`, `--size` and `--bind`: what is said beside the spec."""
+    decorators = (
+        click.option("--preset", default="", metavar="NAME", help="Which of the spec's presets the sizes are."),
+        click.option("--size", "sizes", multiple=True, metavar="NAME=NUMBER", help="A size of the spec. Repeatable."),
+        click.option(
+            "--bind", "pinned", multiple=True, metavar="BLOCK=CLASS",
+            help="Which class, function or module a block of the spec is. Repeatable.",
+        ),
+    )  # fmt: skip
+    for decorator in reversed(decorators):
+        function = decorator(function)
+    return function
+
+
+def pairs(given: tuple[str, ...], option: str) -> dict[str, str]:
+    """`NAME=VALUE` options as a dict.
+
+    Raises:
+        ArchcheckError: one has no `=`, or a name is given twice.
+    """
+    found: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise ArchcheckError(f"{option} {text}: no NAME=VALUE", hint=f"write it as in {option} {name or 'NAME'}=VALUE")
+        if name.strip() in found:
+            raise ArchcheckError(f"{option} {name.strip()} is given twice")
+        found[name.strip()] = value
+    return found
+
+
+def preset_of(preset: str, sizes: tuple[str, ...], pinned: tuple[str, ...]) -> Preset:
+    """What a user says beside the spec.
+
+    Raises:
+        ArchcheckError: a size is no number.
+    """
+    numbers: dict[str, int | float] = {}
+    for name, text in pairs(sizes, "--size").items():
+        try:
+            numbers[name] = int(text) if text.strip().lstrip("-").isdigit() else float(text)
+        except ValueError:
+            raise ArchcheckError(f"--size {name}={text}: not a number") from None
+    return Preset(preset, numbers, pairs(pinned, "--bind"))
+
+
+def request_of(target: str, arguments: tuple[str, ...], mode: str, preset: Preset | None = None) -> Request:
+    """What is asked about a target."""
+    return Request(target, pairs(arguments, "--arg"), mode == "train", True, preset or Preset())
+
+
+def progress() -> Progress:
+    """Shows what is going on, on one line of a terminal; nothing where nobody watches."""
+    if not sys.stderr.isatty():
+        return lambda message: None
+
+    def show(message: str) -> None:
+        click.echo(f"\r\033[K{message[:78]}", err=True, nl=False)
+
+    return show
+
+
+def clear_progress() -> None:
+    """Take the line of `progress` off the terminal."""
+    if sys.stderr.isatty():
+        click.echo("\r\033[K", err=True, nl=False)
+
+
+def write(text: str | bytes, path: str | None) -> None:
+    """Write to a file, or to standard output.
+
+    Raises:
+        ArchcheckError: the file cannot be written.
+    """
+    if path is None or path == "-":
+        if isinstance(text, bytes):
+            sys.stdout.buffer.write(text)
+        else:
+            click.echo(text, nl=False, color=colours(sys.stdout))
+        return
+    try:
+        data = text if isinstance(text, bytes) else text.encode("utf-8")
+        Path(path).write_bytes(data)
+    except OSError as error:
+        raise ArchcheckError(f"cannot write {path}: {error.strerror}") from None

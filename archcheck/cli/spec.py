@@ -1,0 +1,104 @@
+"""`archcheck spec list|show|new|validate|schema`: the library of papers and the user's own specs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from archcheck.cli import options
+from archcheck.errors import ArchcheckError
+
+
+@click.group("spec")
+def command() -> None:
+    """List, show, write and check specs: one YAML file a paper, named by its citation key."""
+
+
+@command.command("list")
+def list_() -> int:
+    """The papers in the library, with what each spec states."""
+    from archcheck.spec.library import listing
+
+    entries = list(listing())
+    width = max(len(entry.id) for entry in entries)
+    for entry in entries:
+        options.write(f"{entry.id:<{width}}  {entry.title} ({entry.year})\n", None)
+        options.write(f"{'':<{width}}    {', '.join(entry.claims)}\n", None)
+    return 0
+
+
+@command.command("show")
+@click.argument("spec")
+def show(spec: str) -> int:
+    """What SPEC states, claim by claim; with SPEC#block, one block and its canonical graph."""
+    from archcheck.ir.text import dump
+    from archcheck.passes import canonicalise
+    from archcheck.spec import load, to_graph
+
+    found, block = load(spec)
+    if block is not None:
+        options.write(f"{found.id}#{block.id}  {block.citation.where}\n  {block.says}\n\n", None)
+        options.write(dump(canonicalise(to_graph(found, block.id)), places=False), None)
+        return 0
+    lines = [f"{found.title} ({found.id}, {found.paper.year})", ""]
+    for one in found.blocks:
+        lines += [f"{one.id}  {one.citation.where}", f"    {one.says}"]
+        if one.repeat is not None:
+            lines.append(f"    {one.repeat} times")
+    for claim in found.claims:
+        lines += [f"{claim.id}  {claim.citation.where}", f"    {claim.says}"]
+    for reading in found.readings:
+        lines += [f"another reading, {reading.id}: {reading.says}"]
+        lines += [f"    {one.id}: {one.says}" for one in reading.blocks]
+    lines += [f"not checked: {note.what}" for note in found.not_checked]
+    options.write("\n".join(lines) + "\n", None)
+    return 0
+
+
+@command.command("new")
+@click.argument("key")
+@click.option("--title", default="", help="Of the paper.")
+@click.option("--from", "target", default=None, metavar="TARGET", help="Write down the layers of this code as a start.")
+@options.reading_options
+@click.option("--output", "-o", default=None, metavar="PATH", help="The file to write; by default standard output.")
+def new(key: str, title: str, target: str | None, arguments: tuple[str, ...], mode: str, output: str | None) -> int:
+    """A commented spec to start from, for the paper with citation key KEY."""
+    from archcheck.pipeline import spec_text
+    from archcheck.spec.new import starter
+
+    if output is not None and Path(output).exists():
+        raise ArchcheckError(f"{output} exists already", hint="choose another name")
+    text = spec_text(options.request_of(target, arguments, mode), options.progress(), key, title) if target else starter(key, title=title)
+    options.write(text, output)
+    return 0
+
+
+@command.command("validate")
+@click.argument("specs", nargs=-1, required=True)
+def validate(specs: tuple[str, ...]) -> int:
+    """Check SPECS; every mistake is shown with its place and a hint."""
+    from archcheck.passes import canonicalise
+    from archcheck.spec import load, to_graph
+
+    failed = False
+    for one in specs:
+        try:
+            found, _ = load(one)
+            for block in found.blocks:
+                canonicalise(to_graph(found, block.id))
+        except ArchcheckError as error:
+            failed = True
+            click.echo(str(error), err=True)
+        else:
+            options.write(f"{one}: {len(found.blocks)} blocks, {len(found.claims)} claims, no mistakes\n", None)
+    return 2 if failed else 0
+
+
+@command.command("schema")
+def schema() -> int:
+    """The JSON Schema of specs, for editors."""
+    from archcheck.spec.schema import text
+
+    options.write(text(), None)
+    return 0
