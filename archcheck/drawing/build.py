@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from dataclasses import dataclass, field
 
 from archcheck.align.edits import Alignment, Edit, EditKind
@@ -19,6 +20,7 @@ _MARKS = {
     EditKind.CHANGED: Mark.CHANGED,
     EditKind.UNKNOWN: Mark.UNKNOWN,
 }
+_MOST_LISTED = 60  # boxes named one by one in a description
 _OPEN_KINDS = frozenset({"residual", "repeat"})
 
 
@@ -41,8 +43,7 @@ def scene_of(graph: OpGraph, *, title: str = "", inside: bool = False) -> Scene:
     column = _Column(0, 0, {}, everything=inside)
     items = column.draw(graph)
     name = title or graph.origin.entry or "op graph"
-    kinds = ", ".join(" ".join(node.label) for node in _nodes(items) if node.role not in (Role.FORK, Role.JOIN))
-    return Scene(shown(name), f"Data flow of {shown(name)} from input to output: {kinds}.", items, tuple(column.edges))
+    return Scene(shown(name), f"Data flow of {shown(name)}: {_listed(items)}.", items, tuple(column.edges))
 
 
 def scene_of_difference(
@@ -219,8 +220,14 @@ class _Column:
             self.edges.append(Edge(tail, head, kind))
 
 
-def _nodes(items: tuple[Node | Cluster, ...]) -> list[Node]:
-    return list(Scene("", "", items, ()).nodes())
+def _listed(items: tuple[Node | Cluster, ...]) -> str:
+    """The boxes in program order, or how many there are of each name where that list would be long."""
+    boxes = [node for node in Scene("", "", items, ()).nodes() if node.role not in (Role.FORK, Role.JOIN)]
+    if len(boxes) <= _MOST_LISTED:
+        return ", ".join(" ".join(node.label) for node in boxes)
+    counted = Counter(node.label[0] for node in boxes)
+    listed = ", ".join(f"{count} {name}" for name, count in counted.most_common(_MOST_LISTED))
+    return f"{len(boxes)} boxes, of them {listed}"
 
 
 def _notes(edits: tuple[Edit, ...]) -> tuple[dict[str, _Note], dict[str, _Note]]:

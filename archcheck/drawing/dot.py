@@ -88,8 +88,9 @@ def to_dot(scene: Scene, *, background: str = "transparent", dpi: int = 0) -> st
     lines.append(f"  graph [{_attributes(graph)}, label={_label((legend,) if legend else ())}];")
     lines.append(f"  node [{_attributes(node)}];")
     lines.append(f"  edge [{_attributes({'color': GREY, 'arrowsize': '0.7', 'penwidth': '1.2'})}];")
+    plain = scene.compares
     for item in scene.items:
-        _item(item, plain=scene.compares, indent="  ", lines=lines)
+        _item(item, plain=plain, indent="  ", lines=lines)
     lines += [f"  {_edge(edge)}" for edge in scene.edges]
     for left, right in scene.level:
         lines.append(f"  {{ rank=same; {left} -> {right} [style=invis, weight=0]; }}")

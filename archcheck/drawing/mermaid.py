@@ -138,6 +138,7 @@ def _without_forks(scene: Scene) -> list[Edge]:
 def _styles(scene: Scene, kept: set[str], edges: list[Edge]) -> list[str]:
     """One class for each mark and tint that is used, and the line style of moves."""
     classes: dict[str, tuple[str, list[str]]] = {}
+    plain = scene.compares
     for node in scene.nodes():
         if node.id not in kept:
             continue
@@ -145,7 +146,7 @@ def _styles(scene: Scene, kept: set[str], edges: list[Edge]) -> list[str]:
             name = node.mark.name.lower()
             look = f"fill:{MARK_FILLS[node.mark]},stroke:{MARK_COLOURS[node.mark]},stroke-width:3px"
             look += _DASHES.get(node.mark, "")
-        elif node.role in ROLE_FILLS and not scene.compares:
+        elif node.role in ROLE_FILLS and not plain:
             name, look = node.role.value, f"fill:{ROLE_FILLS[node.role]},stroke:{MARK_COLOURS[Mark.NONE]}"
         elif node.role in (Role.INPUT, Role.OUTPUT):
             name, look = "ends", "fill:none,stroke:none"

@@ -174,6 +174,16 @@ def test_a_moved_norm_is_marked_on_both_sides_joined_and_placed() -> None:
     assert "layer norm: moved (tensor2tensor/models/transformer.py:426)." in scene.description
 
 
+def test_a_description_lists_boxes_and_counts_them_where_there_are_many() -> None:
+    assert scene_of(PARALLEL, title="block").description == (
+        "Data flow of block: x, layer norm, self-attention 16 heads, feed-forward GELU, output."
+    )
+    many = parse("input name='x'\n" + "relu\n" * 98 + "softmax\n")
+    assert scene_of(many, title="m").description == (
+        "Data flow of m: 101 boxes, of them 98 ReLU, 1 x, 1 softmax, 1 output."
+    )
+
+
 def test_every_mark_stands_on_its_op_and_open_frames_show_the_ones_inside() -> None:
     scene = scene_of_difference(PAPER, CODE, EVERY_MARK)
     left, right = scene.items
