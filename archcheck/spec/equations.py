@@ -53,9 +53,11 @@ class _Words:
 
 
 class _Writer:
-    """Writes ops in their order. An expression waits until it is read; where nothing else reads it, and what waits behind
-    it is read with it, it stays inside the reader's expression, else it gets a name. So Python's order of evaluation,
-    left to right and inside out, gives the ops back in the order of the graph."""
+    """Writes ops in their order. An expression waits until it is read.
+
+    Where nothing else reads it, and what waits behind it is read with it, it stays inside the reader's expression, else
+    it gets a name. So Python's order of evaluation, left to right and inside out, is the order of the graph.
+    """
 
     def __init__(self, graph: OpGraph) -> None:
         flat, alias = _flat(graph.ops)
@@ -107,12 +109,11 @@ class _Writer:
         words = _expression(op, [waiting.get(value) or self.read(value) for value in op.reads])
         for value in op.reads:
             self.left[value] -= 1
-        if self.outputs.get(op.path, 1) > 1:
-            self.give_names(op, words)
-            return
         result = Value(op.path)
         self.waiting.append((result, words))
-        if self.left.get(result, 0) != 1 or (words.depth >= _DEEP and result not in self.results):
+        if self.outputs.get(op.path, 1) > 1:
+            self.give_names(op)
+        elif self.left.get(result, 0) != 1 or (words.depth >= _DEEP and result not in self.results):
             self.name_all()
 
     def inside(self, reads: tuple[Value, ...]) -> int:
@@ -153,8 +154,11 @@ class _Writer:
         busy |= {name for _, others in self.waiting for name in others.names}
         return next((name for name in self.first_reads if name in words.names and name not in busy), None)
 
-    def give_names(self, op: Op, words: _Words) -> None:
-        self.name_all()
+    def give_names(self, op: Op) -> None:
+        """Put the last waiting expression, which gives several values, on a line of its own."""
+        while len(self.waiting) > 1:
+            self.give_name()
+        _, words = self.waiting.pop()
         values = [Value(op.path, at) for at in range(self.outputs[op.path])]
         names = [self.fresh() if self.left.get(value) else "_" for value in values]
         self.names.update(zip(values, names, strict=True))
@@ -168,7 +172,7 @@ class _Writer:
     def finish(self) -> None:
         """End with what comes out, saying it where the streams do not say it by themselves."""
         last = [value for value, _ in self.waiting]
-        if last and last == self.results and not self.assigned:
+        if len(last) == 1 and last == self.results and not self.assigned:
             self.lines.append(self.waiting[0][1].text)
             return
         self.name_all()

@@ -22,7 +22,7 @@ from archcheck.spec.problems import Problems
 from archcheck.spec.syntax import Piece, statements
 from archcheck.spec.words import NOT_CALLED, Lexicon, Meaning, declared, keyword_attrs
 
-MAX_OPS = 20_000  # of one block with the blocks it calls
+MAX_OPS = 5_000  # of one block with the blocks it calls
 MAX_CALLS = 32  # blocks inside blocks
 
 # Kinds with several outputs, so that `a, b = split(x)` may name them.
@@ -70,6 +70,7 @@ class Lowering:
         self.inputs: list[Op] = []
         self.ops: list[Op] = []
         self.calls: list[str] = []
+        self.parsed: dict[Span, list[Piece | None]] = {}  # of flows that were met before
         self.complete = True  # nothing that the block gives was lost to a mistake
 
     def graph(self, block: Block) -> OpGraph:
@@ -98,8 +99,10 @@ class Lowering:
         return results
 
     def flow(self, flow: Flow, scope: Scope) -> tuple[Given, ...]:
-        lines = statements(flow.text, self.problems)
-        if not lines and not flow.text.text.strip():
+        if flow.text.span not in self.parsed:
+            self.parsed[flow.text.span] = statements(flow.text, self.problems)
+        lines = self.parsed[flow.text.span]
+        if not lines:
             self.problems.add(flow.text.span, "the flow is empty", "write an equation: x = norm(x + f(x))")
         last: tuple[Given, ...] = ()
         scope.broken = not lines
@@ -125,6 +128,7 @@ class Lowering:
             return [out for item in value.items for out in self.results(item, line)]
         if isinstance(value, (int, float, Unknown)):
             self.problems.add(line.span(), "a number comes out of this block, not a tensor")
+            return [None]
         return [value]
 
     def assign(self, node: ast.AST, line: Piece, scope: Scope) -> tuple[Given, ...]:
@@ -145,7 +149,7 @@ class Lowering:
             self.problems.add(
                 line.span(), "this is not an equation", "a line assigns names or is an expression: x = norm(x + f(x))"
             )
-            return ()
+            return (None,)
         given: list[Given] = []
         for target in targets:
             if isinstance(target, (ast.Tuple, ast.List)):
@@ -159,7 +163,7 @@ class Lowering:
     def bind(self, target: ast.expr, value: Given, line: Piece, scope: Scope) -> list[Given]:
         if not isinstance(target, ast.Name):
             self.problems.add(line.span(target), f'"{line.words(target)}" cannot be assigned', "assign to a plain name")
-            return []
+            return [None]
         scope.names[target.id] = value
         return [value]
 
@@ -303,6 +307,7 @@ class Lowering:
         """An op of the vocabulary, with the operands and attributes of the call."""
         kind = meaning.kind
         assert kind is not None
+        sound = True
         reads: list[Value | None] = []
         own: dict[str, AttrValue] = {attr.name: attr.value for attr in meaning.attrs}
         for arg, item in zip(node.args, args, strict=True):
@@ -317,12 +322,14 @@ class Lowering:
                     first = next(iter(declared(kind)), "")
                     hint = f"name the attribute: {first}={line.words(arg)}" if first else ""
                     self.problems.add(line.span(arg), f"{line.words(arg)} is a number where a tensor is needed", hint)
-                    reads.append(None)
+                    sound = False
             else:
                 reads.append(item)
         kind = _attention_kind(kind, len(reads))
         keywords = keyword_attrs(node.keywords, line, kind, self.lexicon.sizes, self.problems)
         own.update({attr.name: attr.value for attr in keywords})
+        if not sound:
+            return None
         if problem := _arity(kind, len(reads), "by" in own):
             self.problems.add(line.span(node), f"{line.words(node.func)} {problem}, and is given {len(reads)}")
             return None

@@ -239,7 +239,7 @@ class _Reader:
                     raise self.problems.fail(self.span(event), f"nested more than {MAX_DEPTH} levels deep")
                 self.open.append(_Open(*_at(event.start_mark), isinstance(event, yaml.MappingStartEvent)))
             elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
-                self.close()
+                self.close(*_at(event.end_mark))
             elif isinstance(event, yaml.ScalarEvent):
                 self.scalar(event)
 
@@ -287,10 +287,11 @@ class _Reader:
                 return first + offset + 1, len(rows[offset].rstrip()) + 1
         return first, len(self.lines[first - 1]) + 1
 
-    def close(self) -> None:
+    def close(self, line: int, column: int) -> None:
+        """End the innermost mapping or sequence, which the file ends at (line, column) if it is empty."""
         done = self.open.pop()
         last = done.values[-1].span if done.values else None
-        end = (last.end_line, last.end_column) if last else (done.line, done.column + 1)
+        end = (last.end_line, last.end_column) if last else (line, column)
         span = Span(self.file, done.line, done.column, *end)
         if done.mapping:
             self.put(Mapping(tuple(zip(done.keys, done.values, strict=True)), span))
