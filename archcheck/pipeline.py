@@ -7,15 +7,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from archcheck.align import Alignment, align
-from archcheck.describe.description import Description, describe_variants
+from archcheck.describe.description import Description, HParamsSet, describe_variants
+from archcheck.describe.regions import layers
 from archcheck.errors import ArchcheckError, TargetError
 from archcheck.findings import Finding, Place, Report, Undetermined, Variant, Verdict
-from archcheck.frontends.static.library import Library
-from archcheck.frontends.static.reader import Reading, read
+from archcheck.frontends.static.library import Library, SourceFile
+from archcheck.frontends.static.reader import Limits, Reading, read, takes_argument
 from archcheck.frontends.targets import Target, parse_target, resolve
 from archcheck.ir.graph import Op, OpGraph
 from archcheck.ir.span import Span
-from archcheck.judging import Judge, Preset, Subject
+from archcheck.judging import Judge, Preset, Subject, fitting_preset
 from archcheck.passes import canonicalise
 from archcheck.rules import explain
 from archcheck.rules.case import Case
@@ -90,8 +91,6 @@ def _read(target: Target, module: str, symbol: str, request: Request) -> Read:
 
 def _models(target: Target, request: Request, progress: Progress) -> Iterator[Read]:
     """The classes of a file or folder that hold a layer, in the order in which they stand."""
-    from archcheck.describe.regions import layers
-
     for number, source in enumerate(target.files):
         names = [entry.names[0] for entry in source.index.entries if entry.kind == "class"]
         for name in names:
@@ -144,8 +143,15 @@ def _judged(report: Report) -> bool:
 
 
 def _report(one: Read, spec: Spec, reference: str, only: frozenset[str], request: Request) -> Report:
-    judge = Judge(spec, places(one.target.library, spec), request.preset, only)
-    variants = tuple(_unread(judge.variant(subject), one) for subject in one.subjects())
+    place = places(one.target.library, spec)
+    subjects = tuple(one.subjects())
+    default = next((subject for subject in subjects if subject.default), subjects[0])
+    preset = fitting_preset(spec, place, request.preset, default)
+    judge = Judge(spec, place, preset, only)
+    variants = tuple(judge.variant(subject) for subject in subjects)
+    assumptions = one.reading.assumptions
+    if preset.name and not request.preset.name:
+        assumptions = (*assumptions, f"the preset is {preset.name}, the only one that the sizes in the code fit")
     return Report(
         target=one.name,
         spec=f"{spec.id}#{next(iter(only))}" if only else spec.id,
@@ -153,13 +159,9 @@ def _report(one: Read, spec: Spec, reference: str, only: frozenset[str], request
         frontend="static",
         variants=_merged(variants),
         not_checked=tuple(note.what for note in spec.not_checked) if not only else (),
-        assumptions=one.reading.assumptions,
+        assumptions=assumptions,
         undetermined=undetermined(one.reading),
     )
-
-
-def _unread(variant: Variant, one: Read) -> Variant:
-    return variant
 
 
 def _merged(variants: tuple[Variant, ...]) -> tuple[Variant, ...]:
@@ -185,15 +187,44 @@ def undetermined(reading: Reading) -> tuple[Undetermined, ...]:
 
 
 def describe(request: Request, progress: Progress = silent) -> tuple[Description, ...]:
-    """What the symbols of a target are.
+    """What the symbols of a target are; for a file, also the hparams sets that it registers.
 
     Raises:
         TargetError: the target cannot be found or read.
     """
-    return tuple(
-        describe_variants(one.name, one.reading, one.graphs, undetermined(one.reading))
-        for one in load_target(request, progress)
-    )
+    from archcheck.describe.hparams import registers
+
+    target = resolve(parse_target(request.target), progress=progress)
+    source = target.source
+    sets = registers(source) if source is not None and not target.symbol else False
+    if sets and source is not None:  # its models take a set: which one is the reader's choice, --arg hparams=SET()
+        return (Description(target.name, "train", (), (), (), _hparams(target, source, request, progress)),)
+    reads = load_target(request, progress)
+    return tuple(describe_variants(one.name, one.reading, one.graphs, undetermined(one.reading)) for one in reads)
+
+
+def _hparams(target: Target, source: SourceFile, request: Request, progress: Progress) -> tuple[HParamsSet, ...]:
+    """The registered sets of a file; the order of one without layer codes is that of the file's model under it."""
+    from archcheck.describe.hparams import registered_sets
+
+    models = [
+        entry.names[0]
+        for entry in source.index.entries
+        if entry.kind == "class" and takes_argument(target.library, source.module, entry.names[0], "hparams")
+    ]
+
+    def order_of(function: str) -> str:
+        progress(f"reading {models[0] if models else source.shown} with {function}()")
+        orders = set()
+        for model in models[:1]:
+            arguments = {"hparams": f"{function}()"}
+            reading = read(target.library, source.module, model, arguments, explore=False, limits=Limits(forks=1))
+            variant = reading.variants[0]
+            for layer in layers(canonicalise(variant.graph), variant.places, model, reading.span):
+                orders |= {sublayer.signature for sublayer in layer.sublayers}
+        return orders.pop() if len(orders) == 1 else ""
+
+    return registered_sets(target.library, source, order_of)
 
 
 @dataclass(frozen=True)

@@ -25,5 +25,5 @@ def command(rule: str | None) -> int:
     if rule not in by_id:
         near = get_close_matches(rule, by_id, 1)
         raise ArchcheckError(f'there is no rule "{rule}"', hint=f'did you mean "{near[0]}"?' if near else "`archcheck explain` lists them all")
-    options.write(page(by_id[rule]), None)
+    options.write(page(by_id[rule]).text(), None)
     return 0

@@ -59,6 +59,9 @@ class Description:
 
     @property
     def default(self) -> Picture:
+        """The variant that stands when nothing is said; without layers where only hparams sets are described."""
+        if not self.pictures:
+            return Picture((), True, (), (), OpGraph(()))
         return next((picture for picture in self.pictures if picture.default), self.pictures[0])
 
 

@@ -92,7 +92,7 @@ def _region(op: Op, by_path: dict[str, ModulePlace], symbol: str, span: Span | N
         as_graph(op),
         place,
         _symbol(place, by_path, symbol),
-        _span(place, by_path, op.span or span),
+        _span(place, by_path, span or op.span),
         sublayers(op.body),
         op,
         count if isinstance(count, int) else 1,

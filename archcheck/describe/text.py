@@ -15,6 +15,8 @@ def as_text(description: Description) -> str:
     default = description.default
     for layer in default.layers:
         lines += _layer(layer)
+    if description.hparams:
+        lines[-1:] = []
     if not default.layers and not description.hparams:
         lines.append("no residual sublayers were found")
     told = [fact for fact in default.facts if fact.value is not None]
@@ -25,7 +27,7 @@ def as_text(description: Description) -> str:
             lines += ["", f"with {_when(picture)}:", *(line for layer in picture.layers for line in _layer(layer))]
             lines += [f"  {name:<16} {value}" for name, value in _differing(default, picture)]
     if description.hparams:
-        lines += ["", *hparams_table(description.hparams)]
+        lines += [*hparams_table(description.hparams), "", "describe or audit a model of the file with --arg 'hparams=SET()'"]
     if description.assumptions:
         lines += ["", "taken for granted:", *(f"  {text}" for text in description.assumptions)]
     if description.undetermined:
@@ -83,7 +85,7 @@ def hparams_table(sets: tuple[HParamsSet, ...]) -> list[str]:
     lines = [f"{len(sets)} hparams sets are registered:"]
     for one in sets:
         order = one.order or "-"
-        codes = f"pre={one.pre!r} post={one.post!r}" if one.order else one.why
+        codes = f"pre={one.pre!r} post={one.post!r}" if one.post else one.why or "by the model's own code"
         where = f"  {', '.join(one.set_at)}" if one.set_at else ""
         lines.append(f"  {one.name:<{width}}  {order:<8}  {codes}{where}")
     return lines

@@ -53,14 +53,13 @@ def expectation(graph: OpGraph) -> Expected:
     ops = [op for op in graph.ops if op.kind is not INPUT]
     found = sublayers(graph.ops)
     if len(ops) == 1 and ops[0].kind.tier is Tier.STRUCTURE and ops[0].body and ops[0].kind.family == "sublayer":
-        return Expected(_bare(as_graph(ops[0])), Form.INSIDE, found, ops[0].kind.name)
+        within = [op for op in ops[0].body if op.kind is not INPUT]
+        if len(within) == 1 and within[0].kind.tier is Tier.LAYER:  # a formula: `softmax(q @ k.T) @ v` is an attention
+            return Expected(alone(within[0]), Form.OP, found, within[0].kind.name)
+        return Expected(as_graph(ops[0]), Form.INSIDE, found, ops[0].kind.name)
     if len(ops) == 1 and ops[0].kind.tier is Tier.LAYER:
         return Expected(graph, Form.OP, found, ops[0].kind.name)
     return Expected(graph, Form.LAYER if found else Form.WIRING, found, "")
-
-
-def _bare(graph: OpGraph) -> OpGraph:
-    return graph
 
 
 def bind(

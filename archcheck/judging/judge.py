@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from archcheck.align import EVERYTHING, align
 from archcheck.describe.regions import Region, layers
@@ -39,6 +40,20 @@ class Subject:
     places: tuple[ModulePlace, ...] = ()
     when: tuple[tuple[str, AttrValue], ...] = ()
     default: bool = True
+
+
+def fitting_preset(spec: Spec, place: Callable[[Span], Place], preset: Preset, subject: Subject) -> Preset:
+    """The preset whose sizes are those of the code, where the user names none and just one fits; else as given."""
+    if preset.name or not spec.presets:
+        return preset
+    plain = Counter(claim.verdict for claim in Judge(spec, place, preset).variant(subject).claims)
+    fitting = []
+    for name, _ in spec.presets:
+        candidate = replace(preset, name=name)
+        found = Counter(claim.verdict for claim in Judge(spec, place, candidate).variant(subject).claims)
+        if found[Verdict.VIOLATED] == plain[Verdict.VIOLATED] and found[Verdict.HOLDS] > plain[Verdict.HOLDS]:
+            fitting.append(candidate)
+    return fitting[0] if len(fitting) == 1 else preset
 
 
 @dataclass(frozen=True, slots=True)

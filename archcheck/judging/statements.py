@@ -191,7 +191,7 @@ def _attribute(judge: Judge, stated: Stated, targets: Targets, subject: Subject)
     if not graphs:
         yield _unfound(str(where))
     for graph in graphs:
-        ops = [op for op in graph.walk() if stated.what is None or _is(stated.what.what, op)]
+        ops = list(graph.walk()) if stated.what is None else _matching(stated.what.what, graph)
         yield from _stated(judge, stated, ops, subject.symbol)
 
 
@@ -236,7 +236,18 @@ def _is(what: What, op: Op) -> bool:
 
 
 def _matching(what: What, graph: OpGraph) -> list[Op]:
-    return [op for op in graph.walk() if _is(what, op)]
+    """The ops that a claim speaks of: those on the layer's own level; only where it has none, those inside sublayers.
+
+    A paper's "dropout of the layer" is what stands around its sublayers, not what a sublayer does to its weights.
+    """
+    level: list[Op] = []
+    waiting = list(reversed(graph.ops))
+    while waiting:
+        op = waiting.pop()
+        level.append(op)
+        if op.kind.family != "sublayer":
+            waiting += reversed(op.body)
+    return [op for op in level if _is(what, op)] or [op for op in graph.walk() if _is(what, op)]
 
 
 def _presence(judge: Judge, pattern: Pattern, wanted: bool, targets: Targets, subject: Subject) -> Iterator[Finding]:

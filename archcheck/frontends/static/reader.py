@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 
 from archcheck.frontends.static.entry import Call, ModulePlace, Run, run
 from archcheck.frontends.static.library import Library
-from archcheck.frontends.static.machine import Limits, Machine
+from archcheck.frontends.static import names
+from archcheck.frontends.static.machine import Frame, Limits, Machine
 from archcheck.frontends.static.recorder import attr_value
-from archcheck.frontends.static.values import Data
+from archcheck.frontends.static.values import Class, Data, Function
 from archcheck.ir.graph import AttrValue, OpGraph
 from archcheck.ir.span import Setting, Span
 
@@ -84,6 +85,21 @@ def read(
     """
     reader = _Reader(library, Call(module, symbol, dict(arguments or {})), training, limits)
     return _with_deep_stack(lambda: reader.read(explore))
+
+
+def takes_argument(library: Library, module: str, symbol: str, name: str) -> bool:
+    """Whether the class `symbol` computes and its constructor takes an argument called `name`."""
+    machine = Machine(library, own_package=module.partition(".")[0])
+    source = machine.module(module)
+    if source is None:
+        return False
+    machine.frames.append(Frame("", source.file, 1))
+    cls = names.global_value(machine, source.scope, symbol)
+    init = cls.lookup("__init__") if isinstance(cls, Class) else None
+    if init is None or not isinstance(init[1], Function):
+        return False
+    spec = init[1].node.args
+    return name in {parameter.arg for parameter in [*spec.posonlyargs, *spec.args, *spec.kwonlyargs]}
 
 
 def _with_deep_stack(work: Callable[[], Reading]) -> Reading:
@@ -251,4 +267,4 @@ def _key(one: Run) -> object:
     return hash((ops, one.graph.results, bool(one.error)))
 
 
-__all__ = ["ModulePlace", "Reading", "Unread", "Variant", "attr_value", "read"]
+__all__ = ["Limits", "ModulePlace", "Reading", "Unread", "Variant", "attr_value", "read", "takes_argument"]
