@@ -10,7 +10,7 @@ from archcheck.align.edits import Alignment, Edit, EditKind
 from archcheck.drawing.labels import joins, label, line, place, role, times, value, writes
 from archcheck.drawing.scene import LEGEND, Cluster, Edge, Frame, Line, Mark, Node, Role, Scene
 from archcheck.errors import GraphError
-from archcheck.ir.graph import Op, OpGraph, Value
+from archcheck.ir.graph import AttrValue, Op, OpGraph, Value
 from archcheck.shown import shown
 
 _MARKS = {
@@ -73,11 +73,13 @@ def scene_of_difference(
         lost = next((path for path in notes if path not in side.shown_at), None)
         if lost is not None:
             raise GraphError(f"the alignment names {lost}, which its graph does not hold")
-    moved = [
-        Edge(left.shown_at[edit.expected.path], right.shown_at[edit.actual.path], Line.MOVED)
+    moved = dict.fromkeys(
+        Edge(left.shown_at[mine.path], right.shown_at[other.path], Line.MOVED)
         for edit in alignment.edits
-        if edit.kind is EditKind.MOVED and edit.expected is not None and edit.actual is not None
-    ]
+        if edit.kind is EditKind.MOVED
+        for mine, other in ((edit.expected, edit.actual), *edit.also)
+        if mine is not None and other is not None
+    )
     columns = (
         Cluster("c0", (line(titles[0]),), Frame.COLUMN, left_items),
         Cluster(f"c{left.next_cluster}", (line(titles[1]),), Frame.COLUMN, right_items),
@@ -234,21 +236,27 @@ def _notes(edits: tuple[Edit, ...]) -> tuple[dict[str, _Note], dict[str, _Note]]
     left: dict[str, _Note] = {}
     right: dict[str, _Note] = {}
     for edit in edits:
-        for notes, op, said in ((left, edit.expected, edit.stated), (right, edit.actual, edit.found)):
-            if op is None:
-                continue
-            note = notes.setdefault(op.path, _Note(_MARKS[edit.kind]))
-            what, _, name = edit.aspect.partition(":")
-            if what == "attr" and not (writes(op, name) and value(said) == value(op.attr(name))):
-                note.lines.append(f"{name} = {value(said)}")
-            elif what == "reads" and isinstance(said, str):
-                note.lines.append(f"reads {said}")
-            elif what == "body" and not op.body:
-                note.lines.append("differs inside")
-            span = op.because[-1].span if op.because and op.because[-1].span else op.span
-            if notes is right and span is not None and place(span) not in note.lines:
-                note.lines.append(place(span))
+        for expected, actual in ((edit.expected, edit.actual), *edit.also):
+            for notes, op, said in ((left, expected, edit.stated), (right, actual, edit.found)):
+                if op is None:
+                    continue
+                note = notes.setdefault(op.path, _Note(_MARKS[edit.kind]))
+                lines = _lines(op, edit.aspect, said)
+                span = op.because[-1].span if op.because and op.because[-1].span else op.span
+                if notes is right and span is not None:
+                    lines.append(place(span))
+                note.lines += [text for text in lines if text not in note.lines]
     return left, right
+
+
+def _lines(op: Op, aspect: str, said: AttrValue) -> list[str]:
+    """What a box has to say below its own lines so that the aspect that differs can be read off it."""
+    what, _, name = aspect.partition(":")
+    if what == "attr" and not (writes(op, name) and value(said) == value(op.attr(name))):
+        return [f"{name} = {value(said)}"]
+    if what in ("reads", "gives") and isinstance(said, str):
+        return [f"{what} {said}"]
+    return ["differs inside"] if what == "body" and not op.body else []
 
 
 def _spread(graph: OpGraph, notes: dict[str, _Note], paired: set[str]) -> None:
@@ -284,7 +292,11 @@ def _opened(graph: OpGraph, notes: dict[str, _Note]) -> set[str]:
 def _level(alignment: Alignment, left: _Column, right: _Column) -> tuple[tuple[str, str], ...]:
     """The longest run of corresponding boxes that rises in both columns: those can share a height."""
     moved = {
-        edit.expected.path for edit in alignment.edits if edit.kind is EditKind.MOVED and edit.expected is not None
+        mine.path
+        for edit in alignment.edits
+        if edit.kind is EditKind.MOVED
+        for mine, _ in ((edit.expected, edit.actual), *edit.also)
+        if mine is not None
     }
     pairs = {
         (int(left.shown_at[mine.path][1:]), int(right.shown_at[other.path][1:]))
@@ -326,5 +338,7 @@ def _describe(edits: tuple[Edit, ...]) -> str:
         code = edit.actual
         if code is not None and code.span is not None:
             text += f" ({code.span.file}:{code.span.line})"
+        if edit.also:
+            text += f", and at {len(edit.also)} more places"
         sentences.append(shown(text) + ".")
     return " ".join(sentences)

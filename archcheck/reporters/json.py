@@ -18,14 +18,15 @@ The report:
 A claim is `{"claim", "verdict", "advisory", "says", "where", "quote", "spec", "bound", "equivalences", "findings"}`.
 `spec` is a place. `bound` lists `{"block", "symbol", "span", "how", "signature", "repeat"}`. A finding is `{"rule",
 "verdict", "message", "paper", "code", "fix", "places", "trail", "expected", "actual", "edits"}`; `expected` and
-`actual` are aligned lists of tokens with `null` for a gap. An edit is `{"kind", "aspect", "expected", "actual",
-"stated", "found", "why", "before", "after"}`, its ops `{"path", "kind", "attrs", "span"}`; `why` says why `stated` or
-`found` is not known. A reading is `{"reading", "says", "verdict"}`.
+`actual` are aligned lists of tokens with `null` for a gap. A reading is `{"reading", "says", "verdict"}`.
+
+An edit is `{"kind", "aspect", "expected", "actual", "stated", "found", "why", "before", "after", "also"}`; `why` says
+why `stated` or `found` is not known; `also` lists `{"expected", "actual"}` for the other places where it stands. Its
+ops are `{"path", "kind", "attrs", "span"}`.
 
 A place is `{"span", "text", "says"}`, a span `{"file", "line", "column", "end_line", "end_column"}` (from 1, the end
-exclusive; `end_line` null: the same line, `end_column` null: to the end of
-that line), a setting of a trail `{"name", "value", "span", "trail"}` with
-steps `{"function", "span"}`, outermost call first.
+exclusive; `end_line` null: the same line, `end_column` null: to the end of that line), a setting of a trail
+`{"name", "value", "span", "trail"}` with steps `{"function", "span"}`, outermost call first.
 
 An attribute's value is the JSON value that fits; a tuple is a list, an unknown value `null`, a number that JSON lacks
 the string "inf", "-inf" or "nan".
@@ -170,6 +171,7 @@ def _edit(edit: Edit) -> Json:
         "why": "; ".join(unknown) or None,
         "before": _op(edit.before),
         "after": _op(edit.after),
+        "also": [{"expected": _op(expected), "actual": _op(actual)} for expected, actual in edit.also],
     }
 
 

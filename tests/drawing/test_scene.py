@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from drawing_samples import (
     CODE,
@@ -17,11 +19,12 @@ from drawing_samples import (
     pick,
 )
 
-from archcheck.align.edits import Alignment, Edit, EditKind
+from archcheck.align import Alignment, Edit, EditKind, align
 from archcheck.drawing.build import scene_of, scene_of_difference
 from archcheck.drawing.labels import label, place
 from archcheck.drawing.scene import Frame, Line, Mark, Role, Scene
 from archcheck.errors import GraphError
+from archcheck.ir.graph import OpGraph
 from archcheck.ir.span import Span
 from archcheck.ir.text import parse
 
@@ -254,6 +257,40 @@ def test_wiring_that_differs_is_said_on_both_sides() -> None:
     )
     marked = [node.label[-1] for node in scene_of_difference(POST, PRE, rewired).nodes() if node.mark is Mark.CHANGED]
     assert marked == ["reads the output of layer_norm", "reads the input"]
+
+
+def test_an_edit_that_repeats_is_marked_and_joined_at_every_place() -> None:
+    norms = [(pick(POST, "layer_norm", number), pick(PRE, "layer_norm", number)) for number in (0, 1)]
+    (first, second) = norms
+    scene = scene_of_difference(POST, PRE, Alignment((), (Edit(EditKind.MOVED, *first, also=(second, (None, None))),)))
+    assert sum(node.mark is Mark.MOVED for node in scene.nodes()) == 4
+    assert lines_of(scene)[-2:] == ["layer norm => layer norm"] * 2
+    assert "and at 2 more places" in scene.description
+
+
+@pytest.mark.parametrize(
+    ("expected", "actual", "marks"),
+    [
+        (POST, PRE, (Mark.MOVED,)),
+        (PRE, POST, (Mark.MOVED,)),
+        (POST, POST, ()),
+        (PAPER, CODE, (Mark.EXTRA, Mark.CHANGED, Mark.UNKNOWN)),
+    ],
+)
+def test_what_align_finds_is_drawn(expected: OpGraph, actual: OpGraph, marks: tuple[Mark, ...]) -> None:
+    alignment = align(expected, actual)
+    scene = scene_of_difference(expected, actual, alignment)
+    assert scene.marks() == marks
+    moves = sum(1 + len(edit.also) for edit in alignment.edits if edit.kind is EditKind.MOVED)
+    assert sum(edge.line is Line.MOVED for edge in scene.edges) == moves
+
+
+@pytest.mark.parametrize("expected", GRAPHS.values(), ids=GRAPHS)
+@pytest.mark.parametrize("actual", GRAPHS.values(), ids=GRAPHS)
+def test_any_two_graphs_can_be_drawn_side_by_side(expected: OpGraph, actual: OpGraph) -> None:
+    scene = scene_of_difference(expected, actual, align(expected, actual))
+    heights = [(int(left[1:]), int(right[1:])) for left, right in scene.level]
+    assert all(one[0] < two[0] and one[1] < two[1] for one, two in pairwise(heights))
 
 
 def test_graphs_that_agree_have_no_marks() -> None:

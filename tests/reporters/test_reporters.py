@@ -21,13 +21,13 @@ from archcheck.shown import shown
 
 Golden = Callable[[str, str], None]
 SAMPLES = {"tensor2tensor": T2T, "norm_first": FLAGGED}
-ENDING = {"json": "json"}
+ENDING = {"text": ".text.txt", "concise": ".concise.txt", "json": ".json"}
 
 
 @pytest.mark.parametrize("name", SAMPLES)
 @pytest.mark.parametrize("format_name", REPORTERS)
 def test_golden(name: str, format_name: str, golden: Golden) -> None:
-    golden(f"{name}.{format_name}.{ENDING.get(format_name, 'txt')}", REPORTERS[format_name](SAMPLES[name]))
+    golden(name + ENDING[format_name], REPORTERS[format_name](SAMPLES[name]))
 
 
 @pytest.mark.parametrize("format_name", ["text", "concise"])
