@@ -50,7 +50,7 @@ def finding(
     """
     expected, actual = sides(edits)
     settings = decisive(case, actual, names=names)
-    settings += tuple(setting for setting in _around(case, edits, also) if setting not in settings)
+    settings = _most_precise((*settings, *_around(case, edits, also)))
     left, right = columns(case.view, *shown(case.view, expected, actual), exact=exact)
     if left == right:
         left, right = (), ()  # what differs is no matter of order
@@ -84,7 +84,15 @@ def decisive(case: Case, ops: Iterable[Op], *, names: bool = False) -> tuple[Set
         naming = [s for s in own if _names(s, op)]
         wanted = naming if names else [s for s in own if s not in naming]
         found.update(dict.fromkeys(wanted or own))
-    return tuple(found)
+    return _most_precise(found)
+
+
+def _most_precise(settings: Iterable[Setting]) -> tuple[Setting, ...]:
+    """`settings` without those that only hold others: `hparams` holds `hparams.norm_type`."""
+    settings = list(dict.fromkeys(settings))
+    names = {setting.name for setting in settings}
+    holds = {name for name in names if any(other.startswith((f"{name}.", f"{name}[")) for other in names)}
+    return tuple(setting for setting in settings if setting.name not in holds)
 
 
 def _beside(case: Case, op: Op) -> set[Setting]:
@@ -124,10 +132,15 @@ def _around(case: Case, edits: Sequence[Edit], also: Collection[Op]) -> tuple[Se
 
 def _fix(told: Told, settings: Sequence[Setting]) -> str:
     words = told.fix
-    lines = [f"{s.name} ({_line(s.span)})" if s.span is not None else s.name for s in settings]
+    lines = [f"{s.name} ({_line(s.span)})" for s in settings if s.span is not None]
+    given = [s.name for s in settings if s.span is None]
+    ways = []
     if lines:
-        what = "the line that sets" if len(lines) == 1 else "the lines that set"
-        words = f"{words}: change {what} {listed(lines)}"
+        ways.append(f"change {'the line that sets' if len(lines) == 1 else 'the lines that set'} {listed(lines)}")
+    if given:
+        ways.append(f"give another {listed(given)}")
+    if ways:
+        words = f"{words}: {' and '.join(ways)}"
     if told.spec:
         words += f"; or, if the code is meant, state {told.spec} in the spec"
     return words + "."

@@ -9,9 +9,11 @@ from archcheck.findings import Finding
 from archcheck.rules.case import Case, Example
 from archcheck.rules.evidence import Told, finding
 from archcheck.rules.grouping import alike, consequences, where
+from archcheck.rules.outline import homes
 from archcheck.rules.view import subject
-from archcheck.rules.words import a, called, sentence
+from archcheck.rules.words import a, called, listed, sentence
 
+_MANY = 3  # ways to differ in one place from which on one finding tells them all
 _OWN = (EditKind.MISSING, EditKind.EXTRA, EditKind.MOVED)
 
 
@@ -56,13 +58,45 @@ class Operations:
     )
 
     def explain(self, case: Case, edits: tuple[Edit, ...]) -> Iterator[Finding]:
-        """One finding for each kind and each way in which it differs, places put together."""
+        """One finding for each kind and way to differ in a place; one for all where they are many."""
         own = [edit for edit in edits if edit.kind in _OWN or (edit.kind is EditKind.CHANGED and edit.aspect == "kind")]
+        mine = {id(edit) for edit in own}
         told: set[int] = set()
-        for group in alike(own, _key):
-            follow = [edit for edit in consequences(case, group, edits) if id(edit) not in told and edit not in own]
-            told.update(id(edit) for edit in follow)
-            yield finding(self.id, case, [*group, *follow], _told(case, group), names=group[0].aspect == "kind")
+        for home in alike(own, lambda edit: tuple(dict(homes(case.view, edit)))):
+            kinds = alike(home, _key)
+            for group in [home] if len(kinds) >= _MANY else kinds:
+                words = _summed(case, kinds) if group is home and len(kinds) >= _MANY else _told(case, group)
+                follow = [e for e in consequences(case, group, edits) if id(e) not in told and id(e) not in mine]
+                told.update(id(edit) for edit in follow)
+                yield finding(self.id, case, [*group, *follow], words, names=group[0].aspect == "kind")
+
+
+def _summed(case: Case, kinds: list[list[Edit]]) -> Told:
+    """What is to be said where hardly anything is as the paper has it: all of it at once."""
+    said: dict[EditKind, list[str]] = {}
+    for group in kinds:
+        edit = group[0]
+        name = called(subject(edit))
+        if edit.kind is EditKind.CHANGED and edit.expected is not None:
+            name = f"{name} for {called(edit.expected)}"
+        said.setdefault(edit.kind, []).append(name)
+    verbs = (
+        (EditKind.MISSING, "{} missing"),
+        (EditKind.EXTRA, "{} added"),
+        (EditKind.MOVED, "{} moved"),
+        (EditKind.CHANGED, "{} exchanged"),
+    )
+    parts = [form.format(listed(said[kind])) for kind, form in verbs if kind in said]
+    places = where(case, [group[0] for group in kinds])
+    paper = listed([called(e.expected) for group in kinds for e in group if e.expected is not None])
+    code = listed([called(e.actual) for group in kinds for e in group if e.actual is not None])
+    return Told(
+        f"several operations differ{places}: {'; '.join(parts)}",
+        sentence(f"the paper has {paper}" if paper else "the paper has none of them"),
+        sentence(f"the code has {code}" if code else "the code has none of them"),
+        "compute what the paper states, operation by operation",
+        "what the code computes",
+    )
 
 
 def _key(edit: Edit) -> tuple[object, ...]:

@@ -64,6 +64,23 @@ def test_a_norm_that_moved_points_at_the_line_that_set_its_place() -> None:
     assert "'none'" not in found.fix  # no value is invented
 
 
+def test_a_setting_that_only_holds_others_is_left_out() -> None:
+    given = Setting("hparams", "transformer_base()")
+    code = decided(PRE)
+    ops = (replace(op, because=(given, *op.because)) if op.kind.name == "layer_norm" else op for op in code.ops)
+    (found,) = explain(case_of(stated(POST), replace(code, ops=tuple(ops))))
+    assert found.trail == (PRE_SEQUENCE, POST_SEQUENCE)
+
+
+def test_a_setting_that_was_given_is_to_be_given_otherwise() -> None:
+    given = Setting("norm_first", "True")
+    code = parse(PRE)
+    ops = (replace(op, because=(given,)) if op.kind.name == "layer_norm" else op for op in code.ops)
+    (found,) = explain(case_of(stated(POST), replace(code, ops=tuple(ops))))
+    assert found.trail == (given,)
+    assert "give another norm_first" in found.fix
+
+
 def test_the_kind_of_a_norm_points_at_the_line_that_named_it() -> None:
     (found,) = explain(case_of(stated(PRE), decided(changed(PRE, ("layer_norm", "rms_norm")))))
     assert found.rule == "norm-kind"

@@ -215,6 +215,15 @@ def test_what_could_not_be_read_is_undetermined_and_nothing_else(code: str, what
     assert what in found.code
 
 
+def test_what_differs_in_many_ways_in_one_place_is_told_at_once() -> None:
+    code = changed(
+        POST, ("%f = linear %n\n%r = relu %f", "%c = cumsum %n\n%f = conv %c kernel=1\n%q = fft %f\n%r = relu %q")
+    )
+    found = [one for one in findings(POST, code) if one.rule == "operations"]
+    assert len(found) == 1
+    assert "several operations differ, in feed-forward" in found[0].message
+
+
 @pytest.mark.parametrize("folded", [True, False])
 def test_layers_in_a_row_are_told_in_one_finding(folded: bool) -> None:
     five, often = stack(POST, 5), "" if folded else " of 5 layers"
