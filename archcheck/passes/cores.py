@@ -279,10 +279,11 @@ def _feed_forward(scope: Scope, group: Sequence[int], inner: Sequence[Op]) -> di
             stated["activation"] = Unknown(f"{name} could not be read", hidden[0].span)
     if isinstance(width := maps[-1].attr("out_features"), int):
         stated["d_model"] = width
-    if isinstance(width := maps[-1].attr("in_features"), int):
-        stated["d_ff"] = width
-    elif not gated and isinstance(width := maps[0].attr("out_features"), int):
-        stated["d_ff"] = width
+    hidden_width = maps[-1].attr("in_features")
+    if not isinstance(hidden_width, int) and not gated:
+        hidden_width = maps[0].attr("out_features")
+    if isinstance(hidden_width, int):
+        stated["d_ff"] = hidden_width
     return stated
 
 

@@ -17,6 +17,7 @@ from archcheck.passes.kinds import (
     CONVS,
     INPUT,
     LINEAR,
+    MUL,
     PEELED,
     REPEAT,
     RESIDUAL,
@@ -85,6 +86,15 @@ class _Streams:
                 reader = self.scope.only_reader(slot)
                 if reader is None or not _is_sum(self.scope.ops[reader]):
                     self.fold_tree(slot)
+                    self.note_flat(slot)
+
+    def note_flat(self, slot: int) -> None:
+        """Remember a sum of two values of one stream as a later place of it."""
+        op = self.scope.ops[slot]
+        if _is_sum(op):
+            first, second = (self.start(value) for value in op.reads)
+            if first == second:
+                self.stream[slot] = first
 
     def fold_tree(self, root: int) -> None:
         """Fold the sum at `root` with all of its terms, or without those of inner sums, or these alone."""
@@ -154,13 +164,8 @@ class _Streams:
                 break
             walked.append(slot)
             slot = self.scope.giver(op.reads[0])
-        for passed in walked:
-            if self.scope.ops[passed].kind is not RESIDUAL:
-                self.starts_at(passed, slot)
+        self.stream.update(dict.fromkeys(walked, slot))
         return slot
-
-    def starts_at(self, slot: int, start: int) -> None:
-        self.stream[slot] = start
 
     def is_mask(self, slot: int) -> bool:
         """Whether a value is only added to others or decides where they are kept."""
@@ -213,7 +218,7 @@ class _Streams:
             return False
         if len(others) > 1 and self.feed_each_other(others, branch.slots, sums):
             return False
-        if shortcut and self.is_shared(branch.slots, sums):
+        if shortcut and (self.is_shared(branch.slots, sums) or self.is_gate(branch.slots, set(chain))):
             return False
         kinds = [self.scope.ops[slot].kind for slot in branch.slots]
         bearing = sum(kind in BEARING for kind in kinds)
@@ -251,6 +256,18 @@ class _Streams:
         inside = branch | set(sums)
         return any(reader not in inside for slot in branch for reader in self.scope.readers(slot))
 
+    def is_gate(self, branch: set[int], stops: set[int]) -> bool:
+        """Whether a branch multiplies another value of the outside: then it is a gate on that value (GRU)."""
+        scope = self.scope
+        for slot in branch:
+            op = scope.ops[slot]
+            if op.kind is MUL and len(op.reads) == 2:
+                givers = scope.givers(slot)
+                away = [giver for giver in givers if giver not in branch and giver not in stops]
+                if any(giver < 0 or scope.origins(giver) & scope.ON_INPUT for giver in away):
+                    return True
+        return False
+
     def rest_of_sum(self, others: Sequence[Value], sums: Sequence[int], root: int) -> list[Op]:
         """The sums that are left when the skip is taken out: one less than there were."""
         places = [slot for slot in sorted(sums) if slot != root]
@@ -281,14 +298,14 @@ class _Streams:
             op = scope.ops[slot]
             if op.kind is INPUT:
                 continue
-            if op.kind is RESIDUAL and self.stream.get(slot) == start:
+            if (op.kind is RESIDUAL or op.kind is ADD) and self.stream.get(slot) == start:
                 met.add(slot)
                 continue
             region.add(slot)
             stack.extend(scope.givers(slot))
         ordered = sorted(region)
         live = self.live(ordered, stops | met)
-        if any(not self.descends(value, live) for value in others):
+        if any(scope.giver(value) not in live for value in others):
             return None
         tails = self.tails(others, region)
         inside = self.own(ordered, live, tails, set(sums), bool(met))
@@ -301,9 +318,6 @@ class _Streams:
             if any(giver in sources or giver in live for giver in self.scope.givers(slot)):
                 live.add(slot)
         return live
-
-    def descends(self, value: Value, live: set[int]) -> bool:
-        return self.scope.giver(value) in live
 
     def tails(self, others: Sequence[Value], region: set[int]) -> set[int]:
         """The ops whose value is the branch's value, but for dropout, a norm, a factor or a view on the way."""

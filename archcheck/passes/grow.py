@@ -29,7 +29,7 @@ def grow_sublayers(scope: Scope) -> None:
 
 
 def _is_map(op: Op) -> bool:
-    return op.kind in _MAPS and len(list(op.reads)) >= 1
+    return op.kind in _MAPS and bool(op.reads)
 
 
 def _to_maps(scope: Scope, value: Value, through: frozenset[OpKind]) -> tuple[set[int], set[int]]:
@@ -75,13 +75,17 @@ def _grow_attention(scope: Scope, slot: int) -> None:
     op = scope.ops[slot]
     group = {slot}
     entry = scope.giver(op.reads[0]) if op.reads else -1
+    projected = op.attr("projected") is True
     for number, value in enumerate(op.reads[:3]):
         found, sources = _to_maps(scope, value, _TO_PROJECTION)
+        projected = projected or bool(found)
         group |= found
         if number == 0:
             entry = next(iter(sorted(sources, reverse=True)), entry)
     out = _to_output(scope, slot)
     group.update(out)
+    if not projected and not (out and _is_map(scope.ops[out[-1]])):
+        return  # the function alone, as a paper's equation gives it
     last = out[-1] if out else slot
     group = _exclusive(scope, group, last)
     if slot not in group:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable
 
-from archcheck.ir.graph import Attr, Op, attrs
+from archcheck.ir.graph import Attr, Op, Unknown, attrs
 from archcheck.ir.ops import BY_NAME, OpKind
 from archcheck.passes.base import Scope, ScopePass
 from archcheck.passes.formulas import CannotEvaluate, close, gelu, sigmoid, softplus, tanh_gelu
@@ -124,6 +124,8 @@ def _match(scope: Scope, region: Region, root: int, base: int, fixed: dict[int, 
         return None
     if len(found.slots) == 1 and scope.ops[found.slots[0]].kind in ACTIVATIONS:
         return None
+    if any(isinstance(attr.value, Unknown) for slot in found.slots for attr in scope.ops[slot].attrs):
+        return None  # a factor decides which activation it is; a number in its place would be a guess
     try:
         values = run(scope, found, base_slot, list(_POINTS), {**fixed}, region.slots[root])
     except (CannotEvaluate, KeyError):

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import pytest
+from pass_asserts import assert_left, assert_pass
+
+from archcheck.passes.drop_no_ops import DropNoOps
+
+PASS = DropNoOps()
+
+
+def test_identities_and_neutral_factors_are_forwarded() -> None:
+    assert_pass(
+        PASS,
+        """
+        %x = input
+        identity %x
+        scale by=1
+        div by=1.0
+        add by=0
+        pow exponent=1
+        %f = linear
+        add %x, %f
+        """,
+        """
+        %x = input
+        %f = linear %x
+        add %x, %f
+        """,
+    )
+
+
+def test_what_nothing_reads_is_dropped_but_inputs_and_opaque_ops_stay() -> None:
+    assert_pass(
+        PASS,
+        """
+        %x = input
+        %m = input name="mask"
+        %d = linear %x
+        relu %d
+        %o = opaque %x name="log"
+        linear %x
+        """,
+        """
+        %x = input
+        %m = input name="mask"
+        %o = opaque %x name="log"
+        linear %x
+        """,
+    )
+
+
+def test_the_sum_of_a_stack_is_spelled_as_adds() -> None:
+    assert_pass(
+        PASS,
+        """
+        %x = input
+        %a = linear %x
+        %b = linear %x
+        stack %x, %a, %b axis=0
+        sum axis=0
+        linear
+        """,
+        """
+        %x = input
+        %a = linear %x
+        %b = linear %x
+        %s = add %x, %a
+        add %s, %b
+        linear
+        """,
+    )
+
+
+@pytest.mark.parametrize(
+    "op",
+    ["scale %x by=2", "add %x by=1", "pow %x exponent=2", "div %x by=1 reverse=True", "sub %x by=0 reverse=True"],
+)
+def test_what_computes_something_is_left(op: str) -> None:
+    assert_left(PASS, f"%x = input\n{op}\n")
+
+
+def test_a_sum_over_another_axis_than_that_of_the_stack_is_left() -> None:
+    assert_left(PASS, "%x = input\n%y = linear %x\nstack %x, %y axis=0\nsum axis=1\n")
+
+
+def test_a_unit_factor_that_could_not_be_read_is_left() -> None:
+    assert_left(PASS, "%x = input\nscale by=unknown('no value')\n")
+
+
+def test_an_identity_that_is_the_result_gives_its_operand() -> None:
+    assert_pass(PASS, "%x = input\n%y = linear %x\nidentity\n", "%x = input\n%y = linear %x\n")

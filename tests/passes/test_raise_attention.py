@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import pytest
+from pass_asserts import assert_left, shown
+
+from archcheck.ir.text import parse
+from archcheck.ir.verify import verify
+from archcheck.passes.raise_attention import RaiseAttention
+
+PASS = RaiseAttention()
+INPUTS = '%q = input name="q"\n%k = input name="k"\n%v = input name="v"\n%m = input name="mask"\n'
+
+FORMS = {
+    "scaled scores": (
+        "%t = permute %k axis=-2 other_axis=-1\n%s = matmul %q, %t\n%c = mul %s by=0.125\n%p = softmax %c axis=-1\n"
+        "%d = dropout %p p=0.1\nmatmul %d, %v\n",
+        "%0, %1, %2 causal=False dropout=0.1 scale=0.125",
+    ),
+    "scaled queries, transposed product, mask": (
+        "%c = mul %q by=0.125\n%s = matmul %c, %k transpose_b=True\n%a = add %s, %m\n%p = softmax %a axis=-1\nmatmul %p, %v\n",
+        "%0, %1, %2, %3 scale=0.125",
+    ),
+    "subscripts": (
+        "%s = einsum %q, %k equation='bhid,bhjd->bhij'\n%c = div %s by=8\n%f = masked_fill %c, %m by=-1e9\n"
+        "%p = softmax %f axis=-1\neinsum %p, %v equation='bhij,bhjd->bhid'\n",
+        "%0, %1, %2, %3 scale=0.125",
+    ),
+    "bias and product in one": (
+        "%t = permute %k axis=-2 other_axis=-1\n%s = matmul_add %m, %q, %t alpha=0.125\n%p = softmax %s axis=-1\nmatmul %p, %v\n",
+        "%0, %1, %2, %3 scale=0.125",
+    ),
+    "where": (
+        "%t = permute %k axis=-2 other_axis=-1\n%s = matmul %q, %t\n%w = where %m, %s no=-1e9\n%p = softmax %w axis=-1\n"
+        "matmul %p, %v\n",
+        "%0, %1, %2, %3 scale=1",
+    ),
+    "bounded scores": (
+        "%t = permute %k axis=-2 other_axis=-1\n%s = matmul %q, %t\n%c = mul %s by=0.125\n%e = div %c by=50\n%h = tanh %e\n"
+        "%l = mul %h by=50\n%p = softmax %l axis=-1\nmatmul %p, %v\n",
+        "%0, %1, %2 causal=False scale=0.125 softcap=50",
+    ),
+    "another axis": (
+        "%t = permute %k axis=-2 other_axis=-1\n%s = matmul %q, %t\n%p = softmax %s axis=1\nmatmul %p, %v\n",
+        "%0, %1, %2 axis=1 causal=False scale=1",
+    ),
+    "causal": (
+        "%t = permute %k axis=-2 other_axis=-1\n%s = matmul %q, %t\n%o = constant value=1\n%u = triangle %o upper=True\n"
+        "%f = masked_fill %s, %u by=-1e9\n%p = softmax %f axis=-1\nmatmul %p, %v\n",
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_each_spelling_is_attention(form: str) -> None:
+    ops, wanted = FORMS[form]
+    found = verify(PASS.run(parse(INPUTS + ops)), "raise_attention")
+    line = next(line for line in shown(found).splitlines() if line.startswith("%") and "= attention" in line)
+    if wanted is None:
+        assert "causal=True" in line
+    else:
+        assert line == f"%4 = attention {wanted}:"
+    assert PASS.run(found) == found
+
+
+def test_heads_are_told_by_reshapes() -> None:
+    def part(name: str, source: str, heads: int) -> str:
+        return (
+            f"%l{name} = linear %{source} out_features={heads * 64}\n"
+            f"%r{name} = reshape %l{name} shape=(unknown('batch'), unknown('length'), -1, 64,)\n"
+            f"%p{name} = permute %r{name} axis=1 other_axis=2\n"
+        )
+
+    found = PASS.run(
+        parse(
+            INPUTS
+            + part("q", "q", 8)
+            + part("k", "k", 2)
+            + part("v", "v", 2)
+            + "%t = permute %pk axis=-2 other_axis=-1\n"
+            "%s = matmul %pq, %t\n%p = softmax %s axis=-1\nmatmul %p, %pv\n"
+        )
+    )
+    (attention,) = [op for op in found.ops if op.kind.name == "attention"]
+    assert {name: attention.attr(name) for name in ("heads", "kv_heads", "head_dim")} == {
+        "heads": 8,
+        "kv_heads": 2,
+        "head_dim": 64,
+    }
+
+
+def test_probabilities_that_are_returned_stay_a_value() -> None:
+    found = verify(
+        PASS.run(
+            parse(
+                INPUTS + "%t = permute %k axis=-2 other_axis=-1\n%s = matmul %q, %t\n%p = softmax %s axis=-1\n"
+                "%o = matmul %p, %v\ngive %o, %p\n"
+            )
+        ),
+        "raise_attention",
+    )
+    assert shown(found).splitlines()[-1] == "give %4, %4.1"
+
+
+@pytest.mark.parametrize(
+    ("why", "ops"),
+    [
+        ("no softmax", "%s = matmul %q, %k transpose_b=True\nmatmul %s, %v\n"),
+        ("a sigmoid", "%s = matmul %q, %k transpose_b=True\n%p = sigmoid %s\nmatmul %p, %v\n"),
+        ("scores of one tensor", "%p = softmax %q axis=-1\nmatmul %p, %v\n"),
+        ("no values", "%s = matmul %q, %k transpose_b=True\nsoftmax %s axis=-1\n"),
+    ],
+)
+def test_near_misses_are_left(why: str, ops: str) -> None:
+    assert_left(PASS, INPUTS + ops)

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import pytest
+from pass_asserts import assert_left, assert_pass
+
+from archcheck.passes.raise_linears import RaiseLinears
+
+PASS = RaiseLinears()
+
+
+def test_a_functional_norm_equals_a_layer_object() -> None:
+    assert_pass(
+        PASS,
+        """
+        %x = input
+        %w = parameter name="norm.weight"
+        %b = parameter name="norm.bias"
+        layer_norm %x, %w, %b dim=512 eps=1e-05
+        """,
+        """
+        %x = input
+        layer_norm %x bias=True dim=512 elementwise_affine=True eps=1e-05:
+          %w = parameter name="norm.weight"
+          %b = parameter name="norm.bias"
+          layer_norm %x, %w, %b dim=512 eps=1e-05
+        """,
+    )
+
+
+def test_a_functional_linear_tells_its_sizes_by_its_weight() -> None:
+    assert_pass(
+        PASS,
+        """
+        %x = input
+        %w = parameter name="weight" shape=(2048, 512,)
+        linear %x, %w
+        """,
+        """
+        %x = input
+        linear %x bias=False in_features=512 out_features=2048:
+          %w = parameter name="weight" shape=(2048, 512,)
+          linear %x, %w
+        """,
+    )
+
+
+def test_a_product_with_a_learned_matrix_and_a_learned_shift_is_a_linear() -> None:
+    assert_pass(
+        PASS,
+        """
+        %x = input
+        %w = parameter name="kernel" shape=(512, 2048,)
+        %b = parameter name="bias"
+        %y = matmul %x, %w
+        add %y, %b
+        """,
+        """
+        %x = input
+        linear %x bias=True in_features=512 out_features=2048:
+          %w = parameter name="kernel" shape=(512, 2048,)
+          %b = parameter name="bias"
+          %y = matmul %x, %w
+          add %y, %b
+        """,
+    )
+
+
+def test_the_shift_of_a_fused_product_comes_first() -> None:
+    assert_pass(
+        PASS,
+        """
+        %x = input
+        %w = parameter name="weight" shape=(768, 3072,)
+        %b = parameter name="bias"
+        matmul_add %b, %x, %w
+        """,
+        """
+        %x = input
+        linear %x bias=True in_features=768 out_features=3072:
+          %w = parameter name="weight" shape=(768, 3072,)
+          %b = parameter name="bias"
+          matmul_add %b, %x, %w
+        """,
+    )
+
+
+def test_tied_weights_stay_outside() -> None:
+    assert_left(
+        PASS,
+        """
+        %x = input
+        %w = parameter name="embedding.weight"
+        %e = embedding %x, %w
+        linear %e, %w
+        """,
+    )
+
+
+@pytest.mark.parametrize(
+    "ops",
+    [
+        "%y = input\nmatmul %x, %y\n",
+        '%q = parameter name="queries"\nmatmul %q, %x\n',
+        "linear %x bias=True\n",
+        "%b = input\n%y = input\nmatmul_add %b, %x, %y\n",
+    ],
+)
+def test_products_of_two_computed_tensors_and_learned_queries_are_left(ops: str) -> None:
+    assert_left(PASS, "%x = input\n" + ops)

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import pytest
+from pass_asserts import assert_left, shown
+
+from archcheck.ir.text import parse
+from archcheck.ir.verify import verify
+from archcheck.passes.raise_rope import RaiseRope
+
+PASS = RaiseRope()
+ANGLES = '%x = input\n%c = input name="cos"\n%s = input name="sin"\n'
+FIRST = "%a = select %x index=('...', ('slice', None, 32, None,),)\n%b = select %x index=('...', ('slice', 32, None, None,),)\n"
+EVERY = "%a = select %x index=('...', ('slice', 0, None, 2,),)\n%b = select %x index=('...', ('slice', 1, None, 2,),)\n"
+WHOLE = "%n = neg %b\n%r = {join} %n, %a axis=-1\n{view}%p = mul %x, %c\n%q = mul {turned}, %s\nadd %p, %q\n"
+HALVES = (
+    "%p = mul %a, %c\n%q = mul %b, %s\n%u = sub %p, %q\n%v = mul %b, %c\n%w = mul %a, %s\n%z = add %v, %w\n"
+    "{join} %u, %z axis=-1\n"
+)
+
+FORMS = {
+    "halves turned as a whole": (FIRST + WHOLE.format(join="concat", view="", turned="%r"), False),
+    "neighbours turned as a whole": (
+        EVERY + WHOLE.format(join="stack", view="%y = reshape %r form='flatten'\n", turned="%y"),
+        True,
+    ),
+    "halves one by one": (FIRST + HALVES.format(join="concat"), False),
+    "neighbours one by one": (EVERY + HALVES.format(join="stack"), True),
+    "neighbours one by one, joined in halves": (EVERY + HALVES.format(join="concat"), True),
+    "parts of a split": (
+        "%a = split %x sections=2 axis=-1\n" + HALVES.format(join="concat").replace("%b", "%a.1"),
+        False,
+    ),
+    "complex numbers": ("%y = as_real %x inverse=True\n%z = mul %y, %c\nas_real %z\n", True),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_each_form_is_a_turn(form: str) -> None:
+    ops, interleaved = FORMS[form]
+    found = verify(PASS.run(parse(ANGLES + ops)), "raise_rope")
+    lines = [line for line in shown(found).splitlines() if line.startswith("%")]
+    assert len(lines) == 4
+    assert lines[3].startswith("%3 = rope %0, %1")
+    assert f"interleaved={interleaved}" in lines[3]
+    assert PASS.run(found) == found
+
+
+@pytest.mark.parametrize(
+    ("why", "ops"),
+    [
+        ("no sign", FIRST + "%r = concat %b, %a axis=-1\n%p = mul %x, %c\n%q = mul %r, %s\nadd %p, %q\n"),
+        (
+            "another tensor",
+            "%y = input\n" + (FIRST + WHOLE.format(join="concat", view="", turned="%r")).replace("mul %x", "mul %y"),
+        ),
+        ("both subtracted", FIRST + HALVES.format(join="concat").replace("add %v", "sub %v")),
+    ],
+)
+def test_near_misses_are_left(why: str, ops: str) -> None:
+    assert_left(PASS, ANGLES + ops)

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import pytest
+from pass_asserts import assert_left, assert_pass
+
+from archcheck.passes.raise_scales import RaiseScales
+
+PASS = RaiseScales()
+
+
+@pytest.mark.parametrize(
+    ("op", "by"),
+    [("mul %x by=0.5", "0.5"), ("div %x by=8", "0.125"), ("mul %x by=unknown('alpha')", "unknown('alpha')")],
+)
+def test_a_product_with_a_constant_is_a_scale(op: str, by: str) -> None:
+    assert_pass(PASS, f"%x = input\n{op}\n", f"%x = input\nscale %x by={by}\n")
+
+
+def test_a_product_with_something_learned_holds_it() -> None:
+    assert_pass(
+        PASS,
+        """
+        %x = input
+        %g = parameter name="gamma" shape=(768,)
+        %t = exp %g
+        mul %t, %x
+        """,
+        """
+        %x = input
+        scale %x by="learned":
+          %g = parameter name="gamma" shape=(768,)
+          %t = exp %g
+          mul %t, %x
+        """,
+    )
+
+
+def test_a_learned_factor_and_shift_are_an_affine_norm() -> None:
+    assert_pass(
+        PASS,
+        """
+        %x = input
+        %g = parameter name="weight" shape=(128,)
+        %b = parameter name="bias" shape=(128,)
+        %y = mul %x, %g
+        add %y, %b
+        """,
+        """
+        %x = input
+        affine %x dim=128:
+          %g = parameter name="weight" shape=(128,)
+          %b = parameter name="bias" shape=(128,)
+          %y = mul %x, %g
+          add %y, %b
+        """,
+    )
+
+
+def test_a_product_with_a_random_mask_is_stochastic_depth() -> None:
+    assert_pass(
+        PASS,
+        """
+        %x = input
+        %d = div %x by=0.9
+        %r = random () distribution="uniform" shape=(8, 1, 1,)
+        %k = add %r by=0.9
+        %m = round %k mode="floor"
+        mul %d, %m
+        """,
+        """
+        %x = input
+        stochastic_depth %x:
+          %d = scale %x by=1.1111111111111112
+          %r = random () distribution="uniform" shape=(8, 1, 1,)
+          %k = add %r by=0.9
+          %m = round %k mode="floor"
+          mul %d, %m
+        """,
+    )
+
+
+@pytest.mark.parametrize(
+    "ops",
+    ["div %x by=2 reverse=True\n", "div %x by=2 rounding='floor'\n", "%y = input\nmul %x, %y\n", "mul %x, %x\n"],
+)
+def test_other_products_are_left(ops: str) -> None:
+    assert_left(PASS, "%x = input\n" + ops)
