@@ -268,6 +268,14 @@ def homes(view: View, edit: Edit) -> Iterator[tuple[str, str]]:
         inside = op if op.kind.family == SUBLAYER else index.inside(op)
         unit = outline.unit(op)
         if inside is None and unit is not None and unit.cores:
-            yield unit.cores[0].path, unit.name
+            yield unit.cores[0].path, unit_name(view, unit, of_code=other is not None)
         elif inside is not None:
             yield inside.path, called(inside)
+
+
+def unit_name(view: View, unit: Unit, *, of_code: bool) -> str:
+    """What a sublayer is called; one of the code without a name of its own is called as the claim's."""
+    known = view.back if of_code else view.twin
+    nameless = (core.kind.name in ("opaque", "branch") for core in unit.cores)
+    twins = [known.get(core.path, core) if none else core for core, none in zip(unit.cores, nameless, strict=True)]
+    return " + ".join(called(core) for core in twins)

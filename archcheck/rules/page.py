@@ -27,13 +27,8 @@ class Page:
         return "\n\n".join(parts) + "\n"
 
 
-def page(rule: Rule) -> str:
-    """The page of `rule` as a terminal shows it."""
-    return read_page(rule).text()
-
-
-def read_page(rule: Rule) -> Page:
-    """The page of `rule`, section by section.
+def page(rule: Rule) -> Page:
+    """The page of `rule`.
 
     Raises:
         ValueError: its docstring lacks a section, has one twice, in another order, or an empty one.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from archcheck.align.edits import Alignment, Edit, EditKind
 from archcheck.ir.graph import Op, OpGraph, Value
 from archcheck.ir.span import Setting
+from archcheck.passes.kinds import VIEWS
 
 if TYPE_CHECKING:
     from archcheck.rules.outline import Outline
@@ -56,12 +57,9 @@ class Index:
         """The op that gives `value`, and which of its outputs, where the ops at `skipped` are seen through.
 
         A residual whose sublayer is skipped too is seen through to its stream, one whose sublayer stays to what its
-        branch gives, any other op to its first operand.
+        branch gives, any other op to its first operand. A change of axes is never seen: it moves no data to another op.
         """
-        while value.op in skipped:
-            op = self.at.get(value.op)
-            if op is None:
-                break
+        while (op := self.at.get(value.op)) is not None and (op.path in skipped or (op.kind in VIEWS and op.reads)):
             emptied = any(inner.path in skipped for inner in op.body if inner.kind.family == SUBLAYER)
             branch = op.kind.name == "residual" and not emptied
             through = op.results[:1] if branch else op.reads[:1]

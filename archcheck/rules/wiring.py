@@ -10,6 +10,7 @@ from archcheck.ir.graph import AttrValue
 from archcheck.ir.ops import BY_NAME
 from archcheck.rules.case import Case, Example
 from archcheck.rules.evidence import Told, finding
+from archcheck.rules.grouping import alike
 from archcheck.rules.view import places_of, subject
 from archcheck.rules.words import called, kind_words, sentence, shown_value, times
 
@@ -78,14 +79,14 @@ concat %y, %z
     )
 
     def explain(self, case: Case, edits: tuple[Edit, ...]) -> Iterator[Finding]:
-        """One finding for each edit."""
-        for edit in edits:
-            yield finding(self.id, case, (edit,), _told(edit))
+        """One finding for each thing to be said, places put together."""
+        for group in alike(edits, lambda edit: _told(edit, places_of(edit))):
+            yield finding(self.id, case, group, _told(group[0], sum(places_of(edit) for edit in group)))
 
 
-def _told(edit: Edit) -> Told:
+def _told(edit: Edit, places: int) -> Told:
     op = subject(edit)
-    name, often = called(op), times(places_of(edit))
+    name, often = called(op), times(places)
     aspect, _, what = edit.aspect.partition(":")
     stated, found = _side(edit.stated), _side(edit.found)
     if aspect == "reads":

@@ -8,7 +8,7 @@ from rule_cases import findings
 import archcheck.rules
 from archcheck.errors import ArchcheckError
 from archcheck.rules import RULES, Example, Rule
-from archcheck.rules.page import SECTIONS, find, page, read_page
+from archcheck.rules.page import SECTIONS, find, page
 
 EXAMPLES = [
     pytest.param(rule, example, id=f"{rule.id}-{'holds' if example.holds else 'violated'}-{number}")
@@ -31,9 +31,9 @@ def test_the_example_is_judged_as_it_says(rule: Rule, example: Example) -> None:
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 def test_each_rule_has_examples_of_both_kinds_and_a_whole_page(rule: Rule) -> None:
     assert {example.holds for example in rule.examples} == {True, False}
-    shown = read_page(rule)
+    shown = page(rule)
     assert [name for name, _ in shown.sections] == list(SECTIONS)
-    text = page(rule)
+    text = shown.text()
     assert text.startswith(f"{rule.id}: {rule.title}\n")
     assert all(len(line) <= 124 for line in text.splitlines())
     example = dict(shown.sections)["Example"]
@@ -72,4 +72,4 @@ def test_a_page_without_a_section_is_refused() -> None:
             return []
 
     with pytest.raises(ValueError, match="sections"):
-        read_page(Half())  # type: ignore[arg-type]
+        page(Half())  # type: ignore[arg-type]
