@@ -181,7 +181,7 @@ def known(qualified: str) -> bool:
 
 def _listed(dialect: Dialect, name: str) -> bool:
     tables = (dialect.functions, dialect.formulas, dialect.layers, dialect.bases, dialect.containers)
-    return any(name in table for table in tables)
+    return f"{name}." == dialect.tensor or any(name in table for table in tables)
 
 
 def method(name: str) -> Row | None:

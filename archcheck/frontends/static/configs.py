@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from archcheck.frontends.static import names
 from archcheck.frontends.static.attributes import is_module
 from archcheck.frontends.static.machine import Raised
-from archcheck.frontends.static.values import Class, Data, Function, Instance, Scope
+from archcheck.frontends.static.values import Class, Data, Function, Instance, Open, Scope
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
@@ -39,6 +39,30 @@ def guess(
     if not scored or scored[0][0] * 2 < len(reads):
         return None
     return _with_defaults(vm, scored[0][2])
+
+
+def part(vm: Machine, parameter: ast.arg, function: Function) -> Instance | None:
+    """A module that a constructor takes ready-made (`self_attn: MultiHeadAttention`), built with what is known of it."""
+    if parameter.annotation is None:
+        return None
+    value = _quietly(vm, parameter.annotation, names.module_scope(function.scope))
+    if not isinstance(value, Class) or not is_module(value):
+        return None
+    init = value.lookup("__init__")
+    kwargs: dict[str, Data] = {}
+    if init is not None and isinstance(init[1], Function):
+        spec = init[1].node.args
+        positional = [*spec.posonlyargs, *spec.args][1:]
+        required = positional[: len(positional) - len(spec.defaults)]
+        required += [p for p, default in zip(spec.kwonlyargs, spec.kw_defaults, strict=True) if default is None]
+        for inner in required:
+            kwargs[inner.arg] = Open(f"{inner.arg} of {value.name} is not given", flag=f"{parameter.arg}.{inner.arg}")
+    try:
+        made = vm.call(value, [], kwargs)
+    except Raised as error:
+        vm.unknown(value.name, f"building it raised {error}")
+        return None
+    return made if isinstance(made, Instance) else None
 
 
 def _annotated(vm: Machine, parameter: ast.arg, function: Function) -> Class | None:
@@ -148,7 +172,8 @@ def _with_defaults(vm: Machine, cls: Class) -> Instance | None:
 
 
 def with_names_found(vm: Machine, node: ast.expr, scope: Scope) -> ast.expr:
-    """`node`, after binding names that its module does not know to the classes of the same folder that bear them."""
+    """`node`, after binding names that its module does not know: to what a module of the same folder calls so, or else
+    to the one definition of that name in the package."""
     module = names.module_scope(scope)
     for inner in ast.walk(node):
         if not isinstance(inner, ast.Name) or names.global_value(vm, module, inner.id) is not names.MISSING:
@@ -159,4 +184,9 @@ def with_names_found(vm: Machine, node: ast.expr, scope: Scope) -> ast.expr:
             if source is not None and inner.id in source.file.index.names:
                 scope.vars[inner.id] = names.global_value(vm, source.scope, inner.id)
                 break
+        else:
+            place = vm.library.definition(package.partition(".")[0], inner.id) if package else None
+            elsewhere = vm.module(place) if place else None
+            if elsewhere is not None:
+                scope.vars[inner.id] = names.global_value(vm, elsewhere.scope, inner.id)
     return node

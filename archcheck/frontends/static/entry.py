@@ -253,10 +253,10 @@ class _Runner:
             name = parameter.arg
             if name in self.unused:
                 kwargs[name] = self.expression(name, self.unused.pop(name))
-                given[name] = (Setting(name, self.call.arguments[name], None),)
+                given[name] = (Setting(name, self.call.arguments[name], _place(function, parameter)),)
             elif name in self.attribute_overrides:
                 kwargs[name] = self.attribute_overrides.pop(name)
-                given[name] = (Setting(name, repr(kwargs[name]), None),)
+                given[name] = (Setting(name, repr(kwargs[name]), _place(function, parameter)),)
             elif has_default:
                 if calling and isinstance(default, ast.Constant) and default.value is None:
                     self.optional.add(name)
@@ -279,8 +279,9 @@ class _Runner:
             plain = name.rpartition(".")[2]
             if plain in value.attributes or value.cls.lookup(plain) is not None:
                 replaced = self.attribute_overrides.pop(name)
+                before = value.settings.get(plain, ())
                 self.vm.set(value, plain, replaced)
-                value.settings[plain] = (Setting(name, repr(replaced), None),)
+                value.settings[plain] = (Setting(name, repr(replaced), before[0].span if before else None),)
 
     def required(self, parameter: ast.arg, function: Function, calling: bool, owner: Class | None) -> Data:
         """An argument that must be given and is not: a tensor, a configuration, or an open value."""
@@ -288,6 +289,8 @@ class _Runner:
         config = configs.guess(self.vm, parameter, function, owner, by_reads=not calling)
         if config is not None:
             return config
+        if not calling and (module := configs.part(self.vm, parameter, function)) is not None:
+            return module
         annotation = "" if parameter.annotation is None else ast.unparse(parameter.annotation)
         if calling and annotation.split("[")[0].rpartition(".")[2] not in NOT_TENSORS:
             return self.input(name)
@@ -332,6 +335,12 @@ def _defined_at(value: Data) -> Span | None:
         node = target.node
         return Span(target.file.shown, node.lineno, node.col_offset + 1)
     return None
+
+
+def _place(function: Function, parameter: ast.arg) -> Span:
+    return Span(
+        function.file.shown, parameter.lineno, parameter.col_offset + 1, parameter.end_lineno or 0, (parameter.end_col_offset or 0) + 1
+    )
 
 
 def _kind(value: Data) -> str:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
 
 
+PLAIN = (bool, int, float, str, list, tuple, dict, set, type(None))
+
+
 def evaluate(vm: Machine, node: ast.expr, scope: Scope) -> Data:
     """The value of `node` in `scope`."""
     return HANDLERS[type(node)](vm, node, scope)
@@ -289,7 +292,9 @@ def _call(vm: Machine, node: ast.Call, scope: Scope) -> Data:
         result = _call_noting(vm, function, args, kwargs, node, scope, passed)
     finally:
         vm.control = outer
-    if passed and not isinstance(result, (Tensor, Tensors)):
+    if passed and isinstance(result, PLAIN):
+        # Plain data made from settings depends on them. What a module is given decides its sizes, not that it stands
+        # here; which module a function chose is told by the decisions on its way to `return`.
         vm.touch(passed)
     return result
 

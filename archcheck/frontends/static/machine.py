@@ -104,7 +104,7 @@ class Machine:
         decisions: truths of the first open conditions, in the order in which they are met.
         overrides: setting -> value that replaces what the code sets, to look at a flag's other side.
         limits: bounds on the work.
-        own_package: top-level package that the target belongs to; it is read even if a dialect speaks for it.
+        own_package: package or module that the target belongs to; it is read even if a dialect speaks for it.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class Machine:
         self.steps = 0
         self.modules: dict[str, ModuleValue] = {}
         self.modules_built: list[Instance | Layer] = []  # in the order of construction, to find those never called
-        self.opened = {own_package} if own_package else set()  # namespaces whose sources are read all the same
+        self.opened = {names.opened_by(own_package)} if own_package else set()  # namespaces whose sources are read all the same
         self.container_classes: dict[str, Class] = {}
         self.unused_overrides = False  # a setting was to be overridden and is not among what the caller gives
         self.trying = 0  # try blocks around, whose handlers must see what is raised

@@ -30,7 +30,7 @@ def module(vm: Machine, dotted: str) -> ModuleValue | None:
     if dotted in vm.modules:
         return vm.modules[dotted]
     top = dotted.partition(".")[0]
-    if top in NAMESPACES and top not in vm.opened:
+    if top in NAMESPACES and not any(dotted == part or dotted.startswith(f"{part}.") for part in vm.opened):
         return None
     file = vm.library.module(dotted)
     if file is None:
@@ -40,6 +40,12 @@ def module(vm: Machine, dotted: str) -> ModuleValue | None:
     scope.vars["__file__"] = file.shown
     found = vm.modules[dotted] = ModuleValue(file, scope)
     return found
+
+
+def opened_by(dotted: str) -> str:
+    """The package that is read when a target is in module `dotted`: of a framework, only the part around it."""
+    top, _, rest = dotted.partition(".")
+    return f"{top}.{rest.partition('.')[0]}" if top in NAMESPACES and rest else top
 
 
 def module_scope(scope: Scope) -> Scope:
@@ -178,8 +184,10 @@ def member(vm: Machine, dotted: str, name: str) -> Data:
     """What `from dotted import name` gives."""
     qualified = f"{dotted}.{name}"
     source = vm.module(dotted)
-    # A base class is read where its source is at hand: its methods matter, not only which of them a call runs.
-    if dialects.known(qualified) and (source is None or dialects.base_methods(qualified) is None):
+    # A model library's base class is read where its source is at hand: its methods matter, not only which of them a
+    # call runs. A framework's base class is what the dialect says.
+    framework = qualified.partition(".")[0] in NAMESPACES
+    if dialects.known(qualified) and (source is None or framework or dialects.base_methods(qualified) is None):
         return External(dialects.canonical(qualified))
     if source is not None:
         found = global_value(vm, source.scope, name)
@@ -208,7 +216,7 @@ def read_external(vm: Machine, name: str) -> Data:
     top = dotted.partition(".")[0]
     if not dotted or top in sys.stdlib_module_names or vm.library.module(dotted) is None:
         return None
-    vm.opened.add(top)
+    vm.opened.add(opened_by(dotted))
     source = vm.module(dotted)
     found = None if source is None else global_value(vm, source.scope, last)
     return found if isinstance(found, (Class, Function)) else None

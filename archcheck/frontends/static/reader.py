@@ -89,7 +89,7 @@ def read(
 
 def takes_argument(library: Library, module: str, symbol: str, name: str) -> bool:
     """Whether the class `symbol` computes and its constructor takes an argument called `name`."""
-    machine = Machine(library, own_package=module.partition(".")[0])
+    machine = Machine(library, own_package=module)
     source = machine.module(module)
     if source is None:
         return False
@@ -142,7 +142,7 @@ class _Reader:
             training=self.training,
             decisions=decisions,
             limits=self.limits,
-            own_package=call.module.partition(".")[0],
+            own_package=call.module,
         )
         return run(machine, replace(call, overrides=dict(overrides or {})))
 
