@@ -37,7 +37,8 @@ def draw(graph: OpGraph, format: str, *, title: str = "", inside: bool = False) 
         The file's content; text formats are UTF-8 and end in a newline. The same graph gives the same bytes.
 
     Raises:
-        ArchcheckError: there is no such format, pygraphviz is missing (svg, png), or the graph is too large for it.
+        ArchcheckError: there is no such format, the graph has no ops, pygraphviz is missing (svg, png), or
+            the graph is too large for it.
     """
     return _writer(format)(scene_of(graph, title=title, inside=inside))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from archcheck.align.edits import Alignment, Edit, EditKind
 from archcheck.drawing.labels import joins, label, line, place, role, times, value, writes
 from archcheck.drawing.scene import LEGEND, Cluster, Edge, Frame, Line, Mark, Node, Role, Scene
-from archcheck.errors import GraphError
+from archcheck.errors import ArchcheckError, GraphError
 from archcheck.ir.graph import AttrValue, Op, OpGraph, Value
 from archcheck.shown import shown
 
@@ -39,7 +39,14 @@ def scene_of(graph: OpGraph, *, title: str = "", inside: bool = False) -> Scene:
         graph: in canonical form; any other is drawn too, op by op.
         title: what the drawing is called; "": the graph's entry point.
         inside: also draw what sublayers and folded ops hold.
+
+    Raises:
+        ArchcheckError: the graph has no ops; a blank picture would look like an answer.
     """
+    if not graph.ops:
+        raise ArchcheckError(
+            "there is nothing to draw: the graph has no ops", hint="`archcheck describe` says what could not be read"
+        )
     column = _Column(0, 0, {}, everything=inside)
     items = column.draw(graph)
     name = title or graph.origin.entry or "op graph"
@@ -125,7 +132,7 @@ class _Column:
             self._line(self._source(result), node.id)
             self.outputs.append(node.id)
             items.append(node)
-        return tuple(items)
+        return tuple(items) or (self._node(("(no ops)",), Role.OUTPUT),)
 
     def _body(self, ops: tuple[Op, ...]) -> list[Node | Cluster]:
         items: list[Node | Cluster] = []

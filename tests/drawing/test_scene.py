@@ -23,7 +23,7 @@ from archcheck.align import Alignment, Edit, EditKind, align
 from archcheck.drawing.build import scene_of, scene_of_difference
 from archcheck.drawing.labels import label, place
 from archcheck.drawing.scene import Frame, Line, Mark, Role, Scene
-from archcheck.errors import GraphError
+from archcheck.errors import ArchcheckError, GraphError
 from archcheck.ir.graph import OpGraph
 from archcheck.ir.span import Span
 from archcheck.ir.text import parse
@@ -298,6 +298,14 @@ def test_graphs_that_agree_have_no_marks() -> None:
     assert scene.marks() == ()
     assert scene.description == "No difference."
     assert len(scene.level) == len(list(POST.walk())) + 1
+
+
+def test_an_empty_graph_is_said_not_drawn_blank() -> None:
+    with pytest.raises(ArchcheckError, match="nothing to draw"):
+        scene_of(OpGraph(()))
+    missing = Alignment((), tuple(Edit(EditKind.MISSING, op) for op in POST.ops))
+    scene = scene_of_difference(POST, OpGraph(()), missing)
+    assert [node.label for node in Scene("", "", scene.items[1:], ()).nodes()] == [("(no ops)",)]
 
 
 def test_an_edit_that_cannot_be_shown_is_never_dropped() -> None:
