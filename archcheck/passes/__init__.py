@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from archcheck.errors import GraphError, PassError
 from archcheck.ir.graph import OpGraph
 from archcheck.ir.verify import verify
-from archcheck.passes.base import Pass
+from archcheck.passes.base import Pass, ScopePass, Together
 from archcheck.passes.drop_no_ops import DropNoOps
 from archcheck.passes.fold_repeats import FoldRepeats
 from archcheck.passes.fold_residual import FoldResidual
@@ -41,16 +43,43 @@ def canonicalise(graph: OpGraph, passes: tuple[Pass, ...] = CANONICAL) -> OpGrap
     Raises:
         PassError: a pass broke an invariant of graphs; the message names it. A mistake of archcheck.
     """
+    found = graph
+    for step in _fused(passes):
+        found = step.run(found)
+    try:
+        return verify(found, "canonicalise")
+    except GraphError:
+        _name_culprit(graph, passes)
+        raise
+
+
+def _fused(passes: Sequence[Pass]) -> Iterator[Pass]:
+    """`passes` with neighbours together where one cannot hide a body from the next."""
+    group: list[ScopePass] = []
     for step in passes:
-        before = graph
-        graph = step.run(graph)
-        if graph is before:
+        if isinstance(step, ScopePass) and not (group and group[-1].makes & step.enters):
+            group.append(step)
             continue
+        if group:
+            yield Together(group)
+        group = []
+        if isinstance(step, ScopePass):
+            group.append(step)
+        else:
+            yield step
+    if group:
+        yield Together(group)
+
+
+def _name_culprit(graph: OpGraph, passes: Sequence[Pass]) -> None:
+    """Run the passes one by one and say after which of them the graph is broken."""
+    verify(graph, "the frontend")
+    for step in passes:
+        graph = step.run(graph)
         try:
             verify(graph, step.name)
         except GraphError as error:
             raise PassError(f"the pass {step.name} broke the graph: {error.problem}") from error
-    return graph
 
 
 __all__ = ["CANONICAL", "Pass", "canonicalise"]

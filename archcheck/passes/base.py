@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar, Protocol
 
 from archcheck.ir.graph import Attr, Op, OpGraph, Value
@@ -36,7 +36,11 @@ class Paths:
     def fresh(self, path: str, kind: OpKind) -> str:
         """`path` with its kind replaced: "layers.0/7.add" becomes "layers.0/7.residual"."""
         if not self._taken:
-            self._taken = {op.path for op in self._graph.walk()}
+            stack = list(self._graph.ops)
+            while stack:
+                op = stack.pop()
+                self._taken.add(op.path)
+                stack.extend(op.body)
         module, slash, last = path.rpartition("/")
         stem = last.partition(".")[0] or last
         fresh = f"{module}{slash}{stem}.{kind.name}"
@@ -94,11 +98,13 @@ class Scope:
 
     def giver(self, value: Value) -> int:
         """The slot of the op that gives `value`; a number below -1, one for each op, where it comes from outside."""
+        home = self._home
         while True:
             slot = self._at.get(value.op, -1)
             if slot < 0:
                 return self._outside.setdefault(value.op, -2 - len(self._outside))
-            slot = self._find(slot)
+            if home[slot] != slot:
+                slot = self._find(slot)
             if not self._gone[slot]:
                 return slot
             value = self._forward[slot]
@@ -130,8 +136,22 @@ class Scope:
             return found
         return sorted({reader if reader == RESULT else self._find(reader) for reader in found} - {slot})
 
+    def readers_beside(self, slot: int, inside: Container[int]) -> list[int]:
+        """The readers of an op that are not `inside`, some perhaps twice."""
+        home = self._home
+        found: list[int] = []
+        for reader in self._readers[slot]:
+            if reader != RESULT and home[reader] != reader:
+                reader = self._find(reader)
+            if reader not in inside and reader != slot:
+                found.append(reader)
+        return found
+
     def only_reader(self, slot: int) -> int | None:
         """The one op that reads `slot`, or None where there are none, several, or the outside reads it too."""
+        if len(self._readers[slot]) == 1:
+            only = self._readers[slot][0]
+            return None if only == RESULT else self._find(only)
         readers = self.readers(slot)
         return readers[0] if len(readers) == 1 and readers[0] != RESULT else None
 
@@ -383,6 +403,7 @@ class ScopePass:
 
     name: ClassVar[str] = ""
     enters: ClassVar[frozenset[OpKind]] = STRUCTURE
+    makes: ClassVar[frozenset[OpKind]] = frozenset()  # kinds of new ops whose bodies a later pass has to enter
 
     def rewrite(self, scope: Scope, holder: Op | None) -> None:
         """Fold, replace and drop ops of `scope`, the body of `holder` (None: the whole graph)."""
@@ -427,3 +448,24 @@ class ScopePass:
         reads = tuple(value for number, value in enumerate(op.reads) if number == 0 or value in free)
         reads += tuple(value for value in free_values(body, gives) if value not in reads)
         return Op(op.path, op.kind, reads, op.attrs, body, gives, op.claim, op.span, op.because)
+
+
+class Together(ScopePass):
+    """Passes that share one scope: the same result as one after the other, without building the graph in between."""
+
+    name = "together"
+
+    def __init__(self, steps: Sequence[ScopePass]) -> None:
+        self.steps = tuple(steps)
+
+    def prepare(self, ops: tuple[Op, ...], paths: Paths) -> tuple[Op, ...]:
+        """What each of the passes prepares, in order."""
+        for step in self.steps:
+            ops = step.prepare(ops, paths)
+        return ops
+
+    def rewrite(self, scope: Scope, holder: Op | None) -> None:
+        """Run those of the passes that enter such a body."""
+        for step in self.steps:
+            if holder is None or holder.kind in step.enters:
+                step.rewrite(scope, holder)

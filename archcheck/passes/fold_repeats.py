@@ -54,6 +54,8 @@ def _fold_scope(
 ) -> tuple[tuple[Op, ...], tuple[Value, ...]]:
     inner = tuple(_fold_inner(op, paths, labels) if op.kind in (REPEAT, RESIDUAL) and op.body else op for op in ops)
     ops = ops if all(new is old for new, old in zip(inner, ops, strict=True)) else inner
+    if sum(op.kind in _LAYERS for op in ops) < 2:
+        return ops, results
     while True:
         folded = _Finder(ops, results, paths, labels).fold()
         if folded is None:
@@ -76,9 +78,13 @@ class _Labels:
 
     def __init__(self) -> None:
         self._numbers: dict[Hashable, int] = {}
+        self._known: dict[int, tuple[Op, int]] = {}  # by identity; the op is held so that its id stays its own
 
     def of(self, op: Op) -> int:
-        return self._numbers.setdefault(self._key(op), len(self._numbers))
+        known = self._known.get(id(op))
+        if known is None:
+            known = self._known[id(op)] = op, self._numbers.setdefault(self._key(op), len(self._numbers))
+        return known[1]
 
     def _key(self, op: Op) -> Hashable:
         stated = tuple((attr.name, _plain(attr.value)) for attr in op.attrs if _tells(op, attr))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -63,6 +63,7 @@ class FoldResidual(ScopePass):
 
     name = "fold_residual"
     enters: ClassVar[frozenset[OpKind]] = frozenset({REPEAT})
+    makes: ClassVar[frozenset[OpKind]] = frozenset({RESIDUAL})
 
     def rewrite(self, scope: Scope, holder: Op | None) -> None:
         """Fold each maximal tree of sums, or else the sums within it."""
@@ -254,7 +255,7 @@ class _Streams:
     def is_shared(self, branch: set[int], sums: Sequence[int]) -> bool:
         """Whether anything besides the sum reads an op of a branch. A projection is a shortcut around nothing else."""
         inside = branch | set(sums)
-        return any(reader not in inside for slot in branch for reader in self.scope.readers(slot))
+        return any(self.scope.readers_beside(slot, inside) for slot in branch)
 
     def is_gate(self, branch: set[int], stops: set[int]) -> bool:
         """Whether a branch multiplies another value of the outside: then it is a gate on that value (GRU)."""
@@ -286,7 +287,7 @@ class _Streams:
         stops = set(chain)
         stream = chain[-1]
         start = self.stream.get(stream, stream)
-        region: set[int] = set()
+        region: dict[int, list[int]] = {}  # slot -> givers of what it reads
         met: set[int] = set()  # later places on the stream itself
         stack = [scope.giver(value) for value in others]
         if any(slot in stops for slot in stack):
@@ -301,25 +302,21 @@ class _Streams:
             if (op.kind is RESIDUAL or op.kind is ADD) and self.stream.get(slot) == start:
                 met.add(slot)
                 continue
-            region.add(slot)
-            stack.extend(scope.givers(slot))
+            region[slot] = givers = scope.givers(slot)
+            stack.extend(givers)
         ordered = sorted(region)
-        live = self.live(ordered, stops | met)
+        live: set[int] = set()  # those that depend on the skip
+        sources = stops | met
+        for slot in ordered:
+            if any(giver in sources or giver in live for giver in region[slot]):
+                live.add(slot)
         if any(scope.giver(value) not in live for value in others):
             return None
         tails = self.tails(others, region)
         inside = self.own(ordered, live, tails, set(sums), bool(met))
         return None if inside is None else _Branch(inside, bool(live & inside))
 
-    def live(self, ordered: Sequence[int], sources: set[int]) -> set[int]:
-        """Those of the ops `ordered` that depend on one of `sources`."""
-        live: set[int] = set()
-        for slot in ordered:
-            if any(giver in sources or giver in live for giver in self.scope.givers(slot)):
-                live.add(slot)
-        return live
-
-    def tails(self, others: Sequence[Value], region: set[int]) -> set[int]:
+    def tails(self, others: Sequence[Value], region: Container[int]) -> set[int]:
         """The ops whose value is the branch's value, but for dropout, a norm, a factor or a view on the way."""
         tails: set[int] = set()
         for value in others:
@@ -344,7 +341,7 @@ class _Streams:
         """
         inside = set(sums)
         for slot in reversed(ordered):
-            outside = [reader for reader in self.scope.readers(slot) if reader not in inside]
+            outside = self.scope.readers_beside(slot, inside)
             if not outside:
                 inside.add(slot)
             elif slot in live:

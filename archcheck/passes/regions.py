@@ -24,19 +24,17 @@ class Region:
     reduced: set[int] = field(default_factory=set)  # those that give one number for each token
 
     def key(self, scope: Scope) -> Hashable:
-        """Equal for regions that compute the same and are read from outside in the same places."""
+        """Equal for regions that compute the same."""
         number = {self.base: -1}
         rows: list[Hashable] = []
-        inside = set(self.slots)
         for slot in self.slots:
             op = scope.ops[slot]
-            reads = tuple(number.setdefault(giver, len(number)) for giver in scope.sources(slot))
+            reads = tuple([number.setdefault(giver, len(number)) for giver in scope.sources(slot)])
             number[slot] = len(number)
-            last = any(reader not in inside for reader in scope.readers(slot))
-            rows.append((op.kind.name, op.attrs, reads, last))
+            rows.append((op.kind, op.attrs, reads))
         for giver in self.fixed:
             op = scope.ops[giver]
-            rows.append((number[giver], op.kind.name, tuple(attr for attr in op.attrs if attr.name != "name")))
+            rows.append((number[giver], op.kind, tuple([attr for attr in op.attrs if attr.name != "name"])))
         return tuple(rows)
 
 
@@ -50,14 +48,16 @@ def regions(scope: Scope, *, learned: bool, reductions: bool) -> list[Region]:
     found: dict[int, Region] = {}
     region_of: dict[int, Region] = {}
     allowed = scope.ON_PARAMETER if learned else 0
+    evaluated = EVALUATED if reductions else EVALUATED - REDUCTIONS - {"l2_norm"}
     for slot in scope.slots():
         op = scope.ops[slot]
         name = op.kind.name
-        if name not in EVALUATED or not op.reads or (not reductions and name in REDUCTIONS | {"l2_norm"}):
+        if name not in evaluated or not op.reads:
             continue
         bases: set[int] = set()
         fixed: list[int] = []
-        for giver in scope.sources(slot):
+        givers = scope.sources(slot)
+        for giver in givers:
             if giver >= 0 and not scope.origins(giver) & ~allowed:
                 fixed.append(giver)
             else:
@@ -69,7 +69,7 @@ def regions(scope: Scope, *, learned: bool, reductions: bool) -> list[Region]:
         region = found.setdefault(base, Region(base))
         if len(region.slots) >= _LONGEST:
             continue
-        reduced = _is_reduced(name, scope.sources(slot), region, fixed)
+        reduced = _is_reduced(name, givers, region, fixed)
         if name in RESHAPING and not reduced:
             continue
         region.slots.append(slot)
