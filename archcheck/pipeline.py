@@ -65,7 +65,16 @@ class Read:
     def subjects(self) -> Iterator[Subject]:
         """Its variants, as they are judged."""
         for variant, graph in zip(self.reading.variants, self.graphs, strict=True):
-            yield Subject(graph, self.symbol, self.reading.span, variant.places, variant.when, variant.default)
+            yield Subject(
+                graph,
+                self.symbol,
+                self.reading.span,
+                variant.places,
+                variant.when,
+                variant.default,
+                variant.error,
+                variant.error_span,
+            )
 
 
 def load_target(request: Request, progress: Progress = silent) -> tuple[Read, ...]:

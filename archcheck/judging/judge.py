@@ -40,6 +40,8 @@ class Subject:
     places: tuple[ModulePlace, ...] = ()
     when: tuple[tuple[str, AttrValue], ...] = ()
     default: bool = True
+    error: str = ""  # why reading stopped before the end; then nothing is judged
+    error_span: Span | None = None
 
 
 def fitting_preset(spec: Spec, place: Callable[[Span], Place], preset: Preset, subject: Subject) -> Preset:
@@ -90,6 +92,8 @@ class Judge:
 
     def variant(self, subject: Subject) -> Variant:
         """The verdict on every claim for one variant of the code."""
+        if subject.error:
+            return self._unread(subject)
         regions = layers(subject.graph, subject.places, subject.symbol, subject.span)
         taken = {
             block.id: frozenset(
@@ -122,6 +126,32 @@ class Judge:
             tuple(expected),
             tuple(actual),
         )
+
+    def _unread(self, subject: Subject) -> Variant:
+        """A graph that was not read to its end shows nothing, whatever the part that was read looks like."""
+        stopped = Finding(
+            "not-determined",
+            Verdict.UNDETERMINED,
+            f"{subject.symbol} could not be read to its end: {subject.error}",
+            fix="give the arguments that it needs: --arg NAME=EXPR",
+            places=(self.place(subject.error_span),) if subject.error_span else (),
+        )
+        rows: list[Block | Claim] = [*self.spec.blocks, *self.spec.claims]
+        results = tuple(
+            ClaimResult(
+                one.id,
+                Verdict.UNDETERMINED,
+                one.says,
+                one.citation.where,
+                one.citation.quote,
+                self.place(one.span),
+                findings=(stopped,),
+                advisory=one.advisory,
+            )
+            for one in rows
+            if self._wanted(one.id) and self._made_for(one)
+        )
+        return Variant(subject.when, subject.default, results)
 
     def _wanted(self, id: str) -> bool:
         return not self.only or id in self.only

@@ -265,7 +265,7 @@ def argument_settings(vm: Machine, node: ast.Call, scope: Scope, passed: tuple[S
         if isinstance(keyword.value, ast.Constant):
             if isinstance(keyword.value.value, (bool, str)):
                 span = vm.at(keyword)
-                given[keyword.arg] = (Setting(keyword.arg, repr(keyword.value.value), span, vm.trail()[:-1]),)
+                given[keyword.arg] = (Setting(keyword.arg, repr(keyword.value.value), span, vm.trail()),)
         elif passed:
             settings = settings_of(vm, keyword.value, scope)
             if settings:

@@ -355,7 +355,7 @@ def _hparams(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     for name, value in kwargs.items():
         made.attributes[name] = value
         if value is None or isinstance(value, (bool, int, float, str)):
-            made.settings[name] = (Setting(f"hparams.{name}", repr(value), vm.keyword_span(name), vm.trail()[:-1]),)
+            made.settings[name] = (Setting(f"hparams.{name}", repr(value), vm.keyword_span(name), vm.trail()),)
     for method in ("add_hparam", "set_hparam"):
         made.attributes[method] = Native(method, lambda machine, a, k: _set_hparam(machine, made, a, k))
     made.attributes["values"] = Native("values", lambda machine, a, k: _plain_values(made))
@@ -370,7 +370,7 @@ def _set_hparam(vm: Machine, made: Instance, args: Args, kwargs: Kwargs) -> None
     value = args[1] if len(args) > 1 else kwargs.get("value")
     if isinstance(name, str):
         made.attributes[name] = value
-        made.settings[name] = (Setting(f"hparams.{name}", repr(value), vm.here(), vm.trail()[:-1]),)
+        made.settings[name] = (Setting(f"hparams.{name}", repr(value), vm.here(), vm.trail()),)
 
 
 def _plain_values(made: Instance) -> dict[str, Data]:

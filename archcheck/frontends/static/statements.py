@@ -147,7 +147,7 @@ def bind(
     elif isinstance(target, ast.Attribute):
         owner = vm.evaluate(target.value, scope)
         if node is not None and isinstance(value, SCALARS) and not settings and isinstance(owner, Instance):
-            settings = (Setting(ast.unparse(target), repr(value), vm.at(node), vm.trail()[:-1]),)
+            settings = (Setting(ast.unparse(target), repr(value), vm.at(node), vm.trail()),)
         if isinstance(owner, Instance) and settings:
             owner.settings[target.attr] = settings
         elif isinstance(owner, Instance):
