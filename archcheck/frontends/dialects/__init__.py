@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cache
 
 from archcheck.frontends.dialects.table import Dialect, Formula, LayerRow, Parameter, Row
+from archcheck.ir.graph import AttrValue
 
 __all__ = [
     "DIALECTS",
@@ -30,6 +31,7 @@ __all__ = [
     "layer",
     "method",
     "method_formula",
+    "presets",
     "property_row",
 ]
 
@@ -161,6 +163,12 @@ def container(qualified: str) -> str | None:
     name = canonical(qualified)
     dialect = _of(name)
     return None if dialect is None else dialect.containers.get(name)
+
+
+def presets(qualified: str) -> dict[str, AttrValue]:
+    """Attributes that a library sets on instances of this class where it builds a model."""
+    dialect = _of(qualified)
+    return {} if dialect is None else dialect.presets.get(qualified, {})
 
 
 def is_ignored(qualified: str) -> bool:

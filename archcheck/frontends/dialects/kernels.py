@@ -65,6 +65,8 @@ _FORMULAS: dict[str, str] = {
 
 KERNELS = Dialect(
     name="kernels",
+    # Attention and experts spelled out in PyTorch, which every release has; kernels compute the same.
+    presets={"transformers.configuration_utils.PreTrainedConfig": {"_attn_implementation_internal": "eager", "_experts_implementation_internal": "eager"}},
     functions=_FUNCTIONS,
     layers=_LAYERS,
     aliases={

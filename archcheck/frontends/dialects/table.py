@@ -192,6 +192,8 @@ class Dialect:
         containers: qualified class name -> "sequence", "sequential" or "mapping".
         ignored: prefixes of qualified names whose calls compute nothing (logging, checks, profiling).
         metadata: names of tensor attributes and methods that tell about a tensor and compute nothing from it.
+        presets: qualified class name -> attributes that the library sets on its instances where it builds a model, and
+            that code reads although the class itself leaves them None.
         tensor: prefix under which the methods of tensors are functions too (`torch.Tensor.`), or "".
     """
 
@@ -208,6 +210,7 @@ class Dialect:
     formulas: dict[str, Formula] = field(default_factory=dict)
     method_formulas: dict[str, Formula] = field(default_factory=dict)
     keywords: dict[str, str] = field(default_factory=dict)
+    presets: dict[str, dict[str, AttrValue]] = field(default_factory=dict)
     tensor: str = ""
 
 

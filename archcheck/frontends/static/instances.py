@@ -121,6 +121,11 @@ def fill_fields(
             vm.unknown(f"{cls.name}.__post_init__", str(error))
     for name, value in rest.items():
         instance.attributes.setdefault(name, value)
+    for base in cls.mro:
+        if isinstance(base, Class):
+            for name, preset in dialects.presets(f"{base.file.module}.{base.name}").items():
+                if instance.attributes.get(name) is None:
+                    instance.attributes[name] = preset
 
 
 def _fields(cls: Class) -> dict[str, tuple[Class, ast.AnnAssign]]:
