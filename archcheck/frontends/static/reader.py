@@ -183,7 +183,7 @@ class _Reader:
         lets the run reach its end, leaves less unread, or calls layers that are otherwise built and not called.
         """
         best, score = first, _lack(first)
-        if score == (0, 0, 0):
+        if score[:3] == (0, 0, 0):
             return best
         tried = [name for name in _ordered(first) if name not in self.call.arguments][:MOST_OPTIONAL]
         for name in tried:
@@ -191,7 +191,7 @@ class _Reader:
             again = self.once(attempt)
             if _lack(again) < score:
                 best, score, self.call = again, _lack(again), attempt
-                if score == (0, 0, 0):
+                if score[:3] == (0, 0, 0):
                     break
         return best
 
@@ -241,10 +241,15 @@ def _ordered(first: Run) -> list[str]:
     return tested + sorted(first.optional - set(tested))
 
 
-def _lack(one: Run) -> tuple[int, int, int]:
-    """How far a run is from a whole reading: failed, ops not read, layers built and not called."""
+def _lack(one: Run) -> tuple[int, int, int, int]:
+    """How far a run is from a whole reading: failed, ops not read, layers built and not called; then how far it got.
+
+    Where a run fails for want of several arguments, the one with which it gets further is the right one to add.
+    """
     opaque = sum(op.kind.name == "opaque" for op in one.graph.ops)
-    return (int(bool(one.error)), opaque, len(one.uncalled))
+    if one.error:
+        return (1, 0, 0, -one.machine.steps)
+    return (0, opaque, len(one.uncalled), 0)
 
 
 def _taken(one: Run) -> tuple[tuple[str, AttrValue], ...]:
