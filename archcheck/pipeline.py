@@ -74,6 +74,7 @@ class Read:
                 variant.default,
                 variant.error,
                 variant.error_span,
+                variant.weights,
             )
 
 

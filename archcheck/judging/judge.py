@@ -42,6 +42,7 @@ class Subject:
     default: bool = True
     error: str = ""  # why reading stopped before the end; then nothing is judged
     error_span: Span | None = None
+    weights: tuple[tuple[str, str], ...] = ()
 
 
 def fitting_preset(spec: Spec, place: Callable[[Span], Place], preset: Preset, subject: Subject) -> Preset:

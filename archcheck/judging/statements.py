@@ -65,7 +65,7 @@ def of_claim(judge: Judge, claim: Claim, targets: Targets, subject: Subject) -> 
     elif isinstance(states, Path):
         findings = _path(states, subject)
     elif isinstance(states, SameWeights):
-        findings = [_untold(f"which tensors of {subject.symbol} are {', '.join(states.places)} is not told", "bind each place to a module: --bind PLACE=MODULE")]
+        findings = _shared(judge, states, subject)
     return _result(judge, claim.id, claim.says, claim.citation, _once(findings), claim)
 
 
@@ -112,6 +112,43 @@ def _value(judge: Judge, stated: Stated) -> AttrValue:
     found = stated.value.attribute(judge.values, problems)
     problems.raise_any()
     return found
+
+
+# ---- shared weights
+
+
+def _shared(judge: Judge, states: SameWeights, subject: Subject) -> list[Finding]:
+    """Whether the places that a claim names hold one and the same learned tensor."""
+    weights = dict(subject.weights)
+    held: dict[str, dict[str, str]] = {}
+    for place in states.places:
+        module = judge.preset.pinned.get(place, place)
+        found = {name.rpartition(".")[2]: first for name, first in weights.items() if name.rpartition(".")[0] == module}
+        if module in weights:
+            found = {"weight": weights[module]}
+        if "weight" not in found:
+            return [
+                _untold(
+                    f"which module of {subject.symbol} is {place} is not told",
+                    "bind each of the places to a module: "
+                    + " ".join(f"--bind {place}=MODULE" for place in states.places if place not in judge.preset.pinned),
+                )
+            ]
+        held[place] = found
+    if len({found["weight"] for found in held.values()}) == 1:
+        return []
+    places = ", ".join(f"{place} is {found['weight']}" for place, found in held.items())
+    return [
+        Finding(
+            "shared-weights",
+            Verdict.VIOLATED,
+            f"{' and '.join(states.places)} have weights of their own",
+            "The paper shares one weight matrix between them.",
+            f"In the code, {places}.",
+            "assign one module's weight to the other",
+            (judge.place(subject.span),) if subject.span else (),
+        )
+    ]
 
 
 # ---- counts

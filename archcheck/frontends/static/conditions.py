@@ -153,6 +153,7 @@ RELATIONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
 }
+_MIRRORED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
 
 
 def compare(vm: Machine, op: type[ast.cmpop], left: Data, right: Data) -> Data:
@@ -167,7 +168,11 @@ def compare(vm: Machine, op: type[ast.cmpop], left: Data, right: Data) -> Data:
     if isinstance(left, (Tensor, Tensors)) or isinstance(right, (Tensor, Tensors)):
         if (left is None or right is None or isinstance(left, str) or isinstance(right, str)) and op in (ast.Eq, ast.NotEq):
             return op is ast.NotEq
-        return vm.emit("compare", _tensors(left, right), {"relation": op.__name__.lower()})
+        relation = RELATIONS[op].__name__
+        if isinstance(right, (Tensor, Tensors)) and not isinstance(left, (Tensor, Tensors)):
+            left, right, relation = right, left, _MIRRORED.get(relation, relation)  # `0 < x` is `x > 0`
+        stated = {} if isinstance(right, (Tensor, Tensors)) else {"by": right}
+        return vm.emit("compare", _tensors(left, right), {"relation": relation, **stated})
     if isinstance(left, External) and isinstance(right, External) and op in (ast.Eq, ast.NotEq):
         return (left.name == right.name) == (op is ast.Eq)
     if op in (ast.Eq, ast.NotEq) and any(isinstance(v, External) and v.name.endswith("ModeKeys.TRAIN") for v in (left, right)):

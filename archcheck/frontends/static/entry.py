@@ -70,6 +70,7 @@ class Run:
     error: str = ""  # why the run did not reach its end
     error_span: Span | None = None
     uncalled: tuple[Instance | Layer, ...] = ()  # layers that were built and not used
+    weights: tuple[tuple[str, str], ...] = ()  # learned tensor's place -> the first place that it has
     places: tuple[ModulePlace, ...] = ()  # where the classes read stand in the module tree
     optional: frozenset[str] = frozenset()  # arguments of the call whose default is None
 
@@ -139,16 +140,18 @@ class _Runner:
             name = sorted(self.unused)[0]
             raise TargetError(f"{self.call.symbol} has no parameter {name}", hint=f"it takes {', '.join(self.known_parameters(value))}")
         vm.unused_overrides = bool(self.attribute_overrides)
-        places = self.walk_modules(function)
+        places, weights = self.walk_modules(function)
         results = tuple(dict.fromkeys(_value(tensor) for tensor in _outputs(result)))
         graph = OpGraph(tuple(vm.recorder.ops), results, Origin("static", self.call.symbol, "train" if vm.training else "eval"))
         uncalled = tuple(m for m in vm.modules_built if not m.called and not (isinstance(m, Instance) and m.items is not None))
-        return Run(vm, verify(graph, "static reader"), self.call.symbol, span, error, error_span, uncalled, places, frozenset(self.optional))
+        return Run(vm, verify(graph, "static reader"), self.call.symbol, span, error, error_span, uncalled, weights, places, frozenset(self.optional))
 
-    def walk_modules(self, function: Data) -> tuple[ModulePlace, ...]:
-        """The classes in the module tree; learned tensors get their names here, when the tree is whole."""
+    def walk_modules(self, function: Data) -> tuple[tuple[ModulePlace, ...], tuple[tuple[str, str], ...]]:
+        """The classes in the module tree, and which tensors are one; these get their names here, when it is whole."""
         root = function.receiver if isinstance(function, Method) else function
         found: list[ModulePlace] = []
+        first: dict[object, str] = {}  # learned tensor -> its first place
+        weights: dict[str, str] = {}
         seen: set[int] = set()
         stack: list[tuple[str, Data]] = [("", root)]
         while stack:
@@ -167,11 +170,17 @@ class _Runner:
                 inner = f"{place}.{name}" if place else str(name)
                 if isinstance(item, Tensor) and item.learned:
                     self.vm.recorder.name_parameter(item.value.op, inner)
+                    weights[inner] = first.setdefault(item.value, inner)
+                elif isinstance(item, Layer):
+                    for weight in item.row.weights:
+                        held_tensor = item.attributes.get(weight)
+                        key: object = held_tensor.value if isinstance(held_tensor, Tensor) else (id(item), weight)
+                        weights[f"{inner}.{weight}"] = first.setdefault(key, f"{inner}.{weight}")
                 elif is_owned(value, item):
                     stack.append((inner, item))
             if isinstance(value, Instance) and value.items is not None:
                 stack.append((place, value.items))
-        return tuple(sorted(found, key=lambda one: one.path))
+        return tuple(sorted(found, key=lambda one: one.path)), tuple(sorted(weights.items()))
 
     def _rebinds(self, value: Data) -> bool:
         """Whether `x += y` makes a new tensor: in all frameworks but PyTorch, whose import tells it."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from archcheck.frontends.static.library import Library, SourceFile
@@ -137,6 +138,7 @@ class Machine:
         self.unused_overrides = False  # a setting was to be overridden and is not among what the caller gives
         self.trying = 0  # try blocks around, whose handlers must see what is raised
         self.target: Data = None  # the instance or function that is read; what it raises itself is not contained
+        self.stands: Span | None = None  # where the layer that a container calls was built
         self.inplace_sums = True  # `x += y` changes the tensor itself, as in PyTorch; TensorFlow binds the name anew
 
     # ---- the parts, imported late because they import this module
@@ -206,6 +208,15 @@ class Machine:
         """The place that evaluation has reached."""
         return Span(self.frame.file.shown, self.frame.line, self.frame.column) if self.frames else None
 
+    @contextmanager
+    def standing(self, span: Span | None) -> Iterator[None]:
+        """Ops recorded within stand at `span`, where there is one: what a container runs is decided where it is built."""
+        before, self.stands = self.stands, span
+        try:
+            yield
+        finally:
+            self.stands = before
+
     def trail(self) -> tuple[Step, ...]:
         """The functions that are running, outermost first, each with the line that it has reached."""
         return tuple(
@@ -253,7 +264,7 @@ class Machine:
             reads,
             attributes or {},
             place=self.frame.place if self.frames else "",
-            span=self.here(),
+            span=self.stands or self.here(),
             because=self.control.flat() if self.control else (),
         )
 

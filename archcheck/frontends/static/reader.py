@@ -46,6 +46,7 @@ class Variant:
     error: str = ""
     error_span: Span | None = None
     places: tuple[ModulePlace, ...] = ()
+    weights: tuple[tuple[str, str], ...] = ()  # learned tensor's place -> the first place that it has
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +166,7 @@ class _Reader:
                 one.error,
                 one.error_span,
                 one.places,
+                one.weights,
             )
             for when, one in distinct
         )

@@ -188,12 +188,12 @@ def activated(vm: Machine, row: Row | LayerRow, arguments: dict[str, Data], resu
     return vm.call(chosen, [result], {})
 
 
-class NamedParts(tuple[Tensor, ...]):
+class NamedParts(tuple[Data, ...]):
     """Several tensors that also go by names, as `torch.topk(...).indices` does."""
 
     names: tuple[str, ...]
 
-    def __new__(cls, parts: tuple[Tensor, ...], names: tuple[str, ...]) -> NamedParts:
+    def __new__(cls, parts: tuple[Data, ...], names: tuple[str, ...]) -> NamedParts:
         made = super().__new__(cls, parts)
         made.names = names
         return made
@@ -259,7 +259,11 @@ def op_of_kind(kind: str) -> Native:
 
     def emit(vm: Machine, args: list[Data], kwargs: dict[str, Data]) -> Data:
         attributes = {key: value for key, value in kwargs.items() if value is not None}
-        return vm.emit(kind, list(flatten_tensors(args)), attributes)
+        reads = list(flatten_tensors(args))
+        unknown = next((value for value in args if isinstance(value, Open)), None)
+        if not reads and unknown is not None:
+            return Open(f"{kind} of {unknown.why}" if len(unknown.why) < 80 else unknown.why, vm.here(), unknown.flag, unknown.metadata)
+        return vm.emit(kind, reads, attributes)
 
     return Native(kind, emit)
 
@@ -274,6 +278,7 @@ FORMULA_NAMES: dict[str, Data] = {
     "jax": External("jax"),
     "keras": External("keras"),
     "op": OPS,
+    "named": Native("named", lambda vm, args, kwargs: NamedParts(tuple(kwargs.values()), tuple(kwargs))),
     "unknown": Native("unknown", lambda vm, args, kwargs: vm.open(str(args[0]), metadata=True)),
 }
 
@@ -375,7 +380,8 @@ def _in_turn(vm: Machine, instance: Instance, args: list[Data]) -> Data:
     value: Data = args[0] if args else vm.open("a Sequential is called without an argument")
     items = instance.items.values() if isinstance(instance.items, dict) else instance.items
     for item in items:
-        value = vm.call(item, [value], {})
+        with vm.standing(item.span if isinstance(item, Layer) else None):
+            value = vm.call(item, [value], {})
     return value
 
 
