@@ -262,7 +262,9 @@ class _Runner:
             name = parameter.arg
             if name in self.unused:
                 kwargs[name] = self.expression(name, self.unused.pop(name))
-                given[name] = (Setting(name, self.call.arguments[name], _place(function, parameter)),)
+                # An object's fields carry their own settings; that it was given decides nothing by itself.
+                if not isinstance(kwargs[name], Instance):
+                    given[name] = (Setting(name, self.call.arguments[name], _place(function, parameter)),)
             elif name in self.attribute_overrides:
                 kwargs[name] = self.attribute_overrides.pop(name)
                 given[name] = (Setting(name, repr(kwargs[name]), _place(function, parameter)),)
