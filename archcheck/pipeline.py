@@ -304,7 +304,15 @@ def picture(
         chosen = next((id for id, _ in variant.expected if id in violated), variant.expected[0][0])
         expected, actual = dict(variant.expected)[chosen], dict(variant.actual)[chosen]
         titles = (f"{report.title}: {chosen}", report.target)
-        return draw_difference(expected, actual, align(expected, actual), form, titles=titles)
+        claim = next(claim for claim in variant.claims if claim.claim == chosen)
+        decided = {
+            edit.actual.path: finding.places[0].span
+            for finding in claim.findings
+            if finding.trail and finding.places
+            for edit in finding.edits
+            if edit.actual is not None
+        }
+        return draw_difference(expected, actual, align(expected, actual), form, titles=titles, places=decided)
     one, other = load_side(against, request, progress), load_side(request.target, request, progress)
     return draw_difference(one.graph, other.graph, diff(one, other), form, titles=(one.name, other.name))
 

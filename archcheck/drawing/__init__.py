@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from archcheck.align.edits import Alignment
 from archcheck.drawing.build import scene_of, scene_of_difference
@@ -12,6 +13,7 @@ from archcheck.drawing.scene import Scene
 from archcheck.drawing.svg import to_png, to_svg
 from archcheck.errors import ArchcheckError
 from archcheck.ir.graph import OpGraph
+from archcheck.ir.span import Span
 
 __all__ = ["FORMATS", "draw", "draw_difference"]
 
@@ -50,6 +52,7 @@ def draw_difference(
     format: str,
     *,
     titles: tuple[str, str] = ("paper", "code"),
+    places: Mapping[str, Span] = MappingProxyType({}),
 ) -> bytes:
     """A drawing of two graphs side by side, with what differs marked.
 
@@ -59,6 +62,7 @@ def draw_difference(
         alignment: of the two.
         format: one of `FORMATS`.
         titles: what stands above the columns.
+        places: path of an op of the code -> the line to show on it, where another than its own decided.
 
     Returns:
         As `draw`.
@@ -66,7 +70,7 @@ def draw_difference(
     Raises:
         ArchcheckError: as `draw`; `GraphError` where the alignment names an op that its graph does not hold.
     """
-    return _writer(format)(scene_of_difference(expected, actual, alignment, titles=titles))
+    return _writer(format)(scene_of_difference(expected, actual, alignment, titles=titles, places=places))
 
 
 def _writer(name: str) -> Callable[[Scene], bytes]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from archcheck.align.edits import Alignment, Edit, EditKind
 from archcheck.drawing.labels import joins, label, line, place, role, times, value, writes
 from archcheck.drawing.scene import LEGEND, Cluster, Edge, Frame, Line, Mark, Node, Role, Scene
 from archcheck.errors import ArchcheckError, GraphError
 from archcheck.ir.graph import AttrValue, Op, OpGraph, Value
+from archcheck.ir.span import Span
 from archcheck.shown import shown
 
 _MARKS = {
@@ -54,17 +57,25 @@ def scene_of(graph: OpGraph, *, title: str = "", inside: bool = False) -> Scene:
 
 
 def scene_of_difference(
-    expected: OpGraph, actual: OpGraph, alignment: Alignment, *, titles: tuple[str, str] = ("paper", "code")
+    expected: OpGraph,
+    actual: OpGraph,
+    alignment: Alignment,
+    *,
+    titles: tuple[str, str] = ("paper", "code"),
+    places: Mapping[str, Span] = MappingProxyType({}),
 ) -> Scene:
     """Two graphs side by side, the paper left and the code right, with what differs marked.
 
     Ops that correspond stand at one height; a dashed line joins the two places of an op that moved. An op that holds
     others is drawn open where something inside it differs.
 
+    Args:
+        places: op of the code -> the line to show on it, where another line than its own decided that it differs.
+
     Raises:
         GraphError: the alignment names an op that its graph does not hold.
     """
-    left_notes, right_notes = _notes(alignment.edits)
+    left_notes, right_notes = _notes(alignment.edits, places)
     _spread(expected, left_notes, {mine.path for mine, _ in alignment.pairs})
     _spread(actual, right_notes, {other.path for _, other in alignment.pairs})
     opened = (_opened(expected, left_notes), _opened(actual, right_notes))
@@ -239,7 +250,7 @@ def _listed(items: tuple[Node | Cluster, ...]) -> str:
     return f"{len(boxes)} boxes, of them {listed}"
 
 
-def _notes(edits: tuple[Edit, ...]) -> tuple[dict[str, _Note], dict[str, _Note]]:
+def _notes(edits: tuple[Edit, ...], places: Mapping[str, Span]) -> tuple[dict[str, _Note], dict[str, _Note]]:
     left: dict[str, _Note] = {}
     right: dict[str, _Note] = {}
     for edit in edits:
@@ -249,7 +260,7 @@ def _notes(edits: tuple[Edit, ...]) -> tuple[dict[str, _Note], dict[str, _Note]]
                     continue
                 note = notes.setdefault(op.path, _Note(_MARKS[edit.kind]))
                 lines = _lines(op, edit.aspect, said)
-                span = op.because[-1].span if op.because and op.because[-1].span else op.span
+                span = places.get(op.path, op.span)
                 if notes is right and span is not None:
                     lines.append(place(span))
                 note.lines += [text for text in lines if text not in note.lines]

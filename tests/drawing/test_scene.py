@@ -160,7 +160,9 @@ def test_places_are_short() -> None:
 
 
 def test_a_moved_norm_is_marked_on_both_sides_joined_and_placed() -> None:
-    scene = scene_of_difference(POST, PRE, POST_TO_PRE, titles=("paper", "tensor2tensor"))
+    moved = [edit.actual for edit in POST_TO_PRE.edits if edit.actual is not None]
+    decided = {op.path: op.because[-1].span for op in moved if op.because[-1].span is not None}
+    scene = scene_of_difference(POST, PRE, POST_TO_PRE, titles=("paper", "tensor2tensor"), places=decided)
     assert [cluster.label for cluster in scene.clusters()] == [("paper",), ("tensor2tensor",)]
     assert [node.label for node in scene.nodes() if node.mark is Mark.MOVED] == [
         ("layer norm",),
