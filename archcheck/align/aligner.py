@@ -68,7 +68,7 @@ def _align(
     match = Matcher(one, other, frozenset(classes), numbers)
     match.run()
     wiring = Wiring(match)
-    wiring.compare()  # mends the match before edits are told
+    wiring.settle()
     classifier = Classifier(match, wiring)
     edits = fold(classifier.run(), classifier.context)
     if unroll and (one.unrolled or other.unrolled):

@@ -41,6 +41,8 @@ class Classifier:
         # what stands in one place, from the surest to the weakest
         for key in (self._place, self._behind, self._before):
             missing, spare = self._replace(missing, spare, key, family=True)
+        if missing and spare and self.wiring.settle():
+            missing, spare = list(self._open_expected()), list(self._open_actual())
         missing = self._hidden(missing, spare)
         missing, spare = self._move(missing, spare)
         missing, spare = self._replace(missing, spare, self._place, family=False)
@@ -403,7 +405,7 @@ class Classifier:
         twin = mismatch.found[0] if mismatch.found else mismatch.other
         holder = self.actual.ops[mismatch.other] if mismatch.other != TOP else None
         edit = Edit(
-            EditKind.CHANGED, giver, other, f"gives:{mismatch.place}", stated, found, before=other, after=holder
+            EditKind.CHANGED, giver, given, f"gives:{mismatch.place}", stated, found, before=given, after=holder
         )
         self._add(node, twin, edit)
 
@@ -441,16 +443,22 @@ class Classifier:
                 if side.classes[node] in self.match.free and not side.source[node]:
                     self.wiring.equivalences.add(f"unstated {side.ops[node].kind.name}")
                 continue
-            stack.extend(self._stated_operands(twin, node))
             if self.match.looks_inside(twin, node):
                 stack.extend(side.results[node])
+                if side.ops[node].kind.name == "residual":
+                    stack.extend(side.operands[node][:1])
+                continue
+            if node in side.dissolved:
+                stack.extend(side.results[node])
+            stack.extend(self._stated_operands(twin, node))
         return spoken
 
     def _stated_operands(self, node: int, twin: int) -> Iterable[int]:
-        stated, found, _ = self.wiring.wires(node, twin)
-        if len(stated) == len(found):
-            return (read for read, _ in found)
-        return (read[0] for read in found if any(self.wiring.same(one, read) for one in stated))
+        found = self.actual.operands[twin]
+        if len(self.expected.operands[node]) == len(found):
+            return found
+        stated, read, _ = self.wiring.wires(node, twin)
+        return (other[0] for other in read if any(self.wiring.same(one, other) for one in stated))
 
 
 def _flat(key: _Key) -> Iterator[object]:

@@ -76,13 +76,17 @@ class Side:
     def read(self, node: int) -> tuple[tuple[int, int], ...]:
         """What `node` reads, as (op, output index)."""
         indices = self.indices.get(node)
-        operands = self.operands[node]
-        return tuple(zip(operands, indices or (0,) * len(operands), strict=True))
+        if indices is None:
+            return tuple([(read, 0) for read in self.operands[node]])
+        return tuple(zip(self.operands[node], indices, strict=True))
 
     def given(self, scope: int) -> tuple[tuple[int, int], ...]:
         """What comes out of `scope`, as (op, output index)."""
         results = self.results.get(scope, ())
-        return tuple(zip(results, self.result_indices.get(scope) or (0,) * len(results), strict=True))
+        indices = self.result_indices.get(scope)
+        if indices is None:
+            return tuple([(read, 0) for read in results])
+        return tuple(zip(results, indices, strict=True))
 
 
 def flatten(graph: OpGraph, numbers: Numbers, *, unroll: bool = False) -> Side:

@@ -51,14 +51,19 @@ class Wiring:
         self.expected: Side = self.match.expected
         self.actual: Side = self.match.actual
 
-    def compare(self) -> list[Mismatch]:
-        """Bind the claim's inputs, mend what can be mended, and list what is read from elsewhere."""
+    def settle(self) -> bool:
+        """Bind the claim's inputs, and change the match where that explains more of the wiring; whether it did."""
         suspects = self._suspects()
         self._bind(suspects)
         found = [mismatch for suspect in suspects for mismatch in self.mismatches(*suspect)]
-        if found and self._mend(found):
+        changed = bool(found) and self._mend(found)
+        if changed:
             self.forget()
-            found = [mismatch for suspect in self._suspects() for mismatch in self.mismatches(*suspect)]
+        return changed
+
+    def compare(self) -> list[Mismatch]:
+        """All that matched ops, the graph and the bodies that were compared take from elsewhere."""
+        found = [mismatch for suspect in self._suspects() for mismatch in self.mismatches(*suspect)]
         for scope, other in self._scopes():
             found.extend(self._outputs(scope, other))
         return found
@@ -74,13 +79,17 @@ class Wiring:
             if other < 0:
                 continue
             other_reads = actual_operands[other]
+            if node in inside and self.match.looks_inside(node, other):
+                if not self._sums(self.expected, node):
+                    continue
+                reads = (*reads[:1], *self.expected.results[node])  # noqa: PLW2901
+                other_reads = (*other_reads[:1], *self.actual.results[other])
             if len(reads) == 1 == len(other_reads):
                 same = to[reads[0]] == other_reads[0]
             else:
                 same = tuple([to[read] for read in reads]) == other_reads
-            if same and node not in inside and indices.get(node) == other_indices.get(other):
-                continue
-            suspects.append((node, other))
+            if not same or indices.get(node) != other_indices.get(other):
+                suspects.append((node, other))
         return suspects
 
     def _scopes(self) -> Iterator[tuple[int, int]]:
@@ -320,7 +329,7 @@ class Wiring:
         for mismatch in found:
             if fruitless > _FRUITLESS:
                 break
-            if self._exchange(mismatch) or self._undo(mismatch):
+            if self._exchange(mismatch) or self._slide(mismatch) or self._undo(mismatch):
                 changed, fruitless = True, 0
             else:
                 fruitless += 1
@@ -332,35 +341,28 @@ class Wiring:
         if mismatch.stated is None or mismatch.found is None:
             return False
         node, twin = mismatch.stated[0], mismatch.found[0]
-        if self.expected.source[node] or self.actual.source[twin] or to[node] == twin:
-            return False
-        if self.expected.token[node] != self.actual.token[twin] or node in self.expected.inside:
+        if to[node] == twin or not self._alike(node, twin):
             return False
         rival, rivals_twin = back[twin], to[node]
-        if not self.match.same_home(node, twin):
-            return False
-        if rival >= 0 and rivals_twin >= 0 and not self.match.same_home(rival, rivals_twin):
-            return False
-        if rival < 0 and rivals_twin < 0:
-            return False
-        before = self._count((node, rival), (twin, rivals_twin))
-        self._set(node, twin, rival, rivals_twin)
-        if self._count((node, rival), (twin, rivals_twin)) < before:
-            return True
-        self._set(node, rivals_twin, rival, twin)
-        return False
+        if rival >= 0 and rivals_twin >= 0:
+            return self._alike(rival, rivals_twin) and self._try([(node, twin), (rival, rivals_twin)])
+        return (rival >= 0 or rivals_twin >= 0) and self._try([(node, twin)])
 
-    def _set(self, node: int, twin: int, rival: int, rivals_twin: int) -> None:
+    def _slide(self, mismatch: Mismatch) -> bool:
+        """Of two like ops in a row, one of which is new or gone, the other one was matched."""
+        if mismatch.stated is None or mismatch.found is None:
+            return False
         to, back = self.match.to, self.match.back
-        if node >= 0:
-            to[node] = twin
-        if rival >= 0:
-            to[rival] = rivals_twin
-        if twin >= 0:
-            back[twin] = node
-        if rivals_twin >= 0:
-            back[rivals_twin] = rival
-        self.forget()
+        node, twin = mismatch.stated[0], mismatch.found[0]
+        if to[node] >= 0:
+            for other in self._next_to(0, node):
+                if to[other] < 0 and self._alike(other, to[node]) and self._try([(other, to[node])]):
+                    return True
+        if back[twin] >= 0:
+            for other in self._next_to(1, twin):
+                if back[other] < 0 and self._alike(back[twin], other) and self._try([(back[twin], other)]):
+                    return True
+        return False
 
     def _undo(self, mismatch: Mismatch) -> bool:
         """An op that reads from elsewhere and is read from elsewhere was not rewired: it was moved."""
@@ -369,32 +371,56 @@ class Wiring:
             return False
         if len(self.expected.operands[node]) != 1 or len(self.actual.operands[twin]) != 1:
             return False
-        before = self._count((node,), (twin,))
-        if before < 2:
+        return self._try([], (node,), explains_all=True)
+
+    def _alike(self, node: int, twin: int) -> bool:
+        expected, actual = self.expected, self.actual
+        if expected.source[node] or actual.source[twin] or expected.token[node] != actual.token[twin]:
             return False
-        self.match.part(node)
+        return node not in expected.inside and twin not in actual.inside and self.match.same_home(node, twin)
+
+    def _try(self, joins: list[tuple[int, int]], loose: tuple[int, ...] = (), *, explains_all: bool = False) -> bool:
+        """Match these ops with each other instead; undone where it does not explain more of the wiring."""
+        to, back = self.match.to, self.match.back
+        nodes = {*loose, *(node for node, _ in joins), *(back[twin] for _, twin in joins)} - {-1}
+        twins = {*(twin for _, twin in joins), *(to[node] for node in nodes)} - {-1}
+        old = [(node, to[node]) for node in nodes if to[node] >= 0]
+        before = self._count(nodes, twins)
+        if explains_all and before < 2:
+            return False
+        for node, _ in old:
+            self.match.part(node)
+        for node, twin in joins:
+            self.match.join(node, twin)
         self.forget()
-        if self._count((node,), (twin,)) == 0:
+        after = self._count(nodes, twins)
+        if after == 0 if explains_all else after < before:
             return True
-        self.match.join(node, twin)
+        for node, _ in joins:
+            self.match.part(node)
+        for node, twin in old:
+            self.match.join(node, twin)
         self.forget()
         return False
 
-    def _count(self, nodes: tuple[int, ...], twins: tuple[int, ...]) -> int:
-        """How many operands mismatch at these ops and at all that read them."""
+    def _read_by(self, which: int, node: int) -> list[int]:
         if self._readers is None:
             self._readers = (_readers(self.expected), _readers(self.actual))
+        return self._readers[which].get(node, [])
+
+    def _next_to(self, which: int, node: int) -> tuple[int, ...]:
+        side = self.actual if which else self.expected
+        return (*side.operands[node], *self._read_by(which, node))
+
+    def _count(self, nodes: Iterable[int], twins: Iterable[int]) -> int:
+        """How many operands mismatch at these ops and at all that read them."""
+        back, to = self.match.back, self.match.to
         near: dict[int, None] = {}
         for node in nodes:
-            if node >= 0:
-                near.update(dict.fromkeys((node, *self._readers[0].get(node, ()))))
+            near.update(dict.fromkeys((node, *self._read_by(0, node))))
         for twin in twins:
-            if twin >= 0:
-                readers = (twin, *self._readers[1].get(twin, ()))
-                near.update(
-                    dict.fromkeys(self.match.back[reader] for reader in readers if self.match.back[reader] >= 0)
-                )
-        return sum(len(self.mismatches(node, self.match.to[node])) for node in near if self.match.to[node] >= 0)
+            near.update(dict.fromkeys(back[reader] for reader in (twin, *self._read_by(1, twin))))
+        return sum(len(self.mismatches(node, to[node])) for node in near if node >= 0 and to[node] >= 0)
 
 
 def _readers(side: Side) -> dict[int, list[int]]:
