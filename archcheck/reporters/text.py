@@ -27,14 +27,15 @@ def render(report: Report, *, colour: bool = False) -> str:
     page = Page(colour=colour)
     _head(page, report)
     for claim in _sorted(report.default.claims):
-        if claim.verdict is not Verdict.HOLDS:
+        if claim.verdict is Verdict.VIOLATED:
             page.blank()
             _claim(page, claim)
-    holding = [claim for claim in report.default.claims if claim.verdict is Verdict.HOLDS]
-    if holding:
-        page.blank()
-    for claim in holding:
-        _held(page, claim)
+    for verdict, short in ((Verdict.HOLDS, _held), (Verdict.UNDETERMINED, _undecided)):
+        claims = [claim for claim in report.default.claims if claim.verdict is verdict]
+        if claims:
+            page.blank()
+        for claim in claims:
+            short(page, claim)
     _variants(page, report)
     _readings(page, report)
     _rest(page, report)
@@ -92,6 +93,19 @@ def _held(page: Page, claim: ClaimResult, when: str = "") -> None:
     _title(page, claim, when, claim.says + where + (f" -- held against {against}" if against else ""))
 
 
+def _undecided(page: Page, claim: ClaimResult, when: str = "") -> None:
+    """What is not known, why, and what would settle it: there is nothing to show of code that was not judged."""
+    for number, finding in enumerate(claim.findings):
+        at = f" ({line_of(finding.places[0].span)})" if finding.places else ""
+        settle = f"; to settle it: {finding.fix}" if finding.fix else ""
+        if number == 0:
+            _title(page, claim, when, finding.message + at + settle)
+        else:
+            page.prose(finding.message + at + settle, indent=2)
+    if not claim.findings:  # a contract broken upstream must not read like agreement
+        _title(page, claim, when, "no finding says why")
+
+
 def _title(page: Page, claim: ClaimResult, when: str, says: str) -> None:
     tail = (" (advisory)" if claim.advisory else "") + (f" when {when}" if when else "")
     page.prose(verdict_word(claim.verdict), " ", Styled(claim.claim, bold=True), tail + ": ", says, hang=2)
@@ -109,16 +123,20 @@ def _finding(page: Page, finding: Finding, claim: ClaimResult, *, words: bool) -
     page.prose(Styled(finding.rule, colour, bold=True), ": ", finding.message, indent=2, hang=4)
     page.blank()
     _labelled(page, "code", finding.code)
-    for place in finding.places:
-        _place(page, place, finding, first=not finding.code and place is finding.places[0])
+    stated = [place for place in finding.places if claim.spec is not None and place.span.file == claim.spec.span.file]
+    found = [place for place in finding.places if place not in stated]
+    for place in found:
+        _place(page, place, finding, first=not finding.code and place is found[0])
     for setting in finding.trail:
         if not any(same_line(setting.span, place.span) for place in finding.places):
             page.prose(set_by(setting), indent=_INDENT + _LABEL, hang=_INDENT + _LABEL + 2)
-    if finding.paper or words:
+    if finding.paper or words or stated:
         page.blank()
         _labelled(page, "paper", finding.paper)
         if words:
-            _paper(page, claim, first=not finding.paper)
+            _paper(page, claim, first=not finding.paper, named=bool(stated))
+        for place in stated:
+            _place(page, place, finding, first=False)
     if finding.expected or finding.actual:
         page.blank()
         moved = not finding.edits or any(edit.kind is EditKind.MOVED for edit in finding.edits)
@@ -146,14 +164,14 @@ def _place(page: Page, place: Place, finding: Finding, *, first: bool) -> None:
             page.prose(set_by(setting, at=place.span), indent=_INDENT + _LABEL + 2, hang=_INDENT + _LABEL + 4)
 
 
-def _paper(page: Page, claim: ClaimResult, *, first: bool) -> None:
-    """The paper's own words, then the line of the spec that states them."""
+def _paper(page: Page, claim: ClaimResult, *, first: bool, named: bool) -> None:
+    """The paper's own words, then the line of the spec that states them, unless the finding names one."""
     lead = "paper".ljust(_LABEL) if first else " " * _LABEL
     words = f'"{claim.quote}"' + (f" ({claim.where})" if claim.where else "") if claim.quote else claim.where
     if words:
         page.prose(lead, words, indent=_INDENT)
         lead = " " * _LABEL
-    if claim.spec is not None:
+    if claim.spec is not None and not named:
         page.line(lead, str(claim.spec.span), f": {claim.spec.says}" if claim.spec.says else "", indent=_INDENT)
         for line in source(claim.spec):
             page.line(line, indent=_INDENT + _LABEL)
@@ -175,7 +193,10 @@ def _variants(page: Page, report: Report) -> None:
     page.line(Styled("With other flags" if groups else "With other flags: every claim is judged alike", bold=True))
     for claim, whens in sorted(groups.values(), key=lambda group: _ORDER.index(group[0].verdict)):
         page.blank()
-        (_held if claim.verdict is Verdict.HOLDS else _claim)(page, claim, " or ".join(whens))
+        _BY_VERDICT[claim.verdict](page, claim, " or ".join(whens))
+
+
+_BY_VERDICT = {Verdict.HOLDS: _held, Verdict.VIOLATED: _claim, Verdict.UNDETERMINED: _undecided}
 
 
 def _key(claim: ClaimResult) -> tuple[object, ...]:
