@@ -18,12 +18,14 @@ from archcheck.passes.raise_linears import RaiseLinears
 from archcheck.passes.raise_norms import RaiseNorms
 from archcheck.passes.raise_rope import RaiseRope
 from archcheck.passes.raise_scales import RaiseScales
+from archcheck.passes.raise_softmax import RaiseSoftmax
 
 CANONICAL: tuple[Pass, ...] = (
     DropNoOps(),  # first: later patterns assume no cast or identity between two ops
     RaiseLinears(),  # then what is learned: a product with a matrix is no product of scores, a weight no operand
     RaiseNorms(),  # before activations: a bound on a variance is no ReLU
     RaiseActivations(),
+    RaiseSoftmax(),
     RaiseRope(),  # before attention, whose queries and keys it turns
     RaiseAttention(),  # before scales, which it takes in; before residuals, so that a mask on scores is no stream
     RaiseScales(),

@@ -120,9 +120,10 @@ class Scope:
     def source(self, value: Value) -> int:
         """The slot of the op whose first value this is; otherwise a number below -1 that stands for the value."""
         slot = self.giver(value)
-        if slot < 0 or not (index := self.resolve(value).index):
+        if not self._renamed and not value.index:
             return slot
-        return self._outside.setdefault(f"{self.ops[slot].path} {index}", -2 - len(self._outside))
+        now = self.resolve(value)
+        return self._outside.setdefault(f"{now.op} {now.index}", -2 - len(self._outside)) if now.index else slot
 
     def maker(self, value: Value) -> Op | None:
         """The op that gives `value`, or None where it comes from outside."""
@@ -140,9 +141,8 @@ class Scope:
         """The readers of an op that are not `inside`, some perhaps twice."""
         home = self._home
         found: list[int] = []
-        for reader in self._readers[slot]:
-            if reader != RESULT and home[reader] != reader:
-                reader = self._find(reader)
+        for old in self._readers[slot]:
+            reader = old if old == RESULT or home[old] == old else self._find(old)
             if reader not in inside and reader != slot:
                 found.append(reader)
         return found
@@ -154,6 +154,23 @@ class Scope:
             return None if only == RESULT else self._find(only)
         readers = self.readers(slot)
         return readers[0] if len(readers) == 1 and readers[0] != RESULT else None
+
+    def is_knot(self, group: set[int]) -> bool:
+        """Whether a path leaves `group` and comes back: then it cannot become one op."""
+        seen: set[int] = set()
+        last = max(group)
+        stack = [reader for slot in group for reader in self.readers_beside(slot, group) if 0 <= reader < last]
+        while stack:
+            slot = stack.pop()
+            if slot in seen:
+                continue
+            seen.add(slot)
+            for reader in self.readers(slot):
+                if reader in group:
+                    return True
+                if 0 <= reader < last:
+                    stack.append(reader)
+        return False
 
     def resolve(self, value: Value) -> Value:
         """What `value` is called now."""

@@ -47,6 +47,14 @@ class _Branch:
     from_skip: bool  # some of them depend on the skip, directly or along its stream
 
 
+@dataclass(frozen=True, slots=True)
+class _Skip:
+    """The way from an operand of a sum back to a stream."""
+
+    chain: list[int]  # sources of the values passed, the stream's last
+    stream: int  # giver of the stream
+
+
 class FoldResidual(ScopePass):
     """Fold sums of a stream and a branch, in program order, so that inner streams come before outer ones.
 
@@ -128,19 +136,20 @@ class _Streams:
 
     # ---- the skip
 
-    def skip_chain(self, value: Value) -> list[int]:
-        """The slots from a skip operand back to the stream: itself first, then behind views and factors."""
-        chain = [self.scope.giver(value)]
+    def skip_chain(self, value: Value) -> _Skip:
+        """The sources from a skip operand back to the stream: itself first, then behind views and factors."""
+        chain = [self.scope.source(value)]
         while chain[-1] >= 0:
             op = self.scope.ops[chain[-1]]
             if op.kind not in _ON_SKIP or not op.reads:
                 break
-            chain.append(self.scope.giver(op.reads[0]))
-        return chain
+            value = op.reads[0]
+            chain.append(self.scope.source(value))
+        return _Skip(chain, self.scope.giver(value))
 
-    def shortcut_chain(self, value: Value) -> list[int]:
-        """The slots from a projection shortcut back to the stream, or [] where `value` is none."""
-        chain = [self.scope.giver(value)]
+    def shortcut_chain(self, value: Value) -> _Skip | None:
+        """The sources from a projection shortcut back to the stream, or None where `value` is none."""
+        chain = [self.scope.source(value)]
         maps = 0
         while chain[-1] >= 0:
             op = self.scope.ops[chain[-1]]
@@ -148,8 +157,9 @@ class _Streams:
                 maps += 1
             elif op.kind not in _SHORTCUT or not op.reads:
                 break
-            chain.append(self.scope.giver(op.reads[0]))
-        return chain if maps else []
+            value = op.reads[0]
+            chain.append(self.scope.source(value))
+        return _Skip(chain, self.scope.giver(value)) if maps else None
 
     def start(self, value: Value) -> int:
         """The slot at which the stream of `value` begins: what a chain of residuals, norms and factors starts from."""
@@ -197,29 +207,30 @@ class _Streams:
         if self.scope.ops[root].kind is RESIDUAL:
             return True
         chains = [self.skip_chain(leaf) for leaf in leaves]
-        order = sorted(range(len(leaves)), key=lambda number: chains[number][-1])
+        order = sorted(range(len(leaves)), key=lambda number: chains[number].stream)
         first, second = order[0], order[1]
-        if chains[first][-1] != chains[second][-1] and self.fold_branch(root, leaves, sums, first, chains[first]):
+        apart = chains[first].chain[-1] != chains[second].chain[-1]
+        if apart and self.fold_branch(root, leaves, sums, first, chains[first]):
             return True
         if len(leaves) != 2:
             return False
         shortcuts = [(number, self.shortcut_chain(leaf)) for number, leaf in enumerate(leaves)]
-        found = sorted((len(chain), number, chain) for number, chain in shortcuts if chain)
-        return any(self.fold_branch(root, leaves, sums, number, chain, True) for _, number, chain in found)
+        found = sorted((len(skip.chain), number, skip) for number, skip in shortcuts if skip is not None)
+        return any(self.fold_branch(root, leaves, sums, number, skip, shortcut=True) for _, number, skip in found)
 
     def fold_branch(
-        self, root: int, leaves: list[Value], sums: list[int], skip: int, chain: list[int], shortcut: bool = False
+        self, root: int, leaves: list[Value], sums: list[int], number: int, skip: _Skip, *, shortcut: bool = False
     ) -> bool:
-        stream = chain[-1]
+        stream = skip.stream
         if stream >= 0 and self.is_mask(stream):
             return False
-        others = [leaf for number, leaf in enumerate(leaves) if number != skip]
-        branch = self.branch(others, chain, sums)
+        others = [leaf for place, leaf in enumerate(leaves) if place != number]
+        branch = self.branch(others, skip, sums)
         if branch is None or not branch.from_skip:
             return False
         if len(others) > 1 and self.feed_each_other(others, branch.slots, sums):
             return False
-        if shortcut and (self.is_shared(branch.slots, sums) or self.is_gate(branch.slots, set(chain))):
+        if shortcut and (self.is_shared(branch.slots, sums) or self.is_gate(branch.slots, {skip.stream})):
             return False
         kinds = [self.scope.ops[slot].kind for slot in branch.slots]
         bearing = sum(kind in BEARING for kind in kinds)
@@ -230,12 +241,12 @@ class _Streams:
         depth = 1 + max((self.depth.get(slot, 0) for slot in branch.slots), default=0)
         if depth > _DEEPEST:
             return False
-        start = self.start(leaves[skip])
+        start = self.start(leaves[number])
         slot = self.scope.fold(
             branch.slots,
             RESIDUAL,
             value=others[0],
-            first=(leaves[skip],),
+            first=(leaves[number],),
             instead_of=sums,
             then=self.rest_of_sum(others, sums, root),
             named=root,
@@ -281,20 +292,21 @@ class _Streams:
             left = Value(old.path)
         return ops
 
-    def branch(self, others: Sequence[Value], chain: Sequence[int], sums: Sequence[int]) -> _Branch | None:
+    def branch(self, others: Sequence[Value], skip: _Skip, sums: Sequence[int]) -> _Branch | None:
         """The ops between the skip and the sum, or None where they do not form a branch of their own."""
         scope = self.scope
-        stops = set(chain)
-        stream = chain[-1]
+        stops = set(skip.chain)
+        stream = skip.stream
         start = self.stream.get(stream, stream)
-        region: dict[int, list[int]] = {}  # slot -> givers of what it reads
+        region: set[int] = set()
         met: set[int] = set()  # later places on the stream itself
-        stack = [scope.giver(value) for value in others]
-        if any(slot in stops for slot in stack):
+        stack = list(others)
+        if any(scope.source(value) in stops for value in stack):
             return None
         while stack:
-            slot = stack.pop()
-            if slot in region or slot in met or slot in stops or slot < 0 or slot <= stream:
+            value = stack.pop()
+            slot = scope.giver(value)
+            if slot in region or slot in met or slot <= max(stream, -1) or scope.source(value) in stops:
                 continue
             op = scope.ops[slot]
             if op.kind is INPUT:
@@ -302,14 +314,16 @@ class _Streams:
             if (op.kind is RESIDUAL or op.kind is ADD) and self.stream.get(slot) == start:
                 met.add(slot)
                 continue
-            region[slot] = givers = scope.givers(slot)
-            stack.extend(givers)
+            region.add(slot)
+            stack.extend(op.reads)
         ordered = sorted(region)
         live: set[int] = set()  # those that depend on the skip
-        sources = stops | met
         for slot in ordered:
-            if any(giver in sources or giver in live for giver in region[slot]):
-                live.add(slot)
+            for value in scope.ops[slot].reads:
+                giver = scope.giver(value)
+                if giver in live or giver in met or scope.source(value) in stops:
+                    live.add(slot)
+                    break
         if any(scope.giver(value) not in live for value in others):
             return None
         tails = self.tails(others, region)

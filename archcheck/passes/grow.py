@@ -114,6 +114,8 @@ def _to_output(scope: Scope, slot: int) -> list[int]:
 
 
 def _grow_feed_forward(scope: Scope, slot: int) -> None:
+    if not scope.ops[slot].reads:
+        return
     found, sources = _to_maps(scope, scope.ops[slot].reads[0], _TO_MAP)
     group = {slot} | found
     if not found or len(sources) != 1:

@@ -91,8 +91,14 @@ class RaiseActivations(ScopePass):
                 known[key] = _search(scope, region)
             for root, base, kind, stated in known[key]:
                 found = cone(scope, region, region.slots[root], region.base if base < 0 else region.slots[base])
-                if found is not None:
-                    scope.fold([*found.slots], kind, stated)
+                if found is not None and not _is_read_within(scope, found.slots):
+                    scope.fold(found.slots, kind, stated)
+
+
+def _is_read_within(scope: Scope, slots: list[int]) -> bool:
+    """Whether something besides reads what only the activation should: a gate that is used again."""
+    inside = set(slots)
+    return any(scope.readers_beside(slot, inside) for slot in slots[:-1])
 
 
 def _search(scope: Scope, region: Region) -> list[Match]:

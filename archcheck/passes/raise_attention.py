@@ -89,6 +89,8 @@ def _raise(scope: Scope, softmax: int) -> None:
             stated["dropout"] = scope.ops[slot].attr("p")
     if (causal := _causal(scope, scores.beside)) is not None:
         stated["causal"] = causal
+    if scope.is_knot(group):
+        return
     scope.fold(
         group,
         ATTENTION,

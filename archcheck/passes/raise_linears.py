@@ -35,16 +35,20 @@ class RaiseLinears(ScopePass):
                 if len(op.reads) > 1 and not op.body:
                     _fold_layer(scope, slot)
             elif op.kind in _PRODUCT:
-                if len(op.reads) == 2 and _learned(scope, op.reads[1]) and not _learned(scope, op.reads[0]):
+                if len(op.reads) == 2 and _learned(scope, op.reads[1]) and _computed(scope, op.reads[0]):
                     _fold_product(scope, slot, op.reads[0], op.reads[1:])
             elif op.kind in _PRODUCT_AND_SUM and len(op.reads) == 3:
                 bias, left, right = op.reads
-                if _learned(scope, right) and _learned(scope, bias) and not _learned(scope, left):
+                if _learned(scope, right) and _learned(scope, bias) and _computed(scope, left):
                     _fold(scope, slot, {slot}, left, (right, bias), bias=True)
 
 
 def _learned(scope: Scope, value: Value) -> bool:
     return scope.origins_of(value) == scope.ON_PARAMETER
+
+
+def _computed(scope: Scope, value: Value) -> bool:
+    return bool(scope.origins_of(value) & scope.ON_INPUT)
 
 
 def learned_ops(scope: Scope, values: tuple[Value, ...], group: set[int]) -> set[int]:
@@ -66,7 +70,7 @@ def learned_ops(scope: Scope, values: tuple[Value, ...], group: set[int]) -> set
 def _fold_layer(scope: Scope, slot: int) -> None:
     op = scope.ops[slot]
     weights = tuple(value for value in op.reads if _learned(scope, value))
-    main = next((value for value in op.reads if value not in weights), None)
+    main = next((value for value in op.reads if _computed(scope, value)), None)
     if not weights or main is None:
         return
     stated: dict[str, AttrValue] = {}

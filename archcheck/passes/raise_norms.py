@@ -85,6 +85,8 @@ def _fold(scope: Scope, region: Region, match: _Match) -> None:
         for value in scope.ops[slot].reads
         if scope.source(value) == _base(region, match.base)
     )
+    if scope.is_knot(group):
+        return
     scope.fold(
         group, BY_NAME[match.kind], attrs(**dict(match.stated)), value=Value(scope.ops[root].path), first=(entry,)
     )

@@ -142,10 +142,11 @@ def _rotated_halves(scope: Scope, slot: int) -> None:
     found = [_parts(scope, product[1]) for product in products if product is not None]
     if len(found) != 4:
         return
-    wholes = set(found[0]).intersection(*found[1:])
-    if len(wholes) != 1:
+    wholes = [whole for whole in found[0] if all(whole in row for row in found)]
+    if not wholes:
         return
-    whole = wholes.pop()
+    # Where the angles are two parts of one tensor as well, the formula is symmetric: features are what was projected.
+    whole = max(wholes, key=lambda giver: giver >= 0 and bool(scope.origins(giver) & scope.ON_PARAMETER))
     mains = [row[whole] for row in found]
     sources = [scope.source(main) for main in mains]
     if set(sources[:2]) != set(sources[2:]) or sources[0] == sources[1]:

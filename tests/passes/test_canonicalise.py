@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 import pytest
@@ -9,9 +10,10 @@ from hypothesis import strategies as st
 from pass_asserts import canonical, shown, signatures
 
 from archcheck.errors import PassError
-from archcheck.ir.graph import Op, OpGraph, Value
+from archcheck.ir.graph import Op, OpGraph, Value, attrs
 from archcheck.ir.ops import BY_NAME
 from archcheck.ir.text import dump, parse
+from archcheck.ir.verify import verify
 from archcheck.passes import CANONICAL, canonicalise
 
 Wrap = Callable[[Writer, str, Callable[[str], str]], str]
@@ -97,3 +99,49 @@ def test_spans_and_settings_survive() -> None:
     residual = canonicalise(parse(text)).ops[-1]
     assert (residual.path, str(residual.span), residual.because[0].name) == ("layer/3.residual", "m.py:7:3", "post")
     assert shown(canonicalise(parse(text)))
+
+
+_ONE = "linear relu gelu dropout layer_norm softmax sigmoid tanh identity reshape permute select exp neg rsqrt mean sum split"
+_ONE += " function opaque stochastic_depth self_attention feed_forward embedding sqrt var logsumexp"
+_TWO = "add add add add mul matmul sub div concat stack maximum"
+_ALONG = frozenset("mean sum softmax split var logsumexp".split())
+
+
+def _random_graph(draw: random.Random, size: int) -> OpGraph:
+    """Any ops in any wiring: what no model computes, but a reader that guesses wrong may hand over."""
+    ops = [Op(f"{number}.input", BY_NAME["input"]) for number in range(draw.randint(1, 3))]
+    values = [Value(op.path) for op in ops]
+    while len(ops) < size:
+        reads = tuple(draw.choice(values[-8:] if draw.random() < 0.9 else values) for _ in range(3))
+        choice = draw.random()
+        stated = attrs()
+        if choice < 0.1:
+            kind, reads, stated = (
+                ("parameter", (), attrs(name="w")) if choice < 0.08 else ("constant", (), attrs(value=0.5))
+            )
+        elif choice < 0.6:
+            kind, reads = draw.choice(_ONE.split()), reads[:1]
+            stated = attrs(axis=-1) if kind in _ALONG else stated
+        elif choice < 0.68:
+            kind, reads = draw.choice(["mul", "add", "scale", "div"]), reads[:1]
+            stated = attrs(by=draw.choice([0.5, 1, 1e-6, 2]))
+        elif choice < 0.95:
+            kind, reads = draw.choice(_TWO.split()), reads[:2]
+        else:
+            kind = "attention"
+        path = f"{len(ops)}.{kind}"
+        ops.append(Op(path, BY_NAME[kind], reads, stated))
+        values += [Value(path), Value(path, 1)] if kind == "split" else [Value(path)]
+    results = dict.fromkeys([values[-1], *(draw.choice(values) for _ in range(draw.randint(0, 3)))])
+    return OpGraph(tuple(ops), tuple(results))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 2**32), st.integers(4, 60))
+def test_whatever_is_handed_over_holds_together_and_is_folded_once(seed: int, size: int) -> None:
+    graph = _random_graph(random.Random(seed), size)
+    found = canonicalise(graph)
+    assert canonicalise(found) == found
+    for step in CANONICAL:
+        once = verify(step.run(graph), step.name)
+        assert step.run(once) == once, step.name

@@ -44,7 +44,8 @@ def test_norm_and_dropout_are_peeled_off_a_branch() -> None:
 def test_a_feed_forward_without_a_residual_is_found() -> None:
     assert_pass(
         PASS,
-        "%x = input\nlinear in_features=512 out_features=2048\nrelu\ndropout\nlinear in_features=2048 out_features=512\n",
+        "%x = input\nlinear in_features=512 out_features=2048\nrelu\ndropout\n"
+        "linear in_features=2048 out_features=512\n",
         """
         %x = input
         feed_forward activation="relu" d_ff=2048 d_model=512 gated=False:

@@ -19,7 +19,8 @@ FORMS = {
         "gelu %0 approximate='none'",
     ),
     "tanh": (
-        "%p = pow %x exponent=3.0\n%q = mul %p by=0.044715\n%a = add %x, %q\n%m = mul %a by=0.7978845608\n%t = tanh %m\n"
+        "%p = pow %x exponent=3.0\n%q = mul %p by=0.044715\n%a = add %x, %q\n"
+        "%m = mul %a by=0.7978845608\n%t = tanh %m\n"
         "%o = add %t by=1.0\n%h = mul %x by=0.5\nmul %h, %o\n",
         "gelu %0 approximate='tanh'",
     ),

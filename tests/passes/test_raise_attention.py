@@ -17,7 +17,8 @@ FORMS = {
         "%0, %1, %2 causal=False dropout=0.1 scale=0.125",
     ),
     "scaled queries, transposed product, mask": (
-        "%c = mul %q by=0.125\n%s = matmul %c, %k transpose_b=True\n%a = add %s, %m\n%p = softmax %a axis=-1\nmatmul %p, %v\n",
+        "%c = mul %q by=0.125\n%s = matmul %c, %k transpose_b=True\n%a = add %s, %m\n"
+        "%p = softmax %a axis=-1\nmatmul %p, %v\n",
         "%0, %1, %2, %3 scale=0.125",
     ),
     "subscripts": (
@@ -26,16 +27,19 @@ FORMS = {
         "%0, %1, %2, %3 scale=0.125",
     ),
     "bias and product in one": (
-        "%t = permute %k axis=-2 other_axis=-1\n%s = matmul_add %m, %q, %t alpha=0.125\n%p = softmax %s axis=-1\nmatmul %p, %v\n",
+        "%t = permute %k axis=-2 other_axis=-1\n%s = matmul_add %m, %q, %t alpha=0.125\n"
+        "%p = softmax %s axis=-1\nmatmul %p, %v\n",
         "%0, %1, %2, %3 scale=0.125",
     ),
     "where": (
-        "%t = permute %k axis=-2 other_axis=-1\n%s = matmul %q, %t\n%w = where %m, %s no=-1e9\n%p = softmax %w axis=-1\n"
+        "%t = permute %k axis=-2 other_axis=-1\n%s = matmul %q, %t\n%w = where %m, %s no=-1e9\n"
+        "%p = softmax %w axis=-1\n"
         "matmul %p, %v\n",
         "%0, %1, %2, %3 scale=1",
     ),
     "bounded scores": (
-        "%t = permute %k axis=-2 other_axis=-1\n%s = matmul %q, %t\n%c = mul %s by=0.125\n%e = div %c by=50\n%h = tanh %e\n"
+        "%t = permute %k axis=-2 other_axis=-1\n%s = matmul %q, %t\n%c = mul %s by=0.125\n"
+        "%e = div %c by=50\n%h = tanh %e\n"
         "%l = mul %h by=50\n%p = softmax %l axis=-1\nmatmul %p, %v\n",
         "%0, %1, %2 causal=False scale=0.125 softcap=50",
     ),
@@ -44,7 +48,8 @@ FORMS = {
         "%0, %1, %2 axis=1 causal=False scale=1",
     ),
     "causal": (
-        "%t = permute %k axis=-2 other_axis=-1\n%s = matmul %q, %t\n%o = constant value=1\n%u = triangle %o upper=True\n"
+        "%t = permute %k axis=-2 other_axis=-1\n%s = matmul %q, %t\n%o = constant value=1\n"
+        "%u = triangle %o upper=True\n"
         "%f = masked_fill %s, %u by=-1e9\n%p = softmax %f axis=-1\nmatmul %p, %v\n",
         None,
     ),

@@ -9,7 +9,10 @@ from archcheck.passes.raise_rope import RaiseRope
 
 PASS = RaiseRope()
 ANGLES = '%x = input\n%c = input name="cos"\n%s = input name="sin"\n'
-FIRST = "%a = select %x index=('...', ('slice', None, 32, None,),)\n%b = select %x index=('...', ('slice', 32, None, None,),)\n"
+FIRST = (
+    "%a = select %x index=('...', ('slice', None, 32, None,),)\n"
+    "%b = select %x index=('...', ('slice', 32, None, None,),)\n"
+)
 EVERY = "%a = select %x index=('...', ('slice', 0, None, 2,),)\n%b = select %x index=('...', ('slice', 1, None, 2,),)\n"
 WHOLE = "%n = neg %b\n%r = {join} %n, %a axis=-1\n{view}%p = mul %x, %c\n%q = mul {turned}, %s\nadd %p, %q\n"
 HALVES = (
@@ -58,3 +61,12 @@ def test_each_form_is_a_turn(form: str) -> None:
 )
 def test_near_misses_are_left(why: str, ops: str) -> None:
     assert_left(PASS, ANGLES + ops)
+
+
+def test_angles_that_are_two_parts_of_one_tensor_are_told_from_features() -> None:
+    text = (
+        "%x = input\n%e = input\n%c = select %e index=0\n%s = select %e index=1\n%l = linear %x\n"
+        "%a = split %l sections=2 axis=-1\n" + HALVES.format(join="concat").replace("%b", "%a.1")
+    )
+    found = PASS.run(parse(text))
+    assert shown(found).splitlines()[5] == "%5 = rope %4, %2, %3 interleaved=False:"
