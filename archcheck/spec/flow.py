@@ -342,7 +342,10 @@ class Lowering:
             circle = " -> ".join([*self.calls[self.calls.index(block.id) :], block.id])
             self.problems.add(span, f"the block {block.id} is made of itself: {circle}")
             return None
+        if block.id in self.lexicon.large:
+            return None  # it was told where it was met first
         if len(self.calls) >= MAX_CALLS or len(self.ops) >= MAX_OPS:
+            self.lexicon.large.update(self.calls)
             self.problems.add(span, f"blocks call each other for more than {MAX_OPS:,} ops or {MAX_CALLS} levels")
             return None
         if node.keywords:

@@ -202,6 +202,7 @@ class _Open:
     line: int
     column: int
     mapping: bool
+    brackets: bool  # or braces; else its lines are indented
     values: list[Node] = field(default_factory=list)
     keys: list[Scalar] = field(default_factory=list)
     key: Scalar | None = None  # waits for its value
@@ -237,7 +238,8 @@ class _Reader:
             elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
                 if len(self.open) >= MAX_DEPTH:
                     raise self.problems.fail(self.span(event), f"nested more than {MAX_DEPTH} levels deep")
-                self.open.append(_Open(*_at(event.start_mark), isinstance(event, yaml.MappingStartEvent)))
+                mapping = isinstance(event, yaml.MappingStartEvent)
+                self.open.append(_Open(*_at(event.start_mark), mapping, bool(event.flow_style)))
             elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
                 self.close(*_at(event.end_mark))
             elif isinstance(event, yaml.ScalarEvent):
@@ -288,10 +290,10 @@ class _Reader:
         return first, len(self.lines[first - 1]) + 1
 
     def close(self, line: int, column: int) -> None:
-        """End the innermost mapping or sequence, which the file ends at (line, column) if it is empty."""
+        """End the innermost mapping or sequence; (line, column) is behind its bracket, if it has one."""
         done = self.open.pop()
         last = done.values[-1].span if done.values else None
-        end = (last.end_line, last.end_column) if last else (line, column)
+        end = (last.end_line, last.end_column) if last and not done.brackets else (line, column)
         span = Span(self.file, done.line, done.column, *end)
         if done.mapping:
             self.put(Mapping(tuple(zip(done.keys, done.values, strict=True)), span))

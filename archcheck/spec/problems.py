@@ -68,4 +68,5 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 def hints(*parts: str) -> str:
     """The parts that say something, as one hint."""
-    return "; ".join(part for part in parts if part)
+    said = "; ".join(part for part in parts if part)
+    return said.replace("?; ", "? ")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from archcheck.ir.graph import Attr, AttrValue
 from archcheck.ir.ops import BY_NAME, FAMILIES, AttrDecl, OpKind
@@ -38,6 +38,7 @@ class Lexicon:
     terms: Mapping[str, Term]
     blocks: Mapping[str, Block]
     sizes: Sizes
+    large: set[str] = field(default_factory=set)  # blocks that ran out of ops, with those that they were calling
 
     def meaning(self, name: str, problems: Problems) -> Meaning | None:
         """What `name` stands for, or None where nothing is called so."""
@@ -52,7 +53,8 @@ class Lexicon:
     def unknown(self, name: str) -> str:
         """The hint for a word that means nothing."""
         near = did_you_mean(name, [*self.terms, *self.blocks, *BY_NAME])
-        return hints(near, f'or declare it under terms: "{name}: function", or as the kind of op it is')
+        way = f'declare it under terms: "{name}: function", or as the kind of op it is'
+        return hints(near, f"or {way}" if near else way)
 
     def _term_attrs(self, term: Term, problems: Problems) -> tuple[Attr, ...]:
         if term.kind.name == "function":
