@@ -258,11 +258,15 @@ def only_complains(body: list[ast.stmt]) -> bool:
 
 def _for(vm: Machine, node: ast.For, scope: Scope) -> Signal | None:
     mark = len(vm.touched)
-    items = vm.iterate(vm.evaluate(node.iter, scope))
+    source = vm.evaluate(node.iter, scope)
+    items = vm.iterate(source)
     settings = vm.since(mark)
+    lengths = _lengths(scope) if isinstance(source, Open) else {}
     for item in items[: vm.limits.iterations]:
         bind(vm, node.target, item, scope, settings)
         signal = execute(vm, node.body, scope)
+        if lengths:
+            _open_grown(vm, source, lengths, scope)
         if signal is BREAK:
             return None
         if signal is not None and signal is not CONTINUE:
@@ -270,6 +274,20 @@ def _for(vm: Machine, node: ast.For, scope: Scope) -> Signal | None:
     if len(items) > vm.limits.iterations:
         vm.unknown("loop", f"only the first {vm.limits.iterations} of {len(items)} iterations were read")
     return execute(vm, node.orelse, scope) if node.orelse else None
+
+
+def _lengths(scope: Scope) -> dict[str, int]:
+    return {name: len(value) for name, value in scope.vars.items() if isinstance(value, list)}
+
+
+def _open_grown(vm: Machine, source: Open, lengths: dict[str, int], scope: Scope) -> None:
+    """Lists of numbers that grew in a loop over something unknown have no known length: its one pass stands for any
+    number of them. Lists of tensors and modules stay, as if there were one pass."""
+    for name, before in lengths.items():
+        value = scope.vars.get(name)
+        if isinstance(value, list) and len(value) > before and all(isinstance(item, (Open, *SCALARS)) for item in value):
+            why = f"how long {name} grows in a loop over {source.why}"
+            names.store(scope, name, vm.open(why, metadata=source.metadata), ())
 
 
 def _while(vm: Machine, node: ast.While, scope: Scope) -> Signal | None:
