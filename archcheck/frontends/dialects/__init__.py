@@ -31,6 +31,7 @@ __all__ = [
     "layer",
     "method",
     "method_formula",
+    "prepares",
     "presets",
     "property_row",
 ]
@@ -156,6 +157,13 @@ def base_methods(qualified: str) -> tuple[str, ...] | None:
     name = canonical(qualified)
     dialect = _of(name)
     return None if dialect is None else dialect.bases.get(name)
+
+
+def prepares(qualified: str) -> tuple[str, ...]:
+    """Methods that the first call of an instance of this base class runs before, with the shape of its input."""
+    name = canonical(qualified)
+    dialect = _of(name)
+    return dialect.prepares if dialect is not None and name in dialect.bases else ()
 
 
 def container(qualified: str) -> str | None:

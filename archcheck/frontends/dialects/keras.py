@@ -139,6 +139,7 @@ KERAS = Dialect(
         "keras.engine.base_layer.Layer": "keras.Layer",
         **{f"keras.layers.{folder}.": "keras.layers." for folder in _FOLDERS},
     },
+    prepares=("build",),
     bases={"keras.Layer": ("call",), "keras.Model": ("call",), "keras.layers.Wrapper": ("call",)},
     containers={"keras.Sequential": "sequential"},
     ignored=("keras.config.", "keras.utils.set_random_seed", "keras.mixed_precision.", "keras.ops.clear_session", "keras.name_scope", "keras.ops.name_scope", "keras.utils.register_keras_serializable", "keras.saving.register_keras_serializable"),

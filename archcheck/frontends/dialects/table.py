@@ -113,8 +113,9 @@ class Formula:
 
     Args:
         source: a lambda with the framework's parameter list. It is evaluated like code that was read. Free names in it
-            are packages (`torch`, `math`) and `op`, whose attributes are the op kinds: `op.var(x, axis=-1, correction=1)`
-            is the op of kind `var` that reads `x` and states the two attributes; keywords that are None are not stated.
+            are packages (`torch`, `math`), `named`, which gives a tuple whose parts go by its keywords, and `op`, whose
+            attributes are the op kinds: `op.var(x, axis=-1, correction=1)` is the op of kind `var` that reads `x` and
+            states the two attributes; keywords that are None are not stated.
             `unknown(why)` is a value that cannot be known from the call alone.
         inplace: the first operand's name afterwards stands for the result.
     """
@@ -189,6 +190,7 @@ class Dialect:
             dot is a whole name.
         bases: qualified name of a base class whose instances are models or layers -> names of the methods that
             a call runs, in order of preference (`torch.nn.Module` -> `("forward",)`).
+        prepares: names of the methods that the first call of such an instance runs before, with the shape of its input.
         containers: qualified class name -> "sequence", "sequential" or "mapping".
         ignored: prefixes of qualified names whose calls compute nothing (logging, checks, profiling).
         metadata: names of tensor attributes and methods that tell about a tensor and compute nothing from it.
@@ -211,6 +213,7 @@ class Dialect:
     method_formulas: dict[str, Formula] = field(default_factory=dict)
     keywords: dict[str, str] = field(default_factory=dict)
     presets: dict[str, dict[str, AttrValue]] = field(default_factory=dict)
+    prepares: tuple[str, ...] = ()
     tensor: str = ""
 
 

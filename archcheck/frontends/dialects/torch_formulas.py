@@ -18,7 +18,7 @@ _EXTREME = (
     "lambda input, dim=None, keepdim=False, *, other=None: torch.{pair}(input, other) if other is not None "
     "else torch.a{which}(input) if dim is None "
     "else torch.{pair}(input, dim) if isinstance(dim, torch.Tensor) "
-    "else (torch.a{which}(input, dim, keepdim), torch.arg{which}(input, dim, keepdim))"
+    "else named(values=torch.a{which}(input, dim, keepdim), indices=torch.arg{which}(input, dim, keepdim))"
 )
 _RANGE = "lambda start, end=None, step=1: op.constant(value='{name}', start=0 if end is None else start, end=start if end is None else end, step=step)"
 _AS_TENSOR = "lambda data, copy=None: op.identity(data) if isinstance(data, torch.Tensor) else torch.tensor(data)"
@@ -36,7 +36,7 @@ SHARED: dict[str, str] = {
     "vdot": "lambda input, other: torch.dot(input, other)",  # of real tensors
     "max": _EXTREME.format(which="max", pair="maximum"),
     "min": _EXTREME.format(which="min", pair="minimum"),
-    "aminmax": "lambda input, *, dim=None, keepdim=False: (torch.amin(input, dim, keepdim), torch.amax(input, dim, keepdim))",
+    "aminmax": "lambda input, *, dim=None, keepdim=False: named(min=torch.amin(input, dim, keepdim), max=torch.amax(input, dim, keepdim))",
     "argsort": "lambda input, dim=-1, descending=False, *, stable=False: torch.sort(input, dim, descending)[1]",
     "msort": "lambda input: torch.sort(input, 0)[0]",
     "kthvalue": "lambda input, k, dim=-1, keepdim=False: tuple(torch.narrow(part, dim, k - 1, 1) if keepdim else torch.select(part, dim, k - 1) for part in torch.sort(input, dim))",

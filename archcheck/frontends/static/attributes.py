@@ -26,6 +26,7 @@ from archcheck.frontends.static.values import (
     Super,
     Tensor,
     TensorMethod,
+    TensorModel,
     Tensors,
     holds_tensor,
     shown,
@@ -66,6 +67,8 @@ def get(vm: Machine, owner: Data, name: str, default: Data = NO_DEFAULT) -> Data
     if isinstance(owner, Open):
         flag = f"{owner.flag}.{name}" if owner.flag else ""
         return Open(f"{owner.why}.{name}" if len(owner.why) < 80 else owner.why, vm.here(), flag, owner.metadata)
+    if isinstance(owner, TensorModel):
+        return _of_tensor_model(vm, owner, name)
     if isinstance(owner, (Function, Method, Partial)):
         return _of_function(vm, owner, name, default)
     found = plain_method(owner, name)
@@ -329,6 +332,16 @@ def _of_tensor(vm: Machine, owner: Tensor | Tensors, name: str) -> Data:
     if dialects.is_metadata(name):
         return rows.metadata(vm, owner, name)
     return TensorMethod(owner, name)
+
+
+def _of_tensor_model(vm: Machine, owner: TensorModel, name: str) -> Data:
+    """`model.outputs`; training and printing it computes nothing of the model."""
+    if name in ("inputs", "input"):
+        return owner.inputs
+    if name in ("outputs", "output"):
+        return owner.outputs
+    idle = name in ("compile", "summary", "fit", "build", "load_weights")
+    return INERT if idle else vm.open(f"{name} of a keras.Model")
 
 
 def _of_function(vm: Machine, owner: Data, name: str, default: Data) -> Data:

@@ -26,6 +26,7 @@ from archcheck.frontends.static.values import (
     Super,
     Tensor,
     TensorMethod,
+    TensorModel,
     Tensors,
     shown,
 )
@@ -74,6 +75,9 @@ def call(
         return INERT
     if isinstance(function, Super):
         return None
+    if isinstance(function, TensorModel):
+        why = "a model that is made of tensors is called on others, which is not followed"
+        return vm.opaque("keras.Model", flatten_tensors([args, kwargs]), why)
     return _not_known(vm, function, args, kwargs)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from archcheck.errors import TargetError
 from archcheck.frontends import dialects
-from archcheck.frontends.static import configs, names
+from archcheck.frontends.static import configs, names, rows
 from archcheck.frontends.static.attributes import is_module
 from archcheck.frontends.static.machine import Frame, Machine, OutOfFuel, Raised, flatten_tensors
 from archcheck.frontends.static.values import (
@@ -23,6 +23,7 @@ from archcheck.frontends.static.values import (
     Open,
     Scope,
     Tensor,
+    TensorModel,
 )
 from archcheck.ir.graph import Op, OpGraph, Origin, Value
 from archcheck.ir.span import Setting, Span
@@ -234,6 +235,7 @@ class _Runner:
         vm.target = plain if receiver is None else receiver
         if isinstance(receiver, Instance):
             receiver.called = True
+            rows.prepare(vm, receiver)
             if is_module(receiver.cls) and not isinstance(receiver.cls.lookup("__call__"), type(None)):
                 return vm.call_with(Method(receiver.cls.lookup("__call__")[1], receiver), positional, kwargs, given)  # type: ignore[index]
         if isinstance(function, Method):
@@ -365,6 +367,8 @@ def _kind(value: Data) -> str:
 def _outputs(result: Data, depth: int = 6) -> list[Tensor]:
     """The tensors that come out, in order; objects with fields give theirs."""
     found: list[Tensor] = []
+    if isinstance(result, TensorModel):
+        return _outputs(result.outputs, depth)
     if isinstance(result, Instance) and depth:
         for item in result.attributes.values():
             found += _outputs(item, depth - 1)

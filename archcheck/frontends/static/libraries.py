@@ -27,6 +27,7 @@ from archcheck.frontends.static.values import (
     Partial,
     Scope,
     Tensor,
+    TensorModel,
     Tensors,
     is_open,
 )
@@ -155,6 +156,20 @@ MODULE_ATTRIBUTES: dict[str, Bookkeeping] = {
 }
 
 # ---- names of libraries
+
+
+def _given_tensor(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    """`keras.Input(...)`: a tensor that the caller of the model gives."""
+    name = kwargs.get("name")
+    return vm.emit("input", (), {"name": name if isinstance(name, str) else "input"})
+
+
+def _tensor_model(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    """`keras.Model(inputs, outputs)`."""
+    given = dict(zip(("inputs", "outputs"), args, strict=False)) | kwargs
+    if "inputs" not in given or "outputs" not in given:
+        return vm.open("a keras.Model without inputs and outputs")
+    return TensorModel(given["inputs"], given["outputs"])
 
 
 def _partial(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
@@ -472,6 +487,9 @@ LIBRARY: dict[str, Handler] = {
     "six.moves.zip": lambda vm, args, kwargs: list(zip(*(vm.iterate(a) for a in args), strict=False)),
     "six.iteritems": lambda vm, args, kwargs: list(args[0].items()) if isinstance(args[0], dict) else vm.open("items"),
     "six.itervalues": lambda vm, args, kwargs: list(args[0].values()) if isinstance(args[0], dict) else vm.open("values"),
+    "keras.Input": _given_tensor,
+    "keras.layers.Input": _given_tensor,
+    "keras.Model": _tensor_model,
     "torch.nn.Parameter": _parameter,
     "torch.nn.Buffer": lambda vm, args, kwargs: args[0] if args else None,
     "torch.linspace": _linspace,

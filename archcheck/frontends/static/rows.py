@@ -105,19 +105,28 @@ def _same(value: Data, default: Data) -> bool:
     return bool(value == default)
 
 
-def operands(parameters: Sequence[Parameter], bound: dict[str, Data]) -> list[Tensor | Tensors]:
+def operands(vm: Machine, parameters: Sequence[Parameter], bound: dict[str, Data]) -> list[Tensor | Tensors]:
     """The tensors that a row reads, in its order."""
     found: list[Tensor | Tensors] = []
     for parameter in parameters:
         if parameter.reads:
-            found.extend(flatten_tensors(bound.get(parameter.name)))
+            found.extend(_told(vm, bound.get(parameter.name)))
     return found
 
 
-def ordered_operands(row: LayerRow, bound: dict[str, Data]) -> list[Tensor | Tensors]:
+def _told(vm: Machine, value: Data) -> list[Tensor | Tensors]:
+    """The tensors in `value`; in a list of several, what could not be found out stands as an opaque op."""
+    tensors = list(flatten_tensors(value))
+    if not tensors or not isinstance(value, (list, tuple)) or not any(isinstance(item, Open) for item in value):
+        return tensors
+    told = [vm.opaque("operand", (), item.why) if isinstance(item, Open) else item for item in value]
+    return list(flatten_tensors(told))
+
+
+def ordered_operands(vm: Machine, row: LayerRow, bound: dict[str, Data]) -> list[Tensor | Tensors]:
     """The tensors that a layer's call reads, in the order of the kind's operands."""
     if not row.order:
-        return operands(row.call_parameters, bound)
+        return operands(vm, row.call_parameters, bound)
     found: list[Tensor | Tensors] = []
     for choice in row.order:
         chosen = next((value for name in choice.split("|") if (value := bound.get(name)) is not None), None)
@@ -142,7 +151,7 @@ def apply(vm: Machine, name: str, row: Row, args: list[Data], kwargs: dict[str, 
     bound = bind(row.parameters, args, kwargs)
     if bound is None or not fits(bound, row.parameters, row.plain):
         return UNLISTED
-    reads = operands(row.parameters, bound)
+    reads = operands(vm, row.parameters, bound)
     if row.active and reads:
         active = bound.get(row.active)
         if active is False or (active is None and not vm.training):
@@ -318,7 +327,7 @@ def call_layer(vm: Machine, layer: Layer, args: list[Data], kwargs: dict[str, Da
     vm.frame.place = place or outer
     try:
         bound = bind(row.call_parameters, args, kwargs) or bind(row.call_parameters, args, kwargs, strict=False) or {}
-        reads = ordered_operands(row, bound)
+        reads = ordered_operands(vm, row, bound)
         everything = {**layer.arguments, **bound}
         if not fits(everything, (*row.init_parameters, *row.call_parameters), row.plain):
             return vm.opaque(layer.name, reads, "it is used with arguments that its dialect row does not describe")
@@ -350,6 +359,7 @@ def call_module(
 ) -> Data:
     """A call of an instance: its own `__call__`, or the method that its framework runs."""
     instance.called = True
+    prepare(vm, instance)
     own = instance.cls.lookup("__call__")
     if own is not None and isinstance(own[1], Function) and vm.frame_receiver() is not instance:
         return vm.call_with(Method(own[1], instance), args, kwargs, given)
@@ -369,6 +379,17 @@ def call_module(
     tensors = list(flatten_tensors([args, kwargs]))
     why = f"{instance.cls.name} has no method that a call runs"
     return vm.opaque(instance.cls.name, tensors, why) if tensors else vm.open(why)
+
+
+def prepare(vm: Machine, instance: Instance) -> None:
+    """Run what a framework runs before a layer's first call: Keras calls `build` with the shape of the input."""
+    if instance.prepared:
+        return
+    instance.prepared = True
+    for name in dict.fromkeys(name for base in instance.cls.externals for name in dialects.prepares(base)):
+        found = instance.cls.lookup(name)
+        if found is not None and isinstance(found[1], Function):
+            vm.call(Method(found[1], instance), [vm.open("the shape of the input", metadata=True)], {})
 
 
 def _is_sequential(instance: Instance) -> bool:
@@ -398,4 +419,5 @@ __all__ = [
     "holds_tensor",
     "metadata",
     "op_of_kind",
+    "prepare",
 ]

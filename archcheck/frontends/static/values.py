@@ -209,6 +209,14 @@ class Native:
     call: Callable[[Machine, list[Data], dict[str, Data]], Data]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class TensorModel:
+    """A model that is made of tensors: `keras.Model(inputs, outputs)`, whose ops are those that were recorded."""
+
+    inputs: Data
+    outputs: Data
+
+
 class Inert:
     """An object whose attributes and calls compute nothing: the context of an autograd function, a logger."""
 
@@ -249,6 +257,7 @@ class Instance:
     items: Data = None  # list or dict that a container holds
     layer: Layer | None = None  # the library layer that this class extends
     called: bool = False
+    prepared: bool = False  # what its framework runs before the first call has run
 
     def __repr__(self) -> str:
         return f"an instance of {self.cls.name}"
