@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Hashable
 
 from archcheck.align.agree import DEFAULT_FREE, free_kinds
 from archcheck.align.anchors import Matcher
 from archcheck.align.classify import Classifier
-from archcheck.align.edits import Alignment
+from archcheck.align.edits import Alignment, Edit
 from archcheck.align.flat import TOP, Numbers, Side, flatten
-from archcheck.align.fold import fold
+from archcheck.align.fold import Placed, fold
+from archcheck.align.layers import SMALLEST, Places, repeated, survey
 from archcheck.align.order import arrange
 from archcheck.align.wiring import Wiring
-from archcheck.ir.graph import OpGraph
+from archcheck.ir.graph import Op, OpGraph
 from archcheck.ir.ops import FAMILIES, OpKind
 
 
@@ -56,7 +57,9 @@ def _align(
     expected: OpGraph, actual: OpGraph, free: Collection[str], closed: Collection[str], *, unroll: bool
 ) -> tuple[Alignment, bool]:
     numbers = Numbers()
-    one, other = flatten(expected, numbers, unroll=unroll), flatten(actual, numbers, unroll=unroll)
+    places = None if unroll else _left_out(expected, actual)
+    one = flatten(expected, numbers, unroll=unroll, kept=places.kept(0) if places else None)
+    other = flatten(actual, numbers, unroll=unroll, kept=places.kept(1) if places else None)
     mentioned = _mentioned(one, numbers)
     _join_families(mentioned, numbers, one, other)
     arrange(one, numbers)
@@ -70,19 +73,51 @@ def _align(
     wiring = Wiring(match)
     wiring.settle()
     classifier = Classifier(match, wiring)
-    edits = fold(classifier.run(), classifier.context)
+    placed = classifier.run()
     if unroll and (one.unrolled or other.unrolled):
         wiring.equivalences.add("repeat written out")
-    pairs = match.to if not classifier.moved else list(match.to)
-    for node, twin in classifier.moved:
-        pairs[node] = twin
-    ops, others = one.ops, other.ops
+    moved = dict(classifier.moved)
+    pairs = [(node, moved.get(node, twin)) for node, twin in enumerate(match.to) if twin >= 0 or node in moved]
     alignment = Alignment(
-        tuple([(ops[node], others[twin]) for node, twin in enumerate(pairs) if twin >= 0]),
-        tuple(edits),
-        tuple(sorted(wiring.equivalences)),
+        _ops(pairs, one, other, places), tuple(fold(_everywhere(placed, places))), tuple(sorted(wiring.equivalences))
     )
     return alignment, _lone_repeats(one, match.to) or _lone_repeats(other, match.back)
+
+
+def _left_out(expected: OpGraph, actual: OpGraph) -> Places | None:
+    """The layers that need not be matched because they repeat on both sides."""
+    if min(len(expected.ops), len(actual.ops)) < SMALLEST:
+        return None
+    fine: dict[Hashable, int] = {}
+    kinds: dict[OpKind, int] = {}
+    one, other = survey(expected, fine, kinds), survey(actual, fine, kinds)
+    stretches = repeated(one, other)
+    return Places(one, other, stretches) if stretches else None
+
+
+def _ops(pairs: list[tuple[int, int]], one: Side, other: Side, places: Places | None) -> tuple[tuple[Op, Op], ...]:
+    if places is None:
+        return tuple([(one.ops[node], other.ops[twin]) for node, twin in pairs])
+    everywhere = sorted(pair for node, twin in pairs for pair in places.again(node, twin))
+    ops, others = (side.ops for side in places.sides)
+    return tuple([(ops[node], others[twin]) for node, twin in everywhere])
+
+
+def _everywhere(placed: list[Placed], places: Places | None) -> list[tuple[Placed, object]]:
+    """Edits with their forms, those of a layer that others are like in all of them."""
+    if places is None:
+        return [(place, place.form) for place in placed]
+    result: list[tuple[Placed, object]] = []
+    ops, others = (side.ops for side in places.sides)
+    for place in placed:
+        form, edit = place.form, place.edit
+        for node, twin in places.again(place.node, place.twin):
+            expected = ops[node] if edit.expected else None
+            actual = others[twin] if edit.actual else None
+            if expected is not edit.expected or actual is not edit.actual:
+                edit = Edit(edit.kind, expected, actual, edit.aspect, edit.stated, edit.found)
+            result.append((Placed(node, twin, edit, place.context), form))
+    return result
 
 
 def _mentioned(side: Side, numbers: Numbers) -> list[OpKind]:

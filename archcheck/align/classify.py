@@ -8,11 +8,11 @@ from archcheck.align.agree import attributes, compatible
 from archcheck.align.anchors import Matcher
 from archcheck.align.edits import Edit, EditKind
 from archcheck.align.flat import TOP, Side
+from archcheck.align.fold import Placed
 from archcheck.align.wiring import Mismatch, Read, Wiring
 from archcheck.ir.graph import Op, Unknown
 from archcheck.ir.ops import Tier
 
-Placed = tuple[int, int, Edit]  # number in the claim and in the code, -1 where it has none; what differs there
 _Key = tuple[object, ...]
 
 _FAR = 64  # unmatched ops in a row beyond which a neighbour is no neighbour
@@ -39,9 +39,10 @@ class Classifier:
         missing = list(self._open_expected())
         spare = list(self._open_actual())
         # what stands in one place, from the surest to the weakest
+        before = len(missing)
         for key in (self._place, self._behind, self._before):
             missing, spare = self._replace(missing, spare, key, family=True)
-        if missing and spare and self.wiring.settle():
+        if len(missing) < before and self.wiring.settle():
             missing, spare = list(self._open_expected()), list(self._open_actual())
         missing = self._hidden(missing, spare)
         missing, spare = self._move(missing, spare)
@@ -66,7 +67,7 @@ class Classifier:
             self._mismatch(mismatch)
         return self.placed
 
-    def context(self, node: int, twin: int) -> int:
+    def _context(self, node: int, twin: int) -> int:
         """What an edit stands in or behind, as a number that is the same in every layer."""
         side, at = (self.expected, node) if node >= 0 else (self.actual, twin)
         anchor = self._anchors(at, side is self.actual)[0]
@@ -315,7 +316,7 @@ class Classifier:
     # ---- edits
 
     def _add(self, node: int, twin: int, edit: Edit) -> None:
-        self.placed.append((node, twin, edit))
+        self.placed.append(Placed(node, twin, edit, self._context(node, twin)))
 
     def _missing(self, node: int, kind: EditKind, hidden: int | None = None) -> None:
         before, after = self._where(node)

@@ -89,9 +89,24 @@ class Side:
         return tuple(zip(results, indices, strict=True))
 
 
-def flatten(graph: OpGraph, numbers: Numbers, *, unroll: bool = False) -> Side:
-    """`graph` as arrays; with `unroll`, repeats of a known count are written out."""
-    return _Flattening(numbers, unroll).run(graph)
+def flatten(
+    graph: OpGraph,
+    numbers: Numbers,
+    *,
+    unroll: bool = False,
+    kept: tuple[list[Op], dict[str, list[str]]] | None = None,
+) -> Side:
+    """`graph` as arrays.
+
+    Args:
+        unroll: write out repeats of a known count.
+        kept: the only ops of the graph itself to lay out, and for some the paths of others that they answer for.
+
+    Raises:
+        GraphError: an op reads a value that is not given before it.
+    """
+    ops, answers = kept or (list(graph.ops), {})
+    return _Flattening(numbers, unroll, answers).run(ops, graph.results or tuple(Value(op.path) for op in ops[-1:]))
 
 
 @dataclass
@@ -104,19 +119,20 @@ class _Frame:
 
 
 class _Flattening:
-    def __init__(self, numbers: Numbers, unroll: bool) -> None:
+    def __init__(self, numbers: Numbers, unroll: bool, answers: dict[str, list[str]]) -> None:
         self.side = Side()
+        self.answers = answers
         self.numbers = numbers
         self.unroll = unroll
         self.at: dict[str, int] = {}
         self.alias: dict[Value, tuple[int, int]] = {}  # values that an unrolled repeat carries or gives
         self.kinds: dict[OpKind, int] = {}
 
-    def run(self, graph: OpGraph) -> Side:
-        side = self.side
+    def run(self, listed: list[Op], given: tuple[Value, ...]) -> Side:
+        side, answers = self.side, self.answers
         ops, classes, scopes, operands, user = side.ops, side.classes, side.scope, side.operands, side.user
         at, kinds, source, inside = self.at, self.kinds, side.source, side.inside
-        frames = [_Frame(iter(graph.ops), TOP)]
+        frames = [_Frame(iter(listed), TOP)]
         while frames:
             frame = frames[-1]
             scope = frame.scope
@@ -146,6 +162,8 @@ class _Flattening:
                     operands.append(())
                 ops.append(op)
                 at[op.path] = number
+                if answers:
+                    at.update(dict.fromkeys(answers.get(op.path, ()), number))
                 class_number = kinds.get(kind)
                 classes.append(self._class(op) if class_number is None else class_number)
                 scopes.append(scope)
@@ -161,7 +179,7 @@ class _Flattening:
                     source[number] = 1
             else:
                 self._close(frame, frames)
-        self._results(TOP, graph.results or tuple(Value(op.path) for op in graph.ops[-1:]), None)
+        self._results(TOP, given, None)
         return side
 
     def _class(self, op: Op) -> int:

@@ -3,18 +3,44 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from archcheck.align.edits import Edit
 
 _LEAST = 3  # places from which on an edit is said to repeat
 _MOST_A_LAYER = 16  # edits of one form in a layer
 
-Placed = tuple[int, int, Edit]
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An edit with its place; edits in different contexts are never folded into one."""
+
+    node: int  # number of the op in the claim, -1: none
+    twin: int  # number of the op in the code, -1: none
+    edit: Edit
+    context: int  # what it stands in or behind, as a number that is the same in every layer
+
+    @property
+    def form(self) -> object:
+        """What edits that repeat have in common."""
+        edit = self.edit
+        return (
+            self.context,
+            edit.kind,
+            edit.aspect,
+            edit.expected.kind if edit.expected else None,
+            edit.actual.kind if edit.actual else None,
+            repr(edit.stated),
+            repr(edit.found),
+        )
+
+    @property
+    def where(self) -> tuple[int, int, str]:
+        """Sorts by the place in the code; what the code lacks stands where its claim stands."""
+        return self.twin if self.twin >= 0 else self.node, self.node, self.edit.aspect
 
 
-def fold(placed: list[Placed], context: Callable[[int, int], int]) -> list[Edit]:
+def fold(placed: list[tuple[Placed, object]]) -> list[Edit]:
     """The edits in the order of their places, those of one form at a regular distance folded into the first.
 
     Layers that were written out have one length, so that an edit that repeats with them stands at places a constant
@@ -22,41 +48,24 @@ def fold(placed: list[Placed], context: Callable[[int, int], int]) -> list[Edit]
     edits that repeat less than `_LEAST` times.
 
     Args:
-        context: what the ops of a place stand in or behind; edits in different contexts are never folded.
+        placed: edits with their forms.
     """
     forms: dict[object, list[Placed]] = {}
-    for place in sorted(placed, key=_where):
-        forms.setdefault((context(*place[:2]), _form(place[2])), []).append(place)
+    for place, form in sorted(placed, key=lambda item: item[0].where):
+        forms.setdefault(form, []).append(place)
     folded: list[tuple[tuple[int, int, str], Edit]] = []
     for alike in forms.values():
         for group in _groups(alike):
-            first = group[0]
-            also = tuple((edit.expected, edit.actual) for _, _, edit in group[1:])
-            folded.append((_where(first), replace(first[2], also=also) if also else first[2]))
+            edit = group[0].edit
+            also = tuple([(place.edit.expected, place.edit.actual) for place in group[1:]])
+            folded.append((group[0].where, replace(edit, also=also) if also else edit))
     return [edit for _, edit in sorted(folded, key=lambda item: item[0])]
-
-
-def _where(place: Placed) -> tuple[int, int, str]:
-    """Sorts by the place in the code; what the code lacks stands where its claim stands."""
-    node, twin, edit = place
-    return (twin if twin >= 0 else node, node, edit.aspect)
-
-
-def _form(edit: Edit) -> object:
-    return (
-        edit.kind,
-        edit.aspect,
-        edit.expected.kind if edit.expected else None,
-        edit.actual.kind if edit.actual else None,
-        repr(edit.stated),
-        repr(edit.found),
-    )
 
 
 def _groups(alike: list[Placed]) -> list[list[Placed]]:
     if len(alike) < _LEAST:
         return [[place] for place in alike]
-    places = [node if node >= 0 else twin for node, twin, _ in alike]
+    places = [place.node if place.node >= 0 else place.twin for place in alike]
     length = _layer(places)
     if not length:
         return [[place] for place in alike]
