@@ -37,6 +37,12 @@ _MASKING = named("add", "masked_fill", "where")
 _NONLINEAR = ACTIVATIONS | ATTENTIONS | SUBLAYERS | named("softmax", "glu", "opaque", "function")
 # Residuals within residuals, as in a U-shaped network. Deeper nests stay flat sums.
 _DEEPEST = 24
+# A sum of more terms than this, none of them a stream for all the others, is not searched for streams within.
+_MOST_TERMS = 12
+# Walks in vain are paid for: when they have come to this many times the size of the graph, only short branches are
+# looked for. What is not found stays a sum, so that a hostile graph costs no more than a large one.
+_PATIENCE = 8
+_SHORT = 64
 
 
 @dataclass(slots=True)
@@ -84,6 +90,8 @@ class _Streams:
         self.stream: dict[int, int] = {}  # slot of a residual -> where its stream begins
         self.depth: dict[int, int] = {}  # slot of a residual -> how deep residuals are nested in it
         self.masks: dict[int, bool] = {}
+        self.walked = 0  # ops walked over in the last search for a branch
+        self.patience = _PATIENCE * len(scope.ops) + 1000  # ops that may still be walked over in vain
 
     def fold_all(self) -> None:
         for slot in self.scope.slots():
@@ -109,7 +117,7 @@ class _Streams:
         """Fold the sum at `root` with all of its terms, or without those of inner sums, or these alone."""
         leaves, sums = self.terms(root)
         if len(sums) > 1:
-            if self.fold_sum(root, leaves, sums):
+            if self.fold_sum(root, leaves, sums) or len(sums) > _MOST_TERMS:
                 return
             for inner in sorted(sums):
                 self.fold_sum(inner, list(self.scope.ops[inner].reads), [inner])
@@ -226,20 +234,8 @@ class _Streams:
             return False
         others = [leaf for place, leaf in enumerate(leaves) if place != number]
         branch = self.branch(others, skip, sums)
-        if branch is None or not branch.from_skip:
-            return False
-        if len(others) > 1 and self.feed_each_other(others, branch.slots, sums):
-            return False
-        if shortcut and (self.is_shared(branch.slots, sums) or self.is_gate(branch.slots, {skip.stream})):
-            return False
-        kinds = [self.scope.ops[slot].kind for slot in branch.slots]
-        bearing = sum(kind in BEARING for kind in kinds)
-        if not bearing:
-            return False
-        if shortcut and (bearing < 2 or not any(kind in _NONLINEAR for kind in kinds)):
-            return False
-        depth = 1 + max((self.depth.get(slot, 0) for slot in branch.slots), default=0)
-        if depth > _DEEPEST:
+        if branch is None or not self.is_branch(others, sums, skip, branch, shortcut):
+            self.patience -= self.walked
             return False
         start = self.start(leaves[number])
         slot = self.scope.fold(
@@ -252,8 +248,29 @@ class _Streams:
             named=root,
         )
         self.stream[slot] = start
-        self.depth[slot] = depth
+        self.depth[slot] = self.nesting(branch)
         return True
+
+    def is_branch(
+        self, others: Sequence[Value], sums: Sequence[int], skip: _Skip, branch: _Branch, shortcut: bool
+    ) -> bool:
+        """Whether ops between a skip and a sum are what papers draw as a branch."""
+        if not branch.from_skip:
+            return False
+        if len(others) > 1 and self.feed_each_other(others, branch.slots, sums):
+            return False
+        if shortcut and (self.is_shared(branch.slots, sums) or self.is_gate(branch.slots, {skip.stream})):
+            return False
+        kinds = [self.scope.ops[slot].kind for slot in branch.slots]
+        bearing = sum(kind in BEARING for kind in kinds)
+        if not bearing:
+            return False
+        if shortcut and (bearing < 2 or not any(kind in _NONLINEAR for kind in kinds)):
+            return False
+        return self.nesting(branch) <= _DEEPEST
+
+    def nesting(self, branch: _Branch) -> int:
+        return 1 + max((self.depth.get(slot, 0) for slot in branch.slots), default=0)
 
     def feed_each_other(self, others: Sequence[Value], branch: set[int], sums: Sequence[int]) -> bool:
         """Whether a term of a sum is computed from another: then the two are a stream and its branch."""
@@ -299,6 +316,7 @@ class _Streams:
         stream = skip.stream
         start = self.stream.get(stream, stream)
         region: set[int] = set()
+        self.walked = 0
         met: set[int] = set()  # later places on the stream itself
         stack = list(others)
         if any(scope.source(value) in stops for value in stack):
@@ -315,6 +333,9 @@ class _Streams:
                 met.add(slot)
                 continue
             region.add(slot)
+            self.walked = len(region)
+            if self.walked > _SHORT and self.patience < 0:
+                return None
             stack.extend(op.reads)
         ordered = sorted(region)
         live: set[int] = set()  # those that depend on the skip

@@ -36,6 +36,8 @@ _FORMULAS: tuple[tuple[str, dict[str, str], Callable[[float], float]], ...] = (
     ("selu", {}, lambda x: 1.0507009873554805 * (x if x > 0 else 1.6732632423543772 * math.expm1(x))),
 )
 _TABLE = [(kind, stated, [function(point) for point in _POINTS]) for kind, stated, function in _FORMULAS]
+# Ops between the first and the last of a formula; the tanh form of GELU takes eleven.
+_LONGEST = 16
 _CURVED = frozenset(
     [
         "exp",
@@ -111,7 +113,7 @@ def _search(scope: Scope, region: Region) -> list[Match]:
     for root in range(len(region.slots) - 1, -1, -1):
         if root in taken:
             continue
-        for base in range(-1, root):
+        for base in range(max(-1, root - _LONGEST), root):
             if base in taken:
                 continue
             match = _match(scope, region, root, base, dict(fixed))

@@ -101,10 +101,12 @@ def test_spans_and_settings_survive() -> None:
     assert shown(canonicalise(parse(text)))
 
 
-_ONE = "linear relu gelu dropout layer_norm softmax sigmoid tanh identity reshape permute select exp neg rsqrt mean sum split"
-_ONE += " function opaque stochastic_depth self_attention feed_forward embedding sqrt var logsumexp"
+_ONE = (
+    "linear relu gelu dropout layer_norm softmax sigmoid tanh identity reshape permute select exp neg rsqrt mean sum "
+    "split function opaque stochastic_depth self_attention feed_forward embedding sqrt var logsumexp"
+)
 _TWO = "add add add add mul matmul sub div concat stack maximum"
-_ALONG = frozenset("mean sum softmax split var logsumexp".split())
+_ALONG = frozenset(("mean", "sum", "softmax", "split", "var", "logsumexp"))
 
 
 def _random_graph(draw: random.Random, size: int) -> OpGraph:
