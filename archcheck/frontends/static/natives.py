@@ -198,6 +198,8 @@ def _range(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
 
 
 def _enumerate(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    if isinstance(args[0], Open) and args[0].metadata:
+        return args[0]  # not one pair: it is not known how many there are
     start = args[1] if len(args) > 1 else kwargs.get("start", 0)
     return list(enumerate(vm.iterate(args[0]), start if isinstance(start, int) else 0))
 
