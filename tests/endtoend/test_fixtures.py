@@ -1,0 +1,100 @@
+"""A paper's architecture in many styles of code holds, and one swapped thing in each is told by the rule that guards it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+from fixture_cases import Fixture, fixtures
+
+from archcheck.findings import ClaimResult, Finding, Report, Verdict
+from archcheck.judging import Preset
+from archcheck.pipeline import Request, check
+
+ALL = tuple(fixtures())
+
+
+def parameter(fixture: Fixture) -> object:
+    marks = [pytest.mark.xfail(strict=True, reason=fixture.xfail)] if fixture.xfail else []
+    return pytest.param(fixture, id=fixture.id, marks=marks)
+
+
+CONFORMING = [parameter(fixture) for fixture, _ in ALL]
+DEPARTING = [parameter(twin) for _, twins in ALL for twin in twins]
+
+
+def audit(fixture: Fixture, file: Path, spec: str = "") -> Report:
+    request = Request(f"{file}:{fixture.symbol}", fixture.arguments, preset=Preset(fixture.preset))
+    (report,) = check(request, spec or fixture.spec)
+    return report
+
+
+def looked_at(fixture: Fixture, report: Report) -> list[ClaimResult]:
+    claims = [claim for claim in report.default.claims if claim.claim in fixture.claims]
+    assert {claim.claim for claim in claims} == set(fixture.claims), "a claim that the spec does not make"
+    return claims
+
+
+def told(findings: list[Finding]) -> str:
+    return "\n".join(f"{one.rule}: {one.verdict.value}: {one.message}" for one in findings)
+
+
+@pytest.mark.parametrize("fixture", CONFORMING)
+def test_the_architecture_holds_in_every_style(fixture: Fixture) -> None:
+    report = audit(fixture, fixture.folder / "model.py")
+    claims = looked_at(fixture, report)
+    assert {claim.claim: claim.verdict.value for claim in claims} == fixture.claims, told(
+        [finding for claim in claims for finding in claim.findings]
+    )
+    assert Verdict.HOLDS.value in fixture.claims.values()
+    assert [finding for claim in claims if claim.verdict is Verdict.HOLDS for finding in claim.findings] == []
+    # No pass by blindness: all was read, in one way, and what was judged is the whole layer.
+    assert report.undetermined == ()
+    assert len(report.variants) == 1 or all(variant.when for variant in report.variants[1:])
+    (bound,) = claims[0].bound
+    assert bound.signature == "; ".join(f"{kind}: {letters}" for kind, letters in fixture.sublayers.items())
+    assert bound.repeat == fixture.repeat
+
+
+@pytest.mark.parametrize("fixture", DEPARTING)
+def test_one_swapped_thing_is_told_by_its_rule(fixture: Fixture, tmp_path: Path) -> None:
+    file = tmp_path / "model.py"
+    file.write_text(fixture.source, encoding="utf-8")
+    ast.parse(fixture.source)
+    claims = looked_at(fixture, audit(fixture, file))
+    findings = [finding for claim in claims for finding in claim.findings]
+    assert {claim.claim: claim.verdict.value for claim in claims} == fixture.claims, told(findings)
+    assert sorted({finding.rule for finding in findings}) == list(fixture.rules), told(findings)
+    assert all(finding.message and finding.paper and finding.code and finding.fix for finding in findings)
+    if fixture.at:
+        first = [finding.places[0] for finding in findings if finding.places]
+        lines = fixture.source.splitlines()
+        assert any(fixture.at in lines[place.span.line - 1] for place in first), [place.text for place in first]
+        assert all(place.text == lines[place.span.line - 1] for place in first if place.span.file.endswith("model.py"))
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="the claims on attention state three inputs, self-attention has one: they are called another wiring",
+)
+@pytest.mark.parametrize("fixture", CONFORMING)
+def test_no_claim_of_the_whole_paper_is_violated(fixture: Fixture) -> None:
+    """What a style leaves open is undetermined; nothing in it is called a violation."""
+    report = audit(fixture, fixture.folder / "model.py", fixture.spec.partition("#")[0])
+    violated = {claim.claim: told(list(claim.findings)) for claim in report.default.claims if claim.verdict is Verdict.VIOLATED}
+    assert violated == {}
+
+
+def test_there_are_many_styles_and_each_departs() -> None:
+    styles = [(fixture, twins) for fixture, twins in ALL if fixture.id.startswith("vaswani2017/")]
+    assert len(styles) >= 12
+    assert [fixture.id for fixture, twins in ALL if not twins] == []
+    assert {rule for _, twins in ALL for twin in twins for rule in twin.rules} >= {
+        "activation",
+        "dropout-placement",
+        "norm-kind",
+        "norm-placement",
+        "residual",
+        "residual-scale",
+    }
