@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from archcheck.frontends import dialects
 from archcheck.frontends.static import names, rows
 from archcheck.frontends.static.conditions import item_of
-from archcheck.frontends.static.machine import Raised, flatten_tensors, place_of
 from archcheck.frontends.static.libraries import CONSTANTS, MODULE_ATTRIBUTES
+from archcheck.frontends.static.machine import Raised, flatten_tensors, place_of
 from archcheck.frontends.static.natives import container_method, plain_method
 from archcheck.frontends.static.values import (
     INERT,
@@ -269,7 +269,9 @@ def _mapping_mixin(receiver: Instance, name: str) -> Data:
     if name == "keys":
         return Native(name, lambda machine, args, kwargs: machine.iterate(receiver))
     if name == "values":
-        return Native(name, lambda machine, args, kwargs: [item(machine, receiver, k) for k in machine.iterate(receiver)])
+        return Native(
+            name, lambda machine, args, kwargs: [item(machine, receiver, k) for k in machine.iterate(receiver)]
+        )
     if name == "items":
         return Native(
             name, lambda machine, args, kwargs: [(k, item(machine, receiver, k)) for k in machine.iterate(receiver)]
@@ -379,9 +381,7 @@ def assign(vm: Machine, owner: Data, name: str, value: Data) -> None:
         assign_directly(owner, name, value)
     elif isinstance(owner, Layer):
         owner.attributes[name] = value
-    elif isinstance(owner, Class):
-        owner.scope.vars[name] = value
-    elif isinstance(owner, ModuleValue):
+    elif isinstance(owner, Class) or isinstance(owner, ModuleValue):
         owner.scope.vars[name] = value
     elif isinstance(owner, Function):
         owner.attributes[name] = value
@@ -448,7 +448,11 @@ def item(vm: Machine, owner: Data, index: Data) -> Data:
     if isinstance(owner, (Class, Native)):
         return owner  # Generic[...]
     if isinstance(owner, External):
-        return owner if owner.name.startswith(("typing.", "collections.")) else vm.open(f"{owner.name}[{shown(index)}]", metadata=True)
+        return (
+            owner
+            if owner.name.startswith(("typing.", "collections."))
+            else vm.open(f"{owner.name}[{shown(index)}]", metadata=True)
+        )
     if isinstance(owner, Open):
         return Open(f"{owner.why}[{shown(index)}]", vm.here(), owner.flag, owner.metadata)
     if isinstance(owner, Layer):
@@ -470,7 +474,9 @@ def _plain(vm: Machine, owner: Data, index: Data) -> Data:
         if isinstance(owner, (list, tuple)) and len(owner) == 1:
             return owner[0]
         return Open(f"an item at {index.why}", vm.here(), index.flag, index.metadata)
-    if holds_tensor(index) or (isinstance(index, slice) and any(isinstance(part, Open) for part in (index.start, index.stop, index.step))):
+    if holds_tensor(index) or (
+        isinstance(index, slice) and any(isinstance(part, Open) for part in (index.start, index.stop, index.step))
+    ):
         if isinstance(index, slice) and isinstance(owner, (list, tuple)):
             return vm.open("a slice whose bounds are not known", metadata=True)
         return vm.open("an item at an index that a tensor decides", metadata=True)

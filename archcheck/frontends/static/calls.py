@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
 from archcheck.frontends.static import instances, rows
-from archcheck.frontends.static.machine import Frame, OutOfFuel, Raised, flatten_tensors, place_of
 from archcheck.frontends.static.libraries import LIBRARY
+from archcheck.frontends.static.machine import Frame, OutOfFuel, Raised, flatten_tensors, place_of
 from archcheck.frontends.static.values import (
     INERT,
     Class,
@@ -38,9 +38,7 @@ if TYPE_CHECKING:
 Given = dict[str | int, tuple[Setting, ...]]  # settings that decided an argument, by its name or position
 
 
-def call(
-    vm: Machine, function: Data, args: list[Data], kwargs: dict[str, Data], given: Given | None = None
-) -> Data:
+def call(vm: Machine, function: Data, args: list[Data], kwargs: dict[str, Data], given: Given | None = None) -> Data:
     """What calling `function` gives.
 
     Args:
@@ -85,9 +83,17 @@ def _not_known(vm: Machine, function: Data, args: list[Data], kwargs: dict[str, 
     tensors = list(flatten_tensors([args, kwargs]))
     why = function.why if isinstance(function, Open) else f"{shown(function)} cannot be called"
     if tensors:
-        return vm.opaque(shown(function) if not isinstance(function, Open) else why[:60], tensors, f"what is called is not known: {why}")
+        return vm.opaque(
+            shown(function) if not isinstance(function, Open) else why[:60],
+            tensors,
+            f"what is called is not known: {why}",
+        )
     metadata = isinstance(function, Open) and function.metadata
-    return vm.open(f"{why}()" if len(why) < 80 else why, metadata=metadata, flag=function.flag if isinstance(function, Open) else "")
+    return vm.open(
+        f"{why}()" if len(why) < 80 else why,
+        metadata=metadata,
+        flag=function.flag if isinstance(function, Open) else "",
+    )
 
 
 def _external(vm: Machine, name: str, args: list[Data], kwargs: dict[str, Data]) -> Data:
@@ -117,9 +123,7 @@ def _external(vm: Machine, name: str, args: list[Data], kwargs: dict[str, Data])
     return Open(f"{name}()", vm.here(), metadata=True)
 
 
-def run(
-    vm: Machine, function: Function, args: list[Data], kwargs: dict[str, Data], given: Given | None = None
-) -> Data:
+def run(vm: Machine, function: Function, args: list[Data], kwargs: dict[str, Data], given: Given | None = None) -> Data:
     """What a function of the code that is read returns."""
     if function.ignored is None:
         owner = "" if function.cls is None else f"{function.cls.name}."

@@ -166,7 +166,10 @@ def compare(vm: Machine, op: type[ast.cmpop], left: Data, right: Data) -> Data:
         equal = vm.call(vm.get(left, "__eq__"), [right], {})
         return equal if op is ast.Eq else unary_not(vm, equal)
     if isinstance(left, (Tensor, Tensors)) or isinstance(right, (Tensor, Tensors)):
-        if (left is None or right is None or isinstance(left, str) or isinstance(right, str)) and op in (ast.Eq, ast.NotEq):
+        if (left is None or right is None or isinstance(left, str) or isinstance(right, str)) and op in (
+            ast.Eq,
+            ast.NotEq,
+        ):
             return op is ast.NotEq
         relation = RELATIONS[op].__name__
         if isinstance(right, (Tensor, Tensors)) and not isinstance(left, (Tensor, Tensors)):
@@ -175,7 +178,9 @@ def compare(vm: Machine, op: type[ast.cmpop], left: Data, right: Data) -> Data:
         return vm.emit("compare", _tensors(left, right), {"relation": relation, **stated})
     if isinstance(left, External) and isinstance(right, External) and op in (ast.Eq, ast.NotEq):
         return (left.name == right.name) == (op is ast.Eq)
-    if op in (ast.Eq, ast.NotEq) and any(isinstance(v, External) and v.name.endswith("ModeKeys.TRAIN") for v in (left, right)):
+    if op in (ast.Eq, ast.NotEq) and any(
+        isinstance(v, External) and v.name.endswith("ModeKeys.TRAIN") for v in (left, right)
+    ):
         vm.assume(f"the mode is {'TRAIN' if vm.training else 'EVAL'}")
         return vm.training == (op is ast.Eq)
     for value in (left, right):
@@ -202,7 +207,9 @@ def _identical(vm: Machine, left: Data, right: Data, wanted: bool) -> Data:
     if right is None or left is None:
         value = left if right is None else right
         if isinstance(value, Open):
-            return Open(f"{value.why} is None" if wanted else f"{value.why} is not None", value.span, value.flag, value.metadata)
+            return Open(
+                f"{value.why} is None" if wanted else f"{value.why} is not None", value.span, value.flag, value.metadata
+            )
         return (value is None) == wanted
     if isinstance(left, External) and isinstance(right, External):
         return (left.name == right.name) == wanted
@@ -232,7 +239,11 @@ def _contains(vm: Machine, container: Data, item: Data, wanted: bool) -> Data:
     if isinstance(container, (External, Tensor, Tensors, Instance)):
         return vm.open(f"{shown(item)} in {shown(container)} is not known", metadata=True)
     try:
-        found = any(_equal(entry, item) for entry in container) if isinstance(container, (list, tuple)) else item in container
+        found = (
+            any(_equal(entry, item) for entry in container)
+            if isinstance(container, (list, tuple))
+            else item in container
+        )
     except TypeError:
         return vm.open(f"{shown(item)} in {shown(container)} is not known")
     return found == wanted
@@ -272,7 +283,9 @@ def truth(vm: Machine, value: Data, test: ast.expr | None = None) -> bool:
     text = ast.unparse(test)[:80] if test is not None else shown(value)
     place = vm.at(test) if test is not None and vm.frames else vm.here()
     if not isinstance(value, Open) or value.metadata:
-        vm.notes.assumptions.setdefault(f"`{text}` is false ({'' if isinstance(value, Open) else 'decided by '}{_about(value)})", place)
+        vm.notes.assumptions.setdefault(
+            f"`{text}` is false ({'' if isinstance(value, Open) else 'decided by '}{_about(value)})", place
+        )
         return False
     key = f"{value.flag or value.why}|{text}"
     if key in vm.decided:
@@ -285,7 +298,13 @@ def truth(vm: Machine, value: Data, test: ast.expr | None = None) -> bool:
 
 
 def _about(value: Data) -> str:
-    return value.why if isinstance(value, Open) else "a tensor's content" if isinstance(value, (Tensor, Tensors)) else shown(value)
+    return (
+        value.why
+        if isinstance(value, Open)
+        else "a tensor's content"
+        if isinstance(value, (Tensor, Tensors))
+        else shown(value)
+    )
 
 
 def _instance_truth(vm: Machine, value: Instance) -> bool:
@@ -313,7 +332,9 @@ def iterate(vm: Machine, value: Data) -> list[Data]:
     if isinstance(value, Tensor):
         if isinstance(value.data, (list, tuple)):
             return list(value.data)
-        return [Tensor(vm.emit("select", (value,), {"index": vm.open("which entry the loop is at", metadata=True)}).value)]
+        return [
+            Tensor(vm.emit("select", (value,), {"index": vm.open("which entry the loop is at", metadata=True)}).value)
+        ]
     if isinstance(value, Tensors):
         vm.assume("a loop over the parts of a tensor is read once")
         return [item_of(value, 0)]
@@ -342,7 +363,9 @@ def unpack(vm: Machine, value: Data, count: int, star: int | None) -> list[Data]
     if is_open(value):
         metadata = isinstance(value, Open) and value.metadata
         return [
-            [] if at == star else vm.open(f"part {at} of {value.why if isinstance(value, Open) else shown(value)}", metadata=metadata)
+            []
+            if at == star
+            else vm.open(f"part {at} of {value.why if isinstance(value, Open) else shown(value)}", metadata=metadata)
             for at in range(count)
         ]
     if value is None or isinstance(value, (bool, int, float)):

@@ -113,9 +113,9 @@ def _attributes_read(function: Function, name: str, owner: Class | None) -> Iter
         for node in ast.walk(body):
             if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
                 held = node.value
-                if isinstance(held, ast.Attribute) and held.attr == name:
-                    yield node.attr
-                elif isinstance(held, ast.Name) and held.id == name:
+                if (isinstance(held, ast.Attribute) and held.attr == name) or (
+                    isinstance(held, ast.Name) and held.id == name
+                ):
                     yield node.attr
 
 

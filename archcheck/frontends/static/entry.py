@@ -132,20 +132,41 @@ class _Runner:
             if isinstance(function, (Method, Function, Instance, Layer)):
                 result = self.invoke(function)
             else:
-                raise TargetError(f"{self.call.symbol} is {_kind(value)}, which computes nothing", place=str(span or self.module.file.shown))
+                raise TargetError(
+                    f"{self.call.symbol} is {_kind(value)}, which computes nothing",
+                    place=str(span or self.module.file.shown),
+                )
         except Raised as raised:
             error, error_span = str(raised), raised.span or vm.here()
         except OutOfFuel as stopped:
             error, error_span = str(stopped), vm.here()
         if self.unused and not error:
             name = sorted(self.unused)[0]
-            raise TargetError(f"{self.call.symbol} has no parameter {name}", hint=f"it takes {', '.join(self.known_parameters(value))}")
+            raise TargetError(
+                f"{self.call.symbol} has no parameter {name}",
+                hint=f"it takes {', '.join(self.known_parameters(value))}",
+            )
         vm.unused_overrides = bool(self.attribute_overrides)
         places, weights = self.walk_modules(function)
         results = tuple(dict.fromkeys(_value(tensor) for tensor in _outputs(result)))
-        graph = OpGraph(tuple(vm.recorder.ops), results, Origin("static", self.call.symbol, "train" if vm.training else "eval"))
-        uncalled = tuple(m for m in vm.modules_built if not m.called and not (isinstance(m, Instance) and m.items is not None))
-        return Run(vm, verify(graph, "static reader"), self.call.symbol, span, error, error_span, uncalled, weights, places, frozenset(self.optional))
+        graph = OpGraph(
+            tuple(vm.recorder.ops), results, Origin("static", self.call.symbol, "train" if vm.training else "eval")
+        )
+        uncalled = tuple(
+            m for m in vm.modules_built if not m.called and not (isinstance(m, Instance) and m.items is not None)
+        )
+        return Run(
+            vm,
+            verify(graph, "static reader"),
+            self.call.symbol,
+            span,
+            error,
+            error_span,
+            uncalled,
+            weights,
+            places,
+            frozenset(self.optional),
+        )
 
     def walk_modules(self, function: Data) -> tuple[tuple[ModulePlace, ...], tuple[tuple[str, str], ...]]:
         """The classes in the module tree, and which tensors are one; these get their names here, when it is whole."""
@@ -165,7 +186,9 @@ class _Runner:
                 continue
             if isinstance(value, Instance) and value.cls.node is not None:
                 node = value.cls.node
-                found.append(ModulePlace(place, value.cls.name, Span(value.cls.file.shown, node.lineno, node.col_offset + 1)))
+                found.append(
+                    ModulePlace(place, value.cls.name, Span(value.cls.file.shown, node.lineno, node.col_offset + 1))
+                )
             held = value if isinstance(value, dict) else value.attributes
             for name, item in held.items():
                 inner = f"{place}.{name}" if place else str(name)
@@ -307,7 +330,9 @@ class _Runner:
         annotation = "" if parameter.annotation is None else ast.unparse(parameter.annotation)
         if calling and annotation.split("[")[0].rpartition(".")[2] not in NOT_TENSORS:
             return self.input(name)
-        return Open(f"{name} is not given", Span(function.file.shown, parameter.lineno, parameter.col_offset + 1), flag=name)
+        return Open(
+            f"{name} is not given", Span(function.file.shown, parameter.lineno, parameter.col_offset + 1), flag=name
+        )
 
     def input(self, name: str) -> Tensor:
         """A tensor that the caller gives."""
@@ -318,11 +343,15 @@ class _Runner:
         try:
             node = ast.parse(text.strip(), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            raise TargetError(f"--arg {name}={text}: {error}", hint="give a Python expression in the module's words") from None
+            raise TargetError(
+                f"--arg {name}={text}: {error}", hint="give a Python expression in the module's words"
+            ) from None
         scope = Scope(self.module.file, self.module.scope)
         value = self.vm.evaluate(configs.with_names_found(self.vm, node, scope), scope)
         if isinstance(value, Open):
-            raise TargetError(f"--arg {name}={text}: {value.why}", hint="names are looked up in the target's module and its imports")
+            raise TargetError(
+                f"--arg {name}={text}: {value.why}", hint="names are looked up in the target's module and its imports"
+            )
         if isinstance(value, External):
             raise TargetError(f"--arg {name}={text}: {value.name} is not in the sources read")
         return value
@@ -332,7 +361,13 @@ class _Runner:
         functions = [function]
         if isinstance(function, Class):
             functions = [found[1] for part in ("__init__", "forward", "call") if (found := function.lookup(part))]
-        return [p.arg for f in functions if isinstance(f, Function) for p in [*f.node.args.args, *f.node.args.kwonlyargs] if p.arg != "self"]
+        return [
+            p.arg
+            for f in functions
+            if isinstance(f, Function)
+            for p in [*f.node.args.args, *f.node.args.kwonlyargs]
+            if p.arg != "self"
+        ]
 
 
 def is_owned(owner: Data, item: Data) -> bool:
@@ -352,7 +387,11 @@ def _defined_at(value: Data) -> Span | None:
 
 def _place(function: Function, parameter: ast.arg) -> Span:
     return Span(
-        function.file.shown, parameter.lineno, parameter.col_offset + 1, parameter.end_lineno or 0, (parameter.end_col_offset or 0) + 1
+        function.file.shown,
+        parameter.lineno,
+        parameter.col_offset + 1,
+        parameter.end_lineno or 0,
+        (parameter.end_col_offset or 0) + 1,
     )
 
 

@@ -30,9 +30,7 @@ if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
 
 
-def instantiate(
-    vm: Machine, cls: Class, args: list[Data], kwargs: dict[str, Data], given: Given | None = None
-) -> Data:
+def instantiate(vm: Machine, cls: Class, args: list[Data], kwargs: dict[str, Data], given: Given | None = None) -> Data:
     """An instance of `cls`, its constructor evaluated."""
     if _is_enum(cls):
         return args[0] if args else vm.open(f"which {cls.name}")
@@ -202,7 +200,9 @@ def fill_container(vm: Machine, instance: Instance, args: list[Data], kwargs: di
         if isinstance(given, dict):
             instance.items.update(given)
         elif isinstance(given, (list, tuple)):
-            instance.items.update({pair[0]: pair[1] for pair in given if isinstance(pair, (list, tuple)) and len(pair) == 2})
+            instance.items.update(
+                {pair[0]: pair[1] for pair in given if isinstance(pair, (list, tuple)) and len(pair) == 2}
+            )
         elif is_open(given):
             vm.unknown(instance.cls.name, "what it holds is not known")
         instance.items.update(kwargs)

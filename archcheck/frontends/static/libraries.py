@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
+from archcheck.frontends.static.hparams import named_values
 from archcheck.frontends.static.machine import Raised, flatten_tensors, place_of
 from archcheck.frontends.static.values import (
     INERT,
@@ -32,7 +33,6 @@ from archcheck.frontends.static.values import (
     is_open,
 )
 from archcheck.ir.graph import Value
-from archcheck.ir.span import Setting
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
@@ -318,8 +318,6 @@ def _numpy_number(name: str) -> Handler:
     return number
 
 
-
-
 def _linspace(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     """`linspace` and `arange` keep the numbers, which code turns into lists (drop-path rates, layer indices)."""
     start, stop = args[0], args[1] if len(args) > 1 else kwargs.get("end", kwargs.get("stop"))
@@ -362,55 +360,6 @@ TENSOR_METHODS: dict[str, Callable[[Machine, Tensor, Args, Kwargs], Data]] = {
 def _get_variable(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     name = args[0] if args else kwargs.get("name", "")
     return learned(vm, name if isinstance(name, str) else "")
-
-
-def _hparams(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-    """An object of named values, as `HParams`, `SimpleNamespace` and `argparse.Namespace` are."""
-    made = Instance(Class("HParams", (), Scope(vm.frame.file), None))
-    for name, value in kwargs.items():
-        made.attributes[name] = value
-        if value is None or isinstance(value, (bool, int, float, str)):
-            made.settings[name] = (Setting(f"hparams.{name}", repr(value), vm.keyword_span(name), vm.trail()),)
-    for method in ("add_hparam", "set_hparam"):
-        made.attributes[method] = Native(method, lambda machine, a, k: _set_hparam(machine, made, a, k))
-    made.attributes["values"] = Native("values", lambda machine, a, k: _plain_values(made))
-    made.attributes["get"] = Native("get", lambda machine, a, k: machine.get(made, a[0], a[1] if len(a) > 1 else None))
-    made.attributes["override_from_dict"] = Native("override_from_dict", lambda machine, a, k: _override(machine, made, a[0]))
-    made.attributes["parse"] = Native("parse", lambda machine, a, k: _parse_hparams(machine, made, a[0]))
-    return made
-
-
-def _set_hparam(vm: Machine, made: Instance, args: Args, kwargs: Kwargs) -> None:
-    name = args[0] if args else kwargs.get("name")
-    value = args[1] if len(args) > 1 else kwargs.get("value")
-    if isinstance(name, str):
-        made.attributes[name] = value
-        made.settings[name] = (Setting(f"hparams.{name}", repr(value), vm.here(), vm.trail()),)
-
-
-def _plain_values(made: Instance) -> dict[str, Data]:
-    return {name: value for name, value in made.attributes.items() if not isinstance(value, Native)}
-
-
-def _override(vm: Machine, made: Instance, values: Data) -> Data:
-    if isinstance(values, dict):
-        for name, value in values.items():
-            _set_hparam(vm, made, [name, value], {})
-    return made
-
-
-def _parse_hparams(vm: Machine, made: Instance, text: Data) -> Data:
-    import ast
-
-    if isinstance(text, str):
-        for part in filter(None, text.split(",")):
-            name, _, value = part.partition("=")
-            try:
-                parsed = ast.literal_eval(value)
-            except (ValueError, SyntaxError):
-                parsed = value
-            _set_hparam(vm, made, [name.strip(), parsed], {})
-    return made
 
 
 def _cond(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
@@ -480,13 +429,19 @@ LIBRARY: dict[str, Handler] = {
     "inspect.signature": _signature,
     "inspect.getfullargspec": _signature,
     "typing.cast": lambda vm, args, kwargs: args[1],
-    "types.SimpleNamespace": _hparams,
-    "argparse.Namespace": _hparams,
-    "six.moves.range": lambda vm, args, kwargs: range(*args) if all(isinstance(a, int) for a in args) else vm.open("a range", metadata=True),
-    "six.moves.xrange": lambda vm, args, kwargs: range(*args) if all(isinstance(a, int) for a in args) else vm.open("a range", metadata=True),
+    "types.SimpleNamespace": named_values,
+    "argparse.Namespace": named_values,
+    "six.moves.range": lambda vm, args, kwargs: (
+        range(*args) if all(isinstance(a, int) for a in args) else vm.open("a range", metadata=True)
+    ),
+    "six.moves.xrange": lambda vm, args, kwargs: (
+        range(*args) if all(isinstance(a, int) for a in args) else vm.open("a range", metadata=True)
+    ),
     "six.moves.zip": lambda vm, args, kwargs: list(zip(*(vm.iterate(a) for a in args), strict=False)),
     "six.iteritems": lambda vm, args, kwargs: list(args[0].items()) if isinstance(args[0], dict) else vm.open("items"),
-    "six.itervalues": lambda vm, args, kwargs: list(args[0].values()) if isinstance(args[0], dict) else vm.open("values"),
+    "six.itervalues": lambda vm, args, kwargs: (
+        list(args[0].values()) if isinstance(args[0], dict) else vm.open("values")
+    ),
     "keras.Input": _given_tensor,
     "keras.layers.Input": _given_tensor,
     "keras.Model": _tensor_model,
@@ -499,12 +454,34 @@ LIBRARY: dict[str, Handler] = {
     "tensorflow.cond": _cond,
     "tensorflow.get_variable": _get_variable,
     "tensorflow.Variable": _get_variable,
-    "tensorflow.contrib.training.HParams": _hparams,
+    "tensorflow.contrib.training.HParams": named_values,
     "os.environ.get": _environment("an environment variable"),
     "os.getenv": _environment("an environment variable"),
 }
-LIBRARY.update({f"math.{name}": _number(name) for name in dir(math) if callable(getattr(math, name)) and name[0] != "_"})
-LIBRARY.update({f"numpy.{name}": _numpy_number(name) for name in ("sqrt", "log", "log2", "exp", "ceil", "floor", "prod")})
-CONSTANTS: dict[str, Data] = {"torch.__version__": INSTALLED["torch"], "typing.TYPE_CHECKING": False, "math.pi": math.pi, "math.inf": math.inf, "math.e": math.e, "numpy.pi": math.pi, "numpy.inf": math.inf}
+LIBRARY.update(
+    {f"math.{name}": _number(name) for name in dir(math) if callable(getattr(math, name)) and name[0] != "_"}
+)
+LIBRARY.update(
+    {f"numpy.{name}": _numpy_number(name) for name in ("sqrt", "log", "log2", "exp", "ceil", "floor", "prod")}
+)
+CONSTANTS: dict[str, Data] = {
+    "torch.__version__": INSTALLED["torch"],
+    "typing.TYPE_CHECKING": False,
+    "math.pi": math.pi,
+    "math.inf": math.inf,
+    "math.e": math.e,
+    "numpy.pi": math.pi,
+    "numpy.inf": math.inf,
+}
 
-__all__ = ["CONSTANTS", "LIBRARY", "MODULE_ATTRIBUTES", "TENSOR_METHODS", "External", "dialects", "flatten_tensors", "is_open", "Value"]
+__all__ = [
+    "CONSTANTS",
+    "LIBRARY",
+    "MODULE_ATTRIBUTES",
+    "TENSOR_METHODS",
+    "External",
+    "Value",
+    "dialects",
+    "flatten_tensors",
+    "is_open",
+]

@@ -133,7 +133,9 @@ class Machine:
         self.steps = 0
         self.modules: dict[str, ModuleValue] = {}
         self.modules_built: list[Instance | Layer] = []  # in the order of construction, to find those never called
-        self.opened = {names.opened_by(own_package)} if own_package else set()  # namespaces whose sources are read all the same
+        self.opened = (
+            {names.opened_by(own_package)} if own_package else set()
+        )  # namespaces whose sources are read all the same
         self.container_classes: dict[str, Class] = {}
         self.unused_overrides = False  # a setting was to be overridden and is not among what the caller gives
         self.trying = 0  # try blocks around, whose handlers must see what is raised
@@ -152,9 +154,7 @@ class Machine:
     def call(self, function: Data, args: list[Data], kwargs: dict[str, Data]) -> Data:
         return calls.call(self, function, args, kwargs)
 
-    def call_with(
-        self, method: Method, args: list[Data], kwargs: dict[str, Data], given: calls.Given | None
-    ) -> Data:
+    def call_with(self, method: Method, args: list[Data], kwargs: dict[str, Data], given: calls.Given | None) -> Data:
         return calls.call(self, method, args, kwargs, given)
 
     def call_with_settings(self, cls: Class, kwargs: dict[str, Data], given: calls.Given) -> Data:
@@ -251,7 +251,9 @@ class Machine:
 
     # ---- recording
 
-    def emit(self, kind: str, reads: Iterable[Tensor | Tensors], attributes: Mapping[str, Data] | None = None) -> Tensor:
+    def emit(
+        self, kind: str, reads: Iterable[Tensor | Tensors], attributes: Mapping[str, Data] | None = None
+    ) -> Tensor:
         """Record one op and give its tensor."""
         return Tensor(Value(self.emit_path(kind, reads, attributes)))
 

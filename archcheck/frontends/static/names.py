@@ -177,7 +177,10 @@ def imported(
         return
     if alias.name == "*":
         return  # names are looked up through the star when they are asked for
-    yield alias.asname or alias.name, member(vm, module_scope(scope).file.absolute(node.level, node.module or "") or "", alias.name)
+    yield (
+        alias.asname or alias.name,
+        member(vm, module_scope(scope).file.absolute(node.level, node.module or "") or "", alias.name),
+    )
 
 
 def member(vm: Machine, dotted: str, name: str) -> Data:

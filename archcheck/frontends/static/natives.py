@@ -50,7 +50,21 @@ def _flat(kinds: Data) -> list[Data]:
 
 PLAIN: dict[str, type] = {
     name: getattr(builtins, name)
-    for name in ("int", "float", "str", "bool", "list", "tuple", "dict", "set", "frozenset", "range", "slice", "complex", "bytes")
+    for name in (
+        "int",
+        "float",
+        "str",
+        "bool",
+        "list",
+        "tuple",
+        "dict",
+        "set",
+        "frozenset",
+        "range",
+        "slice",
+        "complex",
+        "bytes",
+    )
 }
 ABSTRACT: dict[str, tuple[type, ...]] = {
     "Iterable": (list, tuple, dict, set, range, str), "Sequence": (list, tuple, range, str),
@@ -81,9 +95,13 @@ def _is_external(value: Data, name: str) -> bool | None:
     if isinstance(value, (Tensor, Tensors)):
         return last in ("Tensor", "FloatTensor", "LongTensor", "Variable", "KerasTensor", "ndarray", "Parameter")
     if isinstance(value, Layer):
-        return value.name == name or (last in ("Module", "Layer") and name.partition(".")[0] == value.name.partition(".")[0])
+        return value.name == name or (
+            last in ("Module", "Layer") and name.partition(".")[0] == value.name.partition(".")[0]
+        )
     if isinstance(value, Instance):
-        return any(base == name for base in value.cls.externals) or (value.layer is not None and value.layer.name == name)
+        return any(base == name for base in value.cls.externals) or (
+            value.layer is not None and value.layer.name == name
+        )
     if last in ABSTRACT:
         return isinstance(value, ABSTRACT[last])
     if last in ("Callable", "FunctionType"):
@@ -193,7 +211,10 @@ def _dict(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
 def _range(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     unknown = next((value for value in args if not isinstance(value, int)), None)
     if unknown is not None:
-        return vm.open(f"a range up to {unknown.why if isinstance(unknown, Open) else shown(unknown)}", metadata=isinstance(unknown, Open) and unknown.metadata)
+        return vm.open(
+            f"a range up to {unknown.why if isinstance(unknown, Open) else shown(unknown)}",
+            metadata=isinstance(unknown, Open) and unknown.metadata,
+        )
     return range(*args)
 
 
@@ -260,7 +281,13 @@ def _every(stops_at: bool) -> Handler:
                 undecided = item
             elif vm.truth(item) == stops_at:
                 return stops_at
-        return undecided if isinstance(undecided, Open) else not stops_at if undecided is None else vm.open("any or all of a tensor", metadata=True)
+        return (
+            undecided
+            if isinstance(undecided, Open)
+            else not stops_at
+            if undecided is None
+            else vm.open("any or all of a tensor", metadata=True)
+        )
 
     return every
 
@@ -414,7 +441,9 @@ def _call_plain(vm: Machine, owner: Data, name: str, attribute: Any, args: Args,
     if isinstance(owner, (str, bytes)):
         unknown = next((value for value in [*args, *kwargs.values()] if not _is_plain(value)), None)
         if unknown is not None:
-            return unknown if isinstance(unknown, Open) else vm.open(f"a text made from {shown(unknown)}", metadata=True)
+            return (
+                unknown if isinstance(unknown, Open) else vm.open(f"a text made from {shown(unknown)}", metadata=True)
+            )
     elif name == "extend" and args:
         args = [vm.iterate(args[0])]
     elif name == "update" and args and isinstance(args[0], Instance):

@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from archcheck.frontends.static import names
 from archcheck.frontends.static.entry import Call, ModulePlace, Run, run
 from archcheck.frontends.static.library import Library
-from archcheck.frontends.static import names
 from archcheck.frontends.static.machine import Frame, Limits, Machine
 from archcheck.frontends.static.recorder import attr_value
 from archcheck.frontends.static.values import Class, Data, Function

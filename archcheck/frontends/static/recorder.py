@@ -71,7 +71,6 @@ class Recorder:
         self.by_path[path] = op
         return path
 
-
     def name_parameter(self, path: str, name: str) -> None:
         """Give the learned tensor at `path` its name, where it has none yet."""
         op = self.by_path.get(path)

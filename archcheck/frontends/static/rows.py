@@ -11,8 +11,8 @@ from archcheck.frontends import dialects
 from archcheck.frontends.dialects.table import IGNORED_KEYWORDS, Formula, LayerRow, Parameter, Row
 from archcheck.frontends.dialects.table import stated as as_stated
 from archcheck.frontends.dialects.tensorflow_v1 import ONLY_V1
-from archcheck.frontends.static.machine import flatten_tensors, place_of
 from archcheck.frontends.static.libraries import TENSOR_METHODS
+from archcheck.frontends.static.machine import flatten_tensors, place_of
 from archcheck.frontends.static.values import (
     Data,
     External,
@@ -159,7 +159,12 @@ def apply(vm: Machine, name: str, row: Row, args: list[Data], kwargs: dict[str, 
     if not reads and any(parameter.reads and parameter.required for parameter in row.parameters):
         unknown = next((bound[p.name] for p in row.parameters if p.reads and is_open(bound[p.name])), None)
         if isinstance(unknown, Open):
-            return Open(f"{name} of {unknown.why}" if len(unknown.why) < 80 else unknown.why, vm.here(), unknown.flag, unknown.metadata)
+            return Open(
+                f"{name} of {unknown.why}" if len(unknown.why) < 80 else unknown.why,
+                vm.here(),
+                unknown.flag,
+                unknown.metadata,
+            )
         if unknown is not None:
             return vm.open(f"{name} of {unknown}", metadata=True)
     path = vm.emit_path(row.kind, reads, stated(row, row.parameters, bound))
@@ -271,7 +276,12 @@ def op_of_kind(kind: str) -> Native:
         reads = list(flatten_tensors(args))
         unknown = next((value for value in args if isinstance(value, Open)), None)
         if not reads and unknown is not None:
-            return Open(f"{kind} of {unknown.why}" if len(unknown.why) < 80 else unknown.why, vm.here(), unknown.flag, unknown.metadata)
+            return Open(
+                f"{kind} of {unknown.why}" if len(unknown.why) < 80 else unknown.why,
+                vm.here(),
+                unknown.flag,
+                unknown.metadata,
+            )
         return vm.emit(kind, reads, attributes)
 
     return Native(kind, emit)

@@ -285,7 +285,11 @@ def _open_grown(vm: Machine, source: Open, lengths: dict[str, int], scope: Scope
     number of them. Lists of tensors and modules stay, as if there were one pass."""
     for name, before in lengths.items():
         value = scope.vars.get(name)
-        if isinstance(value, list) and len(value) > before and all(isinstance(item, (Open, *SCALARS)) for item in value):
+        if (
+            isinstance(value, list)
+            and len(value) > before
+            and all(isinstance(item, (Open, *SCALARS)) for item in value)
+        ):
             why = f"how long {name} grows in a loop over {source.why}"
             names.store(scope, name, vm.open(why, metadata=source.metadata), ())
 

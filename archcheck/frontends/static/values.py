@@ -167,7 +167,20 @@ class ModuleValue:
 class Function:
     """A function, method or lambda of the code that is read, with the scope that it closes over."""
 
-    __slots__ = ("attributes", "cls", "defaults", "file", "formula", "generator", "ignored", "keyword_defaults", "name", "node", "role", "scope")
+    __slots__ = (
+        "attributes",
+        "cls",
+        "defaults",
+        "file",
+        "formula",
+        "generator",
+        "ignored",
+        "keyword_defaults",
+        "name",
+        "node",
+        "role",
+        "scope",
+    )
 
     def __init__(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, scope: Scope, name: str) -> None:
         self.node = node
