@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable
+import gc
+from collections.abc import Collection, Hashable, Iterator
+from contextlib import contextmanager
 
 from archcheck.align.agree import DEFAULT_FREE, free_kinds
 from archcheck.align.anchors import Matcher
@@ -41,12 +43,25 @@ def align(
     Raises:
         GraphError: a graph reads a value that it does not give before.
     """
-    result, repeats = _align(expected, actual, free, closed, unroll=False)
-    if repeats:  # a repeat without counterpart: perhaps the other side wrote its layers out
-        written_out, _ = _align(expected, actual, free, closed, unroll=True)
-        if _size(written_out) < _size(result):
-            return written_out
-    return result
+    with _uncollected():
+        result, repeats = _align(expected, actual, free, closed, unroll=False)
+        if repeats:  # a repeat without counterpart: perhaps the other side wrote its layers out
+            written_out, _ = _align(expected, actual, free, closed, unroll=True)
+            if _size(written_out) < _size(result):
+                return written_out
+        return result
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the cyclic garbage collector: nothing made here has cycles, and it would walk all ops again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _size(alignment: Alignment) -> int:

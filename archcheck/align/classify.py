@@ -39,10 +39,10 @@ class Classifier:
         missing = list(self._open_expected())
         spare = list(self._open_actual())
         # what stands in one place, from the surest to the weakest
-        before = len(missing)
+        at_first = len(missing)
         for key in (self._place, self._behind, self._before):
             missing, spare = self._replace(missing, spare, key, family=True)
-        if len(missing) < before and self.wiring.settle():
+        if len(missing) < at_first and self.wiring.settle():
             missing, spare = list(self._open_expected()), list(self._open_actual())
         missing = self._hidden(missing, spare)
         missing, spare = self._move(missing, spare)

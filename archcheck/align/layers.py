@@ -8,6 +8,7 @@ few layers are matched, and the others get what was found for one of them.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 
@@ -18,6 +19,7 @@ from archcheck.ir.graph import Op, OpGraph
 from archcheck.ir.ops import OpKind
 
 SMALLEST = 100  # ops outside of bodies, below which matching everything is as fast
+_DEEP = 64  # levels of bodies told apart
 _NEAR = 512  # ops; a value read from farther away is one that all layers share
 _FRONT, _BACK = 3, 2  # layers kept before and behind those that are left out
 _LEAST = 8  # layers that repeat, from which on some are left out
@@ -31,8 +33,11 @@ class Survey:
     ops: list[Op] = field(default_factory=list)
     coarse: list[int] = field(default_factory=list)  # kind and depth
     fine: list[int] = field(default_factory=list)  # with attributes, and operands as distances
-    top: bytearray = field(default_factory=bytearray)  # whether the op stands in no body
     last: list[int] = field(default_factory=list)  # last reader of each op; -1: none
+
+    def top(self, number: int) -> bool:
+        """Whether an op stands in no body."""
+        return self.coarse[number] % _DEEP == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +67,28 @@ def survey(graph: OpGraph, fine_numbers: dict[Hashable, int], kinds: dict[OpKind
 
 def _survey(graph: OpGraph, fine_numbers: dict[Hashable, int], kinds: dict[OpKind, int]) -> Survey:
     result = Survey()
-    ops, coarse, fine, top, last = result.ops, result.coarse, result.fine, result.top, result.last
+    ops, last = result.ops, result.last
+    add_op, add_coarse, add_fine, add_last = ops.append, result.coarse.append, result.fine.append, last.append
     at: dict[str, int] = {}
+    number = -1
     frames: list[tuple[Iterator[Op], int]] = [(iter(graph.ops), -1)]
     while frames:
         body, holder = frames[-1]
-        depth = len(frames) - 1
+        depth = min(len(frames) - 1, _DEEP - 1)
         for op in body:
-            number = len(ops)
-            kind = op.kind
-            token = kinds.setdefault(kind, len(kinds)) * 64 + min(depth, 63)
-            reads, attrs = op.reads, op.attrs
+            number += 1
+            kind, reads, attrs = op.kind, op.reads, op.attrs
+            token = kinds.get(kind)
+            if token is None:
+                token = kinds[kind] = len(kinds) * _DEEP
+            token += depth
             if len(reads) == 1:
                 value = reads[0]
                 read = at[value.op]
-                distance = number - read if number - read < _NEAR else -read
                 last[read] = number
-                wiring: Hashable = (distance, value.index) if value.index else distance
+                wiring: Hashable = number - read if number - read < _NEAR else -read
+                if value.index:
+                    wiring = (wiring, value.index)
             else:
                 distances = []
                 for value in reads:
@@ -88,18 +98,18 @@ def _survey(graph: OpGraph, fine_numbers: dict[Hashable, int], kinds: dict[OpKin
                     if value.index:
                         distances.append(~value.index << 32)
                 wiring = tuple(distances)
-            if len(attrs) == 1:
-                key: Hashable = (token, wiring, attrs[0].name, attrs[0].value)
-            elif attrs:
-                key = (token, wiring, *[(attr.name, attr.value) for attr in attrs])
+            if not attrs:
+                key: Hashable = (token, wiring)
+            elif len(attrs) == 1:
+                attr = attrs[0]
+                key = (token, wiring, attr.name, attr.value)
             else:
-                key = (token, wiring)
+                key = (token, wiring, *[(attr.name, attr.value) for attr in attrs])
             at[op.path] = number
-            ops.append(op)
-            coarse.append(token)
-            fine.append(fine_numbers.setdefault(key, len(fine_numbers)))
-            top.append(depth == 0)
-            last.append(-1)
+            add_op(op)
+            add_coarse(token)
+            add_fine(fine_numbers.setdefault(key, len(fine_numbers)))
+            add_last(-1)
             if op.body and opens(kind):
                 frames.append((iter(op.body), number))
                 break
@@ -107,7 +117,7 @@ def _survey(graph: OpGraph, fine_numbers: dict[Hashable, int], kinds: dict[OpKin
             frames.pop()
             if holder >= 0:
                 given = tuple([(at[value.op] - holder, value.index) for value in ops[holder].results])
-                fine[holder] = fine_numbers.setdefault((fine[holder], given), len(fine_numbers))
+                result.fine[holder] = fine_numbers.setdefault((result.fine[holder], given), len(fine_numbers))
     for value in graph.results:
         last[at[value.op]] = len(ops)
     return result
@@ -115,7 +125,7 @@ def _survey(graph: OpGraph, fine_numbers: dict[Hashable, int], kinds: dict[OpKin
 
 def repeated(one: Survey, other: Survey) -> list[Stretch]:
     """The layers that may be left out, in order."""
-    columns, left, right = _side_by_side(one, other, common(one.coarse, other.coarse))
+    columns, spans = _side_by_side(one, other, common(one.coarse, other.coarse))
     following = _next_alike(columns)
     stretches: list[Stretch] = []
     at = 0
@@ -124,34 +134,52 @@ def repeated(one: Survey, other: Survey) -> list[Stretch]:
         if not period:
             at += 1
             continue
-        stretch = _cut(one, other, left, right, at, period, length)
+        stretch = _cut(one, other, spans, at, period, length)
         if stretch:
             stretches.append(stretch)
         at += max(length - period, 1)
     return stretches
 
 
-def _side_by_side(one: Survey, other: Survey, runs: list[Run]) -> tuple[list[int], list[int], list[int]]:
-    """Columns of the two surveys, and for each column where the two stand before it."""
+@dataclass(frozen=True, slots=True)
+class _Spans:
+    """Where columns stand in the two surveys: columns from `begins[n]` on go from `starts[n]` in steps."""
+
+    begins: list[int]
+    starts: list[tuple[int, int]]
+    steps: list[tuple[int, int]]
+
+    def place(self, column: int) -> tuple[int, int]:
+        """How many ops of each survey come before `column`."""
+        at = bisect_right(self.begins, column) - 1
+        (one, other), (step, other_step) = self.starts[at], self.steps[at]
+        ahead = column - self.begins[at]
+        return one + ahead * step, other + ahead * other_step
+
+
+def _side_by_side(one: Survey, other: Survey, runs: list[Run]) -> tuple[list[int], _Spans]:
+    """Two surveys as columns, equal where the same stands beside the same; what one alone has is a column too."""
     columns: list[int] = []
-    left: list[int] = []
-    right: list[int] = []
+    spans = _Spans([], [], [])
     fine, other_fine = one.fine, other.fine
     i = j = 0
     for begin, begin_too, length in [*runs, (len(fine), len(other_fine), 0)]:
-        columns.extend([-2 - 2 * token for token in fine[i:begin]])
-        left.extend(range(i, begin))
-        right.extend([j] * (begin - i))
-        columns.extend([-3 - 2 * token for token in other_fine[j:begin_too]])
-        left.extend([begin] * (begin_too - j))
-        right.extend(range(j, begin_too))
+        if i < begin:
+            _begin(spans, len(columns), (i, j), (1, 0))
+            columns.extend([-2 - 2 * token for token in fine[i:begin]])
+        if j < begin_too:
+            _begin(spans, len(columns), (begin, j), (0, 1))
+            columns.extend([-3 - 2 * token for token in other_fine[j:begin_too]])
         i, j = begin + length, begin_too + length
-        columns.extend(
-            [a << 32 | b for a, b in zip(fine[begin:i], other_fine[begin_too:j], strict=True)],
-        )
-        left.extend(range(begin, i))
-        right.extend(range(begin_too, j))
-    return columns, left, right
+        _begin(spans, len(columns), (begin, begin_too), (1, 1))
+        columns.extend([a << 32 | b for a, b in zip(fine[begin:i], other_fine[begin_too:j], strict=True)])
+    return columns, spans
+
+
+def _begin(spans: _Spans, column: int, start: tuple[int, int], step: tuple[int, int]) -> None:
+    spans.begins.append(column)
+    spans.starts.append(start)
+    spans.steps.append(step)
 
 
 def _next_alike(columns: list[int]) -> list[int]:
@@ -181,22 +209,18 @@ def _period(columns: list[int], following: list[int], at: int) -> tuple[int, int
     return 0, 0
 
 
-def _cut(
-    one: Survey, other: Survey, left: list[int], right: list[int], at: int, period: int, length: int
-) -> Stretch | None:
+def _cut(one: Survey, other: Survey, spans: _Spans, at: int, period: int, length: int) -> Stretch | None:
     """Where the layers in the middle of a stretch of columns can be taken out of both graphs."""
-    left_end, right_end = len(one.ops), len(other.ops)
     for shift in range(period):
-        begin = at + shift
-        if begin >= len(left) or not (left[begin] < left_end and right[begin] < right_end):
-            continue
-        if not (one.top[left[begin]] and other.top[right[begin]]):
+        left, right = spans.place(at + shift)
+        if left >= len(one.ops) or right >= len(other.ops) or not (one.top(left) and other.top(right)):
             continue
         count = (length - shift) // period
-        layer = (left[begin + period] - left[begin], right[begin + period] - right[begin])
+        left_end, right_end = spans.place(at + shift + period)
+        layer = (left_end - left, right_end - right)
         if count < _LEAST or not all(layer):
             return None
-        start = (left[begin] + _FRONT * layer[0], right[begin] + _FRONT * layer[1])
+        start = (left + _FRONT * layer[0], right + _FRONT * layer[1])
         stretch = Stretch(start, layer, count - _FRONT - _BACK)
         if _closed(one, stretch, 0) and _closed(other, stretch, 1):
             return stretch
@@ -227,7 +251,7 @@ class Places:
         A layer behind reads from the last one left out; in its place it reads from the last one kept before.
         """
         side = self.sides[which]
-        ops = [side.ops[at] for at in self.whole[which] if side.top[at]]
+        ops = [side.ops[at] for at in self.whole[which] if side.top(at)]
         answers: dict[str, list[str]] = {}
         for stretch in self.stretches:
             end = stretch.end(which)
