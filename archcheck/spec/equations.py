@@ -13,7 +13,7 @@ from archcheck.ir.graph import AttrValue, Op, OpGraph, Value
 from archcheck.ir.ops import BY_NAME, Tier
 from archcheck.spec.words import declared
 
-_DEEP = 5  # calls inside each other on one line
+_DEEP = 6  # calls inside each other on one line
 _STREAMS = ("x", "y", "z")
 _ADDS, _PRODUCTS, _SIGN, _POWER, _CALL = range(1, 6)  # how tightly an expression binds
 _OPERATORS = {
@@ -45,7 +45,7 @@ class _Words:
     text: str
     binds: int
     depth: int = 0
-    names: frozenset[str] = frozenset()  # that it reads
+    names: tuple[str, ...] = ()  # that it reads, from left to right
 
     def under(self, binds: int) -> str:
         """The text as an operand of an operator that binds so tightly."""
@@ -119,40 +119,42 @@ class _Writer:
     def inside(self, reads: tuple[Value, ...]) -> int:
         """How many waiting expressions stand inside an op with these operands: the last ones, in their order.
 
-        Where the op reads them in another order, those up to the last that it reads get names.
+        Where the op reads them in another order, the first ones get names until the rest is in order.
         """
-        waiting = [value for value, _ in self.waiting]
-        wanted = [value for value in reads if value in waiting]
-        if wanted == waiting[len(waiting) - len(wanted) :]:
-            return len(wanted)
-        for _ in range(1 + max(waiting.index(value) for value in wanted)):
+        while True:
+            waiting = [value for value, _ in self.waiting]
+            wanted = [value for value in reads if value in waiting]
+            if wanted == waiting[len(waiting) - len(wanted) :]:
+                return len(wanted)
             self.give_name()
-        return 0
 
     def name_all(self) -> None:
         while self.waiting:
             self.give_name()
 
     def read(self, value: Value) -> _Words:
-        name = self.names[value]
-        if name in self.inputs and name not in self.assigned and name not in self.first_reads:
-            self.first_reads.append(name)
-        return _Words(name, _CALL, 0, frozenset({name}))
+        return _Words(self.names[value], _CALL, 0, (self.names[value],))
+
+    def line(self, left: str, words: _Words) -> None:
+        """One more line of the text."""
+        new = [name for name in dict.fromkeys(words.names) if name in self.inputs and name not in self.assigned]
+        self.first_reads += [name for name in new if name not in self.first_reads]
+        self.lines.append(left + words.text)
 
     def give_name(self) -> None:
         """Put the first waiting expression on a line of its own."""
         value, words = self.waiting.pop(0)
         name = (self.free_stream(words) if self.left.get(value) else None) or self.fresh()
         self.names = {held: word for held, word in self.names.items() if word != name} | {value: name}
+        self.line(f"{name} = ", words)
         if name in self.inputs:
             self.assigned.add(name)
-        self.lines.append(f"{name} = {words.text}")
 
     def free_stream(self, words: _Words) -> str | None:
         """An input that `words` reads and nothing else will, so that its name can go on with another value."""
         busy = {name for held, name in self.names.items() if self.left.get(held)}
         busy |= {name for _, others in self.waiting for name in others.names}
-        return next((name for name in self.first_reads if name in words.names and name not in busy), None)
+        return next((name for name in words.names if name in self.inputs and name not in busy), None)
 
     def give_names(self, op: Op) -> None:
         """Put the last waiting expression, which gives several values, on a line of its own."""
@@ -162,7 +164,7 @@ class _Writer:
         values = [Value(op.path, at) for at in range(self.outputs[op.path])]
         names = [self.fresh() if self.left.get(value) else "_" for value in values]
         self.names.update(zip(values, names, strict=True))
-        self.lines.append(f"{', '.join(names)} = {words.text}")
+        self.line(f"{', '.join(names)} = ", words)
 
     def fresh(self) -> str:
         name = next(word for word in chain(("h",), _numbered("h")) if word not in self.used)
@@ -173,7 +175,7 @@ class _Writer:
         """End with what comes out, saying it where the streams do not say it by themselves."""
         last = [value for value, _ in self.waiting]
         if len(last) == 1 and last == self.results and not self.assigned:
-            self.lines.append(self.waiting[0][1].text)
+            self.line("", self.waiting[0][1])
             return
         self.name_all()
         streams = [value for name in self.first_reads for value, word in self.names.items() if word == name]
@@ -216,7 +218,7 @@ def _follow(value: Value, alias: dict[Value, Value]) -> Value:
 
 
 def _expression(op: Op, operands: list[_Words]) -> _Words:
-    names = frozenset(name for words in operands for name in words.names)
+    names = tuple(name for words in operands for name in words.names)
     depth = 1 + max((words.depth for words in operands), default=0)
     text, binds = _operator(op, operands) or (_call(op, operands), _CALL)
     return _Words(text, binds, depth, names)

@@ -36,6 +36,8 @@ def _tidied(node: Any) -> Any:
     found = {key: _tidied(value) for key, value in node.items() if key not in ("default", "discriminator")}
     if isinstance(found.get("title"), str) and "properties" not in found:
         del found["title"]
+    if "patternProperties" in found:  # pydantic refuses other names, and its schema does not say so
+        found["additionalProperties"] = False
     if "oneOf" in found:
         found["anyOf"] = found.pop("oneOf")
     return found

@@ -133,7 +133,7 @@ class ClaimShape(_Shape):
     id: Id
     where: Where
     quote: Quote = _may()
-    same_weights: list[Annotated[str, Field(pattern=PLACE)]] | None = _may(
+    same_weights: list[Annotated[str, Field(pattern=PLACE)]] = _may(
         min_length=1, description="Places that share their learned tensors."
     )
     absent: str | list[str] = _may(description="norm after encoder_layer; beside path: what stands nowhere on it.")
