@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 
 from archcheck.align import Alignment, align
 from archcheck.describe.description import Description, HParamsSet, describe_variants
@@ -140,12 +141,28 @@ def check(request: Request, reference: str, progress: Progress = silent) -> tupl
     """
     spec, block = load(reference)
     only = frozenset({block.id}) if block is not None else frozenset()
+    _refuse_unknown("--size", request.preset.sizes, spec.values(), spec, "size")
+    _refuse_unknown("--bind", request.preset.pinned, [one.id for one in spec.blocks], spec, "block")
     reads = load_target(request, progress)
     reports = [_report(one, spec, reference, only, request) for one in reads]
     if len(reports) > 1:
         told = [report for report in reports if _judged(report)]
         return tuple(told or reports[:1])
     return tuple(reports)
+
+
+def _refuse_unknown(option: str, given: Iterable[str], known: Iterable[str], spec: Spec, what: str) -> None:
+    """Say that an option names something that the spec does not have: it would decide nothing.
+
+    Raises:
+        ArchcheckError: it does.
+    """
+    known = tuple(known)
+    for name in given:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            hint = f'did you mean "{near[0]}"?' if near else f"it has {', '.join(known)}" if known else ""
+            raise ArchcheckError(f'{option} {name}: {spec.id} has no {what} "{name}"', hint=hint)
 
 
 def _judged(report: Report) -> bool:
