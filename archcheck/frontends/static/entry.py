@@ -220,7 +220,7 @@ class _Runner:
             made = self.vm.call(cls, [], {})
         else:
             kwargs, given = self.arguments(init[1], skip=1, calling=False, owner=cls)
-            made = self.vm.call_with_settings(cls, kwargs, given)
+            made = self.vm.call(cls, [], kwargs, given)
         if not isinstance(made, Instance):
             raise TargetError(f"{cls.name} is not a class whose instances compute", place=cls.file.shown)
         return made
@@ -260,9 +260,9 @@ class _Runner:
             receiver.called = True
             rows.prepare(vm, receiver)
             if is_module(receiver.cls) and not isinstance(receiver.cls.lookup("__call__"), type(None)):
-                return vm.call_with(Method(receiver.cls.lookup("__call__")[1], receiver), positional, kwargs, given)  # type: ignore[index]
+                return vm.call(Method(receiver.cls.lookup("__call__")[1], receiver), positional, kwargs, given)  # type: ignore[index]
         if isinstance(function, Method):
-            return vm.call_with(function, positional, kwargs, given)
+            return vm.call(function, positional, kwargs, given)
         from archcheck.frontends.static import calls
 
         return calls.call(vm, function, positional, kwargs, given)
@@ -343,9 +343,9 @@ class _Runner:
         try:
             node = ast.parse(text.strip(), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            raise TargetError(
-                f"--arg {name}={text}: {error}", hint="give a Python expression in the module's words"
-            ) from None
+            why = error.msg if isinstance(error, SyntaxError) else str(error) or "it nests too deeply"
+            hint = "give a Python expression in the module's words"
+            raise TargetError(f"--arg {name}={text[:200]}: {why}", hint=hint) from None
         scope = Scope(self.module.file, self.module.scope)
         value = self.vm.evaluate(configs.with_names_found(self.vm, node, scope), scope)
         if isinstance(value, Open):
