@@ -13,6 +13,7 @@ from archcheck.frontends.static.statements import field_default
 from archcheck.frontends.static.values import (
     Class,
     Data,
+    External,
     Function,
     Instance,
     Layer,
@@ -38,14 +39,35 @@ def instantiate(vm: Machine, cls: Class, args: list[Data], kwargs: dict[str, Dat
     _take_library_form(vm, instance)
     if is_module(cls):
         vm.modules_built.append(instance)
-    init = cls.lookup("__init__")
-    if init is not None and isinstance(init[1], Function):
-        vm.call_with(Method(init[1], instance), args, kwargs, given)
-    elif cls.fields or any(isinstance(base, Class) and base.fields for base in cls.mro):
+    init = _constructor(cls)
+    if isinstance(init, Function):
+        vm.call(Method(init, instance), args, kwargs, given)
+    elif init is not None:
         fill_fields(vm, instance, args, kwargs, given)
     else:
         initialise_from_library(vm, instance, args, kwargs)
     return instance
+
+
+def _constructor(cls: Class) -> Function | Class | None:
+    """What makes an instance: an `__init__`, or the class whose annotated names are a dataclass's fields."""
+    for base in cls.mro:
+        if not isinstance(base, Class):
+            continue
+        init = base.scope.vars.get("__init__")
+        if isinstance(init, Function):
+            return init
+        if base.fields and is_dataclass(base):
+            return base
+    # Classes that a base turns into dataclasses when they are defined carry no decorator (PEP 681).
+    return next((base for base in cls.mro if isinstance(base, Class) and base.fields), None)
+
+
+def is_dataclass(cls: Class) -> bool:
+    """Whether a decorator makes `cls` a dataclass, an attrs class or the like."""
+    decorators = cls.node.decorator_list if cls.node is not None else []
+    names = (ast.unparse(node.func if isinstance(node, ast.Call) else node) for node in decorators)
+    return any(name.rpartition(".")[2] in ("dataclass", "define", "attrs", "frozen") for name in names)
 
 
 def _is_enum(cls: Class) -> bool:
@@ -89,13 +111,12 @@ def fill_fields(
     """The constructor that a dataclass has: one argument for each annotated name, defaults from the class body."""
     cls = instance.cls
     rest = dict(kwargs)
-    position = 0
     mapping = cls.lookup("attribute_map")
     renamed = mapping[1] if mapping is not None and isinstance(mapping[1], dict) else {}
     for old, new in renamed.items():
         if old in rest and isinstance(new, str):
             rest.setdefault(new, rest.pop(old))
-    for name, (owner, node) in _fields(cls).items():
+    for position, (name, (owner, node)) in enumerate(_fields(cls).items()):
         settings: tuple[Setting, ...] = ()
         if position < len(args):
             value = args[position]
@@ -106,7 +127,6 @@ def fill_fields(
         else:
             value = _field_default(vm, owner, name, node)
             settings = _field_setting(owner, name, value, node)
-        position += 1
         instance.attributes[name] = value
         if settings:
             instance.settings[name] = settings
@@ -183,8 +203,6 @@ def _container_class(vm: Machine, name: str) -> Class:
     """A class that stands for a library's container: one for each name."""
     found = vm.container_classes.get(name)
     if found is None:
-        from archcheck.frontends.static.values import External
-
         scope = Scope(vm.frame.file)
         found = vm.container_classes[name] = Class(name.rpartition(".")[2], (External(name),), scope, None)
     return found

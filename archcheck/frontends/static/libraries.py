@@ -11,14 +11,12 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from archcheck.frontends import dialects
 from archcheck.frontends.static.hparams import named_values
-from archcheck.frontends.static.machine import Raised, flatten_tensors, place_of
+from archcheck.frontends.static.machine import Raised, place_of
 from archcheck.frontends.static.values import (
     INERT,
     Class,
     Data,
-    External,
     Function,
     Instance,
     Layer,
@@ -30,9 +28,7 @@ from archcheck.frontends.static.values import (
     Tensor,
     TensorModel,
     Tensors,
-    is_open,
 )
-from archcheck.ir.graph import Value
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
@@ -221,6 +217,20 @@ def _numbered(items: Data) -> list[tuple[Data, Data]]:
     return list(enumerate(items)) if isinstance(items, list) else []
 
 
+def _fields(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    """`dataclasses.fields`: objects that tell the names."""
+    cls = args[0].cls if isinstance(args[0], Instance) else args[0]
+    if not isinstance(cls, Class):
+        return vm.open("the fields of something that is not read", metadata=True)
+    names = [name for base in reversed(cls.mro) if isinstance(base, Class) for name in base.fields]
+    made = []
+    for name in dict.fromkeys(names):
+        field = Instance(Class("Field", (), Scope(cls.file), None))
+        field.attributes["name"] = name
+        made.append(field)
+    return made
+
+
 def _checkpointed(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     """Gradient checkpointing computes what the function computes."""
     own = {"use_reentrant", "preserve_rng_state", "context_fn", "determinism_check", "debug"}
@@ -298,7 +308,7 @@ def _number(name: str) -> Handler:
             return vm.open(f"math.{name} of a tensor", metadata=True)
         unknown = next((value for value in args if not isinstance(value, (int, float, list, tuple))), None)
         if unknown is not None:
-            return unknown if isinstance(unknown, Open) else vm.open(f"math.{name} of {unknown}", metadata=True)
+            return vm.not_known(unknown, f"math.{name} of {unknown}", metadata=True)
         try:
             return plain(*args)
         except (TypeError, ValueError, ArithmeticError):
@@ -373,6 +383,11 @@ def _cond(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     return vm.call(false_fn, [], {})
 
 
+def _whole_range(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    known = all(isinstance(value, int) for value in args)
+    return range(*args) if known else vm.open("a range", metadata=True)
+
+
 def _environment(why: str) -> Handler:
     return lambda vm, args, kwargs: vm.open(why, metadata=True)
 
@@ -411,6 +426,8 @@ LIBRARY: dict[str, Handler] = {
     "importlib.metadata.version": _installed_version,
     "packaging.version.parse": _parse_version,
     "packaging.version.Version": _parse_version,
+    "dataclasses.fields": _fields,
+    "dataclasses.is_dataclass": lambda vm, args, kwargs: isinstance(args[0], (Instance, Class)),
     "functools.partial": _partial,
     "functools.reduce": _reduce,
     "functools.wraps": _first,
@@ -431,12 +448,8 @@ LIBRARY: dict[str, Handler] = {
     "typing.cast": lambda vm, args, kwargs: args[1],
     "types.SimpleNamespace": named_values,
     "argparse.Namespace": named_values,
-    "six.moves.range": lambda vm, args, kwargs: (
-        range(*args) if all(isinstance(a, int) for a in args) else vm.open("a range", metadata=True)
-    ),
-    "six.moves.xrange": lambda vm, args, kwargs: (
-        range(*args) if all(isinstance(a, int) for a in args) else vm.open("a range", metadata=True)
-    ),
+    "six.moves.range": _whole_range,
+    "six.moves.xrange": _whole_range,
     "six.moves.zip": lambda vm, args, kwargs: list(zip(*(vm.iterate(a) for a in args), strict=False)),
     "six.iteritems": lambda vm, args, kwargs: list(args[0].items()) if isinstance(args[0], dict) else vm.open("items"),
     "six.itervalues": lambda vm, args, kwargs: (
@@ -473,15 +486,3 @@ CONSTANTS: dict[str, Data] = {
     "numpy.pi": math.pi,
     "numpy.inf": math.inf,
 }
-
-__all__ = [
-    "CONSTANTS",
-    "LIBRARY",
-    "MODULE_ATTRIBUTES",
-    "TENSOR_METHODS",
-    "External",
-    "Value",
-    "dialects",
-    "flatten_tensors",
-    "is_open",
-]
