@@ -53,6 +53,7 @@ def _attrs(*rows: str) -> tuple[AttrDecl, ...]:
 P, L, S = Tier.PRIMITIVE, Tier.LAYER, Tier.STRUCTURE
 
 _EPS = "eps: added to the variance before the root"
+_EPS_PLACE = "eps_place: where eps stands if not under the root: 'outside', added to it, 'bound', its least value, 'bound_inside', the variance's"
 _DIM = "dim: size in elements of the normalised axis"
 _AXIS = "axis: axis or tuple of axes, counted from the front, or from the back if negative"
 _CONV = _attrs(
@@ -80,6 +81,7 @@ _ATTENTION = _attrs(
     "batch_first: axes are [batch, sequence, features] rather than [sequence, batch, features]",
     "layout: axes of query, key and value, such as 'b h s d': batch, heads, sequence, features; t: tokens of all sequences",
     "softcap: bound of the scores, which go through a scaled tanh",
+    "axis: of the softmax, where it is not that of the keys",
 )
 _RECURRENT = _attrs(
     "units: size in elements",
@@ -191,8 +193,8 @@ KINDS: tuple[OpKind, ...] = (
     OpKind("affine", L, "The value times a learned vector plus another: a norm without statistics.", _attrs(_DIM), family="norm"),
     # ---- layer: norms
     OpKind("norm", L, "Any normalisation.", _attrs(_EPS, _DIM), family="norm", generic=True),
-    OpKind("layer_norm", L, "Mean and variance of a token's features taken off.", _attrs(_EPS, _DIM, _AXIS, "elementwise_affine: whether scale and shift are learned", "bias: whether a shift is learned", "offset: added to the learned scale"), family="norm", cites="ba2016"),
-    OpKind("rms_norm", L, "Root mean square of a token's features divided out.", _attrs(_EPS, _DIM, _AXIS, "elementwise_affine: whether a scale is learned", "offset: added to the learned scale"), family="norm", cites="zhang2019"),
+    OpKind("layer_norm", L, "Mean and variance of a token's features taken off.", _attrs(_EPS, _EPS_PLACE, "correction: degrees of freedom taken off the variance, if any", _DIM, _AXIS, "elementwise_affine: whether scale and shift are learned", "bias: whether a shift is learned", "offset: added to the learned scale"), family="norm", cites="ba2016"),
+    OpKind("rms_norm", L, "Root mean square of a token's features divided out.", _attrs(_EPS, _EPS_PLACE, _DIM, _AXIS, "bias: whether a shift is learned", "elementwise_affine: whether a scale is learned", "offset: added to the learned scale"), family="norm", cites="zhang2019"),
     OpKind("batch_norm", L, "Statistics over the batch.", _attrs(_EPS, _DIM, "momentum: of the running statistics", "elementwise_affine: whether scale and shift are learned", "bias: whether a shift is learned", _AXIS), family="norm", cites="ioffe2015"),
     OpKind("group_norm", L, "Statistics over groups of channels.", _attrs(_EPS, _DIM, "groups: count", "elementwise_affine: whether scale and shift are learned", "bias: whether a shift is learned", _AXIS), family="norm", cites="wu2018"),
     OpKind("instance_norm", L, "Statistics over each channel of each sample.", _attrs(_EPS, _DIM, "elementwise_affine: whether scale and shift are learned", "bias: whether a shift is learned"), family="norm", cites="ulyanov2016"),
