@@ -29,6 +29,7 @@ __all__ = [
     "keyword",
     "known",
     "layer",
+    "may_tie",
     "method",
     "method_formula",
     "prepares",
@@ -177,6 +178,12 @@ def presets(qualified: str) -> dict[str, AttrValue]:
     """Attributes that a library sets on instances of this class where it builds a model."""
     dialect = _of(qualified)
     return {} if dialect is None else dialect.presets.get(qualified, {})
+
+
+def may_tie(qualified: str) -> bool:
+    """Whether calling this name is not read and may make weights of a model one."""
+    dialect = _of(qualified)
+    return dialect is not None and qualified in dialect.ties
 
 
 def is_ignored(qualified: str) -> bool:

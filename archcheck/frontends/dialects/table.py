@@ -194,6 +194,8 @@ class Dialect:
         containers: qualified class name -> "sequence", "sequential" or "mapping".
         ignored: prefixes of qualified names whose calls compute nothing (logging, checks, profiling).
         metadata: names of tensor attributes and methods that tell about a tensor and compute nothing from it.
+        ties: qualified names of functions that are not read and may make weights one; after such a call it is not known
+            which weights a model shares.
         presets: qualified class name -> attributes that the library sets on its instances where it builds a model, and
             that code reads although the class itself leaves them None.
         tensor: prefix under which the methods of tensors are functions too (`torch.Tensor.`), or "".
@@ -212,6 +214,7 @@ class Dialect:
     formulas: dict[str, Formula] = field(default_factory=dict)
     method_formulas: dict[str, Formula] = field(default_factory=dict)
     keywords: dict[str, str] = field(default_factory=dict)
+    ties: tuple[str, ...] = ()
     presets: dict[str, dict[str, AttrValue]] = field(default_factory=dict)
     prepares: tuple[str, ...] = ()
     tensor: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
@@ -31,6 +32,7 @@ from archcheck.frontends.static.values import (
     holds_tensor,
     shown,
 )
+from archcheck.ir.graph import Value
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
@@ -65,8 +67,8 @@ def get(vm: Machine, owner: Data, name: str, default: Data = NO_DEFAULT) -> Data
     if isinstance(owner, Super):
         return _of_super(vm, owner, name, default)
     if isinstance(owner, Open):
-        flag = f"{owner.flag}.{name}" if owner.flag else ""
-        return Open(f"{owner.why}.{name}" if len(owner.why) < 80 else owner.why, vm.here(), flag, owner.metadata)
+        inner = owner.about(owner.within(after=f".{name}"), vm.here())
+        return replace(inner, flag=f"{owner.flag}.{name}") if owner.flag else inner
     if isinstance(owner, TensorModel):
         return _of_tensor_model(vm, owner, name)
     if isinstance(owner, (Function, Method, Partial)):
@@ -98,11 +100,11 @@ def _of_instance(vm: Machine, owner: Instance, name: str, default: Data) -> Data
     found = owner.cls.lookup(name)
     if found is not None:
         if default is NO_DEFAULT:
-            return bind_to(vm, found[1], owner, found[0])
+            return bind_to(vm, found[1], owner)
         vm.trying += 1  # a property that has no value yet is an attribute that is absent
         depth = len(vm.frames)
         try:
-            return bind_to(vm, found[1], owner, found[0])
+            return bind_to(vm, found[1], owner)
         except Raised as error:
             if error.name != "AttributeError":
                 raise
@@ -113,15 +115,14 @@ def _of_instance(vm: Machine, owner: Instance, name: str, default: Data) -> Data
     if owner.layer is not None:
         return _of_layer(vm, owner.layer, name, default)
     if owner.items is not None:
-        method = container_method(vm, owner, name)
+        method = container_method(owner, name)
         if method is not None:
             return method
         if isinstance(owner.items, dict) and name in owner.items:
             return owner.items[name]
     if is_module(owner.cls):
-        native = MODULE_ATTRIBUTES.get(name)
-        if native is not None:
-            return Native(name, lambda machine, args, kwargs: native(machine, owner, args, kwargs))
+        if (bookkeeping := _bookkeeping(owner, name)) is not None:
+            return bookkeeping
         if name in ("forward", "call", "__call__"):
             return _absent(vm, owner, name, default)
     found = owner.cls.lookup("__getattr__")
@@ -160,7 +161,7 @@ def is_module(cls: Class) -> bool:
     return any(dialects.base_methods(base) is not None or dialects.container(base) for base in cls.externals)
 
 
-def bind_to(vm: Machine, value: Data, owner: Instance, cls: Class) -> Data:
+def bind_to(vm: Machine, value: Data, owner: Instance) -> Data:
     """A class's attribute as its instance sees it."""
     if isinstance(value, Function):
         if value.role == "property":
@@ -168,8 +169,6 @@ def bind_to(vm: Machine, value: Data, owner: Instance, cls: Class) -> Data:
         if value.role == "static":
             return value
         return Method(value, owner.cls if value.role == "class" else owner)
-    if isinstance(value, Partial) and isinstance(value.function, Function):
-        return value
     return value
 
 
@@ -213,11 +212,9 @@ def _of_super(vm: Machine, owner: Super, name: str, default: Data) -> Data:
             value = base.scope.vars[name]
             if isinstance(value, Function) and value.role == "":
                 return Method(value, receiver)
-            return bind_to(vm, value, receiver, base) if isinstance(receiver, Instance) else _bound_class(value, cls)
-    if isinstance(receiver, Instance):
-        inherited = _inherited(vm, receiver, name)
-        if inherited is not None:
-            return inherited
+            return bind_to(vm, value, receiver) if isinstance(receiver, Instance) else _bound_class(value, cls)
+    if isinstance(receiver, Instance) and (inherited := _inherited(vm, receiver, name)) is not None:
+        return inherited
     if default is not NO_DEFAULT:
         return default
     return Native(name, lambda machine, args, kwargs: None)
@@ -243,15 +240,16 @@ def _inherited(vm: Machine, receiver: Instance, name: str) -> Data:
     if receiver.items is not None:
         if name == "__getitem__":
             return Native(name, lambda machine, args, kwargs: item(machine, receiver.items, args[0]))
-        return container_method(vm, receiver, name)
-    if receiver.cls.lookup("__getitem__"):
-        mixin = _mapping_mixin(receiver, name)
-        if mixin is not None:
-            return mixin
-    native = MODULE_ATTRIBUTES.get(name) if is_module(receiver.cls) else None
-    if native is not None:
-        return Native(name, lambda machine, args, kwargs: native(machine, receiver, args, kwargs))
-    return None
+        return container_method(receiver, name)
+    if receiver.cls.lookup("__getitem__") and (mixin := _mapping_mixin(receiver, name)) is not None:
+        return mixin
+    return _bookkeeping(receiver, name) if is_module(receiver.cls) else None
+
+
+def _bookkeeping(module: Instance | Layer, name: str) -> Native | None:
+    """What every module of a framework has under `name`: `register_buffer`, `to`, `children`."""
+    method = MODULE_ATTRIBUTES.get(name)
+    return None if method is None else Native(name, lambda vm, args, kwargs: method(vm, module, args, kwargs))
 
 
 def _library_init(vm: Machine, receiver: Instance, args: list[Data], kwargs: dict[str, Data]) -> None:
@@ -269,14 +267,14 @@ def _mapping_mixin(receiver: Instance, name: str) -> Data:
     if name == "keys":
         return Native(name, lambda machine, args, kwargs: machine.iterate(receiver))
     if name == "values":
-        return Native(
-            name, lambda machine, args, kwargs: [item(machine, receiver, k) for k in machine.iterate(receiver)]
-        )
+        return Native(name, lambda machine, args, kwargs: [value for _, value in _entries(machine, receiver)])
     if name == "items":
-        return Native(
-            name, lambda machine, args, kwargs: [(k, item(machine, receiver, k)) for k in machine.iterate(receiver)]
-        )
+        return Native(name, lambda machine, args, kwargs: _entries(machine, receiver))
     return None
+
+
+def _entries(vm: Machine, receiver: Instance) -> list[tuple[Data, Data]]:
+    return [(key, item(vm, receiver, key)) for key in vm.iterate(receiver)]
 
 
 def _mapping_get(vm: Machine, receiver: Instance, args: list[Data], kwargs: dict[str, Data]) -> Data:
@@ -305,8 +303,6 @@ def _of_layer(vm: Machine, owner: Layer, name: str, default: Data) -> Data:
             return None
         place = place_of(owner)
         path = vm.recorder.emit("parameter", (), {"name": f"{place}.{name}"}, place=place, span=owner.span)
-        from archcheck.ir.graph import Value
-
         tensor = owner.attributes[name] = Tensor(Value(path), learned=True)
         return tensor
     if name in owner.arguments:
@@ -317,9 +313,8 @@ def _of_layer(vm: Machine, owner: Layer, name: str, default: Data) -> Data:
         return vm.training
     if name == "__class__":
         return External(owner.name)
-    native = MODULE_ATTRIBUTES.get(name)
-    if native is not None:
-        return Native(name, lambda machine, args, kwargs: native(machine, owner, args, kwargs))
+    if (bookkeeping := _bookkeeping(owner, name)) is not None:
+        return bookkeeping
     if default is not NO_DEFAULT:
         return default
     return vm.open(f"{owner.name}.{name} is not in the dialect", metadata=True)
@@ -332,7 +327,7 @@ def _of_tensor(vm: Machine, owner: Tensor | Tensors, name: str) -> Data:
     if row is not None:
         return rows.apply(vm, name, row, [owner], {})
     if dialects.is_metadata(name):
-        return rows.metadata(vm, owner, name)
+        return rows.metadata(vm, name)
     return TensorMethod(owner, name)
 
 
@@ -381,7 +376,7 @@ def assign(vm: Machine, owner: Data, name: str, value: Data) -> None:
         assign_directly(owner, name, value)
     elif isinstance(owner, Layer):
         owner.attributes[name] = value
-    elif isinstance(owner, Class) or isinstance(owner, ModuleValue):
+    elif isinstance(owner, (Class, ModuleValue)):
         owner.scope.vars[name] = value
     elif isinstance(owner, Function):
         owner.attributes[name] = value
@@ -426,7 +421,7 @@ def item(vm: Machine, owner: Data, index: Data) -> Data:
     if isinstance(owner, Instance):
         found = owner.cls.lookup("__getitem__")
         if found is not None:
-            return vm.call(bind_to(vm, found[1], owner, found[0]), [index], {})
+            return vm.call(bind_to(vm, found[1], owner), [index], {})
         if owner.items is not None:
             return _of_container(vm, owner, index)
         if owner.cls.fields and isinstance(index, int):
@@ -448,13 +443,10 @@ def item(vm: Machine, owner: Data, index: Data) -> Data:
     if isinstance(owner, (Class, Native)):
         return owner  # Generic[...]
     if isinstance(owner, External):
-        return (
-            owner
-            if owner.name.startswith(("typing.", "collections."))
-            else vm.open(f"{owner.name}[{shown(index)}]", metadata=True)
-        )
+        generic = owner.name.startswith(("typing.", "collections."))
+        return owner if generic else vm.open(f"{owner.name}[{shown(index)}]", metadata=True)
     if isinstance(owner, Open):
-        return Open(f"{owner.why}[{shown(index)}]", vm.here(), owner.flag, owner.metadata)
+        return owner.about(f"{owner.why}[{shown(index)}]", vm.here())
     if isinstance(owner, Layer):
         return vm.open(f"{owner.name}[{shown(index)}]")
     return _plain(vm, owner, index)
@@ -473,7 +465,7 @@ def _plain(vm: Machine, owner: Data, index: Data) -> Data:
     if isinstance(index, Open):
         if isinstance(owner, (list, tuple)) and len(owner) == 1:
             return owner[0]
-        return Open(f"an item at {index.why}", vm.here(), index.flag, index.metadata)
+        return index.about(f"an item at {index.why}", vm.here())
     if holds_tensor(index) or (
         isinstance(index, slice) and any(isinstance(part, Open) for part in (index.start, index.stop, index.step))
     ):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from archcheck.frontends import dialects
 from archcheck.frontends.static import instances, rows
 from archcheck.frontends.static.libraries import LIBRARY
-from archcheck.frontends.static.machine import Frame, OutOfFuel, Raised, flatten_tensors, place_of
+from archcheck.frontends.static.machine import Frame, OutOfFuel, Raised, flatten_tensors, place_of, span_of
 from archcheck.frontends.static.values import (
     INERT,
     Class,
@@ -24,10 +24,8 @@ from archcheck.frontends.static.values import (
     Partial,
     Scope,
     Super,
-    Tensor,
     TensorMethod,
     TensorModel,
-    Tensors,
     shown,
 )
 from archcheck.ir.span import Setting
@@ -83,17 +81,10 @@ def _not_known(vm: Machine, function: Data, args: list[Data], kwargs: dict[str, 
     tensors = list(flatten_tensors([args, kwargs]))
     why = function.why if isinstance(function, Open) else f"{shown(function)} cannot be called"
     if tensors:
-        return vm.opaque(
-            shown(function) if not isinstance(function, Open) else why[:60],
-            tensors,
-            f"what is called is not known: {why}",
-        )
-    metadata = isinstance(function, Open) and function.metadata
-    return vm.open(
-        f"{why}()" if len(why) < 80 else why,
-        metadata=metadata,
-        flag=function.flag if isinstance(function, Open) else "",
-    )
+        name = why[:60] if isinstance(function, Open) else shown(function)
+        return vm.opaque(name, tensors, f"what is called is not known: {why}")
+    known = function if isinstance(function, Open) else vm.open(why)
+    return known.about(known.within(after="()"), vm.here())
 
 
 def _external(vm: Machine, name: str, args: list[Data], kwargs: dict[str, Data]) -> Data:
@@ -127,8 +118,11 @@ def run(vm: Machine, function: Function, args: list[Data], kwargs: dict[str, Dat
     """What a function of the code that is read returns."""
     if function.ignored is None:
         owner = "" if function.cls is None else f"{function.cls.name}."
-        function.ignored = dialects.is_ignored(f"{function.file.module}.{owner}{function.name}")
+        qualified = f"{function.file.module}.{owner}{function.name}"
+        function.ignored = dialects.is_ignored(qualified) or dialects.may_tie(qualified)
+        function.ties = dialects.may_tie(qualified)
     if function.ignored:
+        vm.notes.tied = vm.notes.tied or function.ties
         return INERT
     if len(vm.frames) > vm.limits.depth:
         raise OutOfFuel(f"calls nest deeper than {vm.limits.depth}")
@@ -248,12 +242,7 @@ def _default_setting(
     """A default that can switch something is a setting, set on the line of the parameter."""
     if not isinstance(default, (bool, str)) or not isinstance(node, ast.Constant):
         return None
-    from archcheck.ir.span import Span
-
-    span = Span(
-        function.file.shown, node.lineno, node.col_offset + 1, node.end_lineno or 0, (node.end_col_offset or 0) + 1
-    )
-    return (Setting(name, repr(default), span, vm.trail()),)
+    return (Setting(name, repr(default), span_of(function.file, node), vm.trail()),)
 
 
 def argument_settings(vm: Machine, node: ast.Call, scope: Scope, passed: tuple[Setting, ...]) -> Given:
@@ -279,6 +268,3 @@ def argument_settings(vm: Machine, node: ast.Call, scope: Scope, passed: tuple[S
             if settings:
                 given[keyword.arg] = settings
     return given
-
-
-__all__ = ["Given", "Tensor", "Tensors", "argument_settings", "call", "run"]

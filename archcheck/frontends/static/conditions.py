@@ -24,10 +24,13 @@ from archcheck.frontends.static.values import (
     Tensor,
     TensorMethod,
     Tensors,
-    holds_tensor,
+    is_metadata,
     is_open,
+    is_undecided,
+    reason,
     shown,
 )
+from archcheck.ir.graph import Value
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
@@ -133,7 +136,7 @@ def unary(vm: Machine, op: type[ast.unaryop], value: Data) -> Data:
             return vm.emit("neg", (value,))
         return value if op is ast.UAdd else vm.emit("logical", (value,), {"operator": "not"})
     if is_open(value):
-        return value if isinstance(value, Open) else vm.open(f"{shown(value)} is not known")
+        return vm.not_known(value, f"{shown(value)} is not known")
     try:
         return SIGNS[op](value)
     except TypeError as error:
@@ -185,7 +188,7 @@ def compare(vm: Machine, op: type[ast.cmpop], left: Data, right: Data) -> Data:
         return vm.training == (op is ast.Eq)
     for value in (left, right):
         if isinstance(value, Open):
-            return Open(f"{shown_test(left)} {_sign(op)} {shown_test(right)}", value.span, value.flag, value.metadata)
+            return value.about(f"{reason(left)} {_sign(op)} {reason(right)}")
     if isinstance(left, External) or isinstance(right, External):
         return vm.open(f"{shown(left)} {_sign(op)} {shown(right)} is not known", metadata=True)
     try:
@@ -193,10 +196,6 @@ def compare(vm: Machine, op: type[ast.cmpop], left: Data, right: Data) -> Data:
     except TypeError as error:
         raise Raised("TypeError", str(error), vm.here()) from None
     return result if isinstance(result, bool) else vm.open(f"{shown(left)} {_sign(op)} {shown(right)}")
-
-
-def shown_test(value: Data) -> str:
-    return value.why if isinstance(value, Open) else shown(value)
 
 
 def _sign(op: type[ast.cmpop]) -> str:
@@ -207,9 +206,7 @@ def _identical(vm: Machine, left: Data, right: Data, wanted: bool) -> Data:
     if right is None or left is None:
         value = left if right is None else right
         if isinstance(value, Open):
-            return Open(
-                f"{value.why} is None" if wanted else f"{value.why} is not None", value.span, value.flag, value.metadata
-            )
+            return value.about(f"{value.why} is None" if wanted else f"{value.why} is not None")
         return (value is None) == wanted
     if isinstance(left, External) and isinstance(right, External):
         return (left.name == right.name) == wanted
@@ -235,7 +232,7 @@ def _contains(vm: Machine, container: Data, item: Data, wanted: bool) -> Data:
         container = container.items if container.items is not None else container.attributes
     for value in (container, item):
         if isinstance(value, Open):
-            return Open(f"{shown_test(item)} in {shown_test(container)}", value.span, value.flag, value.metadata)
+            return value.about(f"{reason(item)} in {reason(container)}")
     if isinstance(container, (External, Tensor, Tensors, Instance)):
         return vm.open(f"{shown(item)} in {shown(container)} is not known", metadata=True)
     try:
@@ -260,8 +257,8 @@ def _equal(one: Data, other: Data) -> bool:
 def unary_not(vm: Machine, value: Data) -> Data:
     """`not value`, with three truths."""
     if isinstance(value, Open):
-        return Open(f"not {value.why}", value.span, value.flag, value.metadata)
-    if isinstance(value, (External, Tensor, Tensors)):
+        return value.about(f"not {value.why}")
+    if is_undecided(value):
         return vm.open(f"not {shown(value)}", metadata=True)
     return not vm.truth(value)
 
@@ -278,14 +275,12 @@ def truth(vm: Machine, value: Data, test: ast.expr | None = None) -> bool:
         return True
     if isinstance(value, Inert):
         return False
-    if not isinstance(value, (Open, External, Tensor, Tensors)):
+    if not is_undecided(value):
         return bool(value)
     text = ast.unparse(test)[:80] if test is not None else shown(value)
     place = vm.at(test) if test is not None and vm.frames else vm.here()
     if not isinstance(value, Open) or value.metadata:
-        vm.notes.assumptions.setdefault(
-            f"`{text}` is false ({'' if isinstance(value, Open) else 'decided by '}{_about(value)})", place
-        )
+        vm.notes.assumptions.setdefault(f"`{text}` is false ({_decider(value)})", place)
         return False
     key = f"{value.flag or value.why}|{text}"
     if key in vm.decided:
@@ -297,14 +292,10 @@ def truth(vm: Machine, value: Data, test: ast.expr | None = None) -> bool:
     return chosen
 
 
-def _about(value: Data) -> str:
-    return (
-        value.why
-        if isinstance(value, Open)
-        else "a tensor's content"
-        if isinstance(value, (Tensor, Tensors))
-        else shown(value)
-    )
+def _decider(value: Data) -> str:
+    if isinstance(value, Open):
+        return value.why
+    return "decided by a tensor's content" if isinstance(value, (Tensor, Tensors)) else f"decided by {shown(value)}"
 
 
 def _instance_truth(vm: Machine, value: Instance) -> bool:
@@ -338,15 +329,13 @@ def iterate(vm: Machine, value: Data) -> list[Data]:
     if isinstance(value, Tensors):
         vm.assume("a loop over the parts of a tensor is read once")
         return [item_of(value, 0)]
-    why = value.why if isinstance(value, Open) else shown(value)
+    why = reason(value)
     vm.unknown("loop", f"the loop is over {why}; its body is read once")
-    return [vm.open(f"an element of {why}", metadata=isinstance(value, Open) and value.metadata)]
+    return [vm.open(f"an element of {why}", metadata=is_metadata(value))]
 
 
 def item_of(tensors: Tensors, index: int) -> Tensor:
     """Tensor number `index` of several that one op gives."""
-    from archcheck.ir.graph import Value
-
     return Tensor(Value(tensors.op, index))
 
 
@@ -361,11 +350,8 @@ def unpack(vm: Machine, value: Data, count: int, star: int | None) -> list[Data]
     if isinstance(value, Tensor) and not isinstance(value.data, (list, tuple)):
         return [vm.emit("select", (value,), {"index": at}) for at in range(count)]
     if is_open(value):
-        metadata = isinstance(value, Open) and value.metadata
         return [
-            []
-            if at == star
-            else vm.open(f"part {at} of {value.why if isinstance(value, Open) else shown(value)}", metadata=metadata)
+            [] if at == star else vm.open(f"part {at} of {reason(value)}", metadata=is_metadata(value))
             for at in range(count)
         ]
     if value is None or isinstance(value, (bool, int, float)):
@@ -376,8 +362,3 @@ def unpack(vm: Machine, value: Data, count: int, star: int | None) -> list[Data]
     if star is not None and len(parts) < count - 1:
         raise Raised("ValueError", f"{len(parts)} values for at least {count - 1} names", vm.here())
     return parts
-
-
-def has_tensor(*values: Data) -> bool:
-    """Whether a tensor stands anywhere in `values`."""
-    return any(holds_tensor(value) for value in values)

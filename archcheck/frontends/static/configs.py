@@ -42,7 +42,7 @@ def guess(
 
 
 def part(vm: Machine, parameter: ast.arg, function: Function) -> Instance | None:
-    """A module that a constructor takes ready-made (`self_attn: MultiHeadAttention`), built with what is known of it."""
+    """A module that a constructor takes ready-made (`attention: SelfAttention`), built with what is known of it."""
     if parameter.annotation is None:
         return None
     value = _quietly(vm, parameter.annotation, names.module_scope(function.scope))

@@ -10,7 +10,7 @@ from archcheck.errors import TargetError
 from archcheck.frontends import dialects
 from archcheck.frontends.static import configs, names, rows
 from archcheck.frontends.static.attributes import is_module
-from archcheck.frontends.static.machine import Frame, Machine, OutOfFuel, Raised, flatten_tensors
+from archcheck.frontends.static.machine import Frame, Machine, OutOfFuel, Raised, flatten_tensors, span_of
 from archcheck.frontends.static.values import (
     Class,
     Data,
@@ -25,7 +25,7 @@ from archcheck.frontends.static.values import (
     Tensor,
     TensorModel,
 )
-from archcheck.ir.graph import Op, OpGraph, Origin, Value
+from archcheck.ir.graph import OpGraph, Origin, Value
 from archcheck.ir.span import Setting, Span
 from archcheck.ir.verify import verify
 
@@ -124,7 +124,7 @@ class _Runner:
         error, error_span = "", None
         function: Data = value
         try:
-            vm.inplace_sums = not self._rebinds(value)
+            vm.inplace_sums = not self._rebinds()
             receiver = value.receiver if isinstance(value, Method) else value
             if isinstance(receiver, Class):
                 instance = self.construct(receiver)
@@ -148,7 +148,9 @@ class _Runner:
             )
         vm.unused_overrides = bool(self.attribute_overrides)
         places, weights = self.walk_modules(function)
-        results = tuple(dict.fromkeys(_value(tensor) for tensor in _outputs(result)))
+        if vm.notes.tied:
+            weights = ()
+        results = tuple(dict.fromkeys(tensor.value for tensor in _outputs(result)))
         graph = OpGraph(
             tuple(vm.recorder.ops), results, Origin("static", self.call.symbol, "train" if vm.training else "eval")
         )
@@ -206,7 +208,7 @@ class _Runner:
                 stack.append((place, value.items))
         return tuple(sorted(found, key=lambda one: one.path)), tuple(sorted(weights.items()))
 
-    def _rebinds(self, value: Data) -> bool:
+    def _rebinds(self) -> bool:
         """Whether `x += y` makes a new tensor: in all frameworks but PyTorch, whose import tells it."""
         file = self.module.file
         return "torch" not in file.text and "tensorflow" in file.text
@@ -259,13 +261,10 @@ class _Runner:
         if isinstance(receiver, Instance):
             receiver.called = True
             rows.prepare(vm, receiver)
-            if is_module(receiver.cls) and not isinstance(receiver.cls.lookup("__call__"), type(None)):
-                return vm.call(Method(receiver.cls.lookup("__call__")[1], receiver), positional, kwargs, given)  # type: ignore[index]
-        if isinstance(function, Method):
-            return vm.call(function, positional, kwargs, given)
-        from archcheck.frontends.static import calls
-
-        return calls.call(vm, function, positional, kwargs, given)
+            own = receiver.cls.lookup("__call__")
+            if own is not None and is_module(receiver.cls):
+                return vm.call(Method(own[1], receiver), positional, kwargs, given)
+        return vm.call(function, positional, kwargs, given)
 
     # ---- arguments
 
@@ -289,10 +288,10 @@ class _Runner:
                 kwargs[name] = self.expression(name, self.unused.pop(name))
                 # An object's fields carry their own settings; that it was given decides nothing by itself.
                 if not isinstance(kwargs[name], Instance):
-                    given[name] = (Setting(name, self.call.arguments[name], _place(function, parameter)),)
+                    given[name] = (Setting(name, self.call.arguments[name], span_of(function.file, parameter)),)
             elif name in self.attribute_overrides:
                 kwargs[name] = self.attribute_overrides.pop(name)
-                given[name] = (Setting(name, repr(kwargs[name]), _place(function, parameter)),)
+                given[name] = (Setting(name, repr(kwargs[name]), span_of(function.file, parameter)),)
             elif has_default:
                 if calling and isinstance(default, ast.Constant) and default.value is None:
                     self.optional.add(name)
@@ -385,16 +384,6 @@ def _defined_at(value: Data) -> Span | None:
     return None
 
 
-def _place(function: Function, parameter: ast.arg) -> Span:
-    return Span(
-        function.file.shown,
-        parameter.lineno,
-        parameter.col_offset + 1,
-        parameter.end_lineno or 0,
-        (parameter.end_col_offset or 0) + 1,
-    )
-
-
 def _kind(value: Data) -> str:
     if isinstance(value, ModuleValue):
         return "a module"
@@ -422,10 +411,3 @@ def _outputs(result: Data, depth: int = 6) -> list[Tensor]:
     else:
         found += [tensor for tensor in flatten_tensors(result) if isinstance(tensor, Tensor)]
     return found
-
-
-def _value(tensor: Tensor) -> Value:
-    return tensor.value
-
-
-__all__ = ["Call", "Op", "Run", "run"]

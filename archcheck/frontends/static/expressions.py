@@ -7,18 +7,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from archcheck.frontends.static import conditions, names
-from archcheck.frontends.static.machine import flatten_tensors
 from archcheck.frontends.static.values import (
     Data,
-    External,
     Function,
     Instance,
-    Open,
     Scope,
     Super,
     Tensor,
-    Tensors,
+    is_metadata,
     is_open,
+    is_undecided,
 )
 from archcheck.ir.span import Setting
 
@@ -66,7 +64,7 @@ def elements(vm: Machine, nodes: list[ast.expr], scope: Scope) -> list[Data]:
         if isinstance(node, ast.Starred):
             value = evaluate(vm, node.value, scope)
             if is_open(value):
-                found.append(value if isinstance(value, Open) else vm.open(f"what {value} holds"))
+                found.append(vm.not_known(value, f"what {value} holds"))
             else:
                 found.extend(vm.iterate(value))
         else:
@@ -162,8 +160,8 @@ def _boolean(vm: Machine, node: ast.BoolOp, scope: Scope) -> Data:
     value: Data = None
     for part in node.values:
         value = evaluate(vm, part, scope)
-        if isinstance(value, (Open, External, Tensor, Tensors)):
-            if undecided is None or (isinstance(undecided, Open) and undecided.metadata):
+        if is_undecided(value):
+            if undecided is None or is_metadata(undecided):
                 undecided = value
             continue
         if vm.truth(value, part) == stops_at:
@@ -323,10 +321,7 @@ def settings_of(vm: Machine, node: ast.expr, scope: Scope) -> tuple[Setting, ...
     found: dict[Setting, None] = {}
     for inner in _names_in(node):
         if isinstance(inner, ast.Name):
-            at: Scope | None = scope
-            while at is not None and inner.id not in at.vars:
-                at = at.parent
-            if at is not None:
+            if (at := _scope_of(inner.id, scope)) is not None:
                 found.update(dict.fromkeys(at.settings.get(inner.id, ())))
         else:
             owner = _plain_owner(inner.value, scope)
@@ -349,12 +344,18 @@ def _names_in(node: ast.expr) -> tuple[ast.Name | ast.Attribute, ...]:
     return known
 
 
+def _scope_of(name: str, scope: Scope) -> Scope | None:
+    """The scope, `scope` or one around it, that holds `name`."""
+    at: Scope | None = scope
+    while at is not None and name not in at.vars:
+        at = at.parent
+    return at
+
+
 def _plain_owner(node: ast.expr, scope: Scope) -> Data:
     """The value of a dotted name, by look-up alone."""
     if isinstance(node, ast.Name):
-        at: Scope | None = scope
-        while at is not None and node.id not in at.vars:
-            at = at.parent
+        at = _scope_of(node.id, scope)
         return None if at is None else at.vars[node.id]
     if isinstance(node, ast.Attribute):
         owner = _plain_owner(node.value, scope)
@@ -375,24 +376,20 @@ def _super(vm: Machine, node: ast.Call, scope: Scope) -> Data:
     return Super(at.cls, at.self_value)
 
 
-def _yield(vm: Machine, node: ast.Yield, scope: Scope) -> Data:
-    value = None if node.value is None else evaluate(vm, node.value, scope)
+def _yield(vm: Machine, node: ast.Yield, scope: Scope) -> None:
+    _yielded(scope).append(None if node.value is None else evaluate(vm, node.value, scope))
+
+
+def _yield_from(vm: Machine, node: ast.YieldFrom, scope: Scope) -> None:
+    _yielded(scope).extend(vm.iterate(evaluate(vm, node.value, scope)))
+
+
+def _yielded(scope: Scope) -> list[Data]:
+    """What the generator that runs in `scope` has yielded."""
     at: Scope | None = scope
     while at is not None and at.yields is None:
         at = at.parent
-    if at is not None and at.yields is not None:
-        at.yields.append(value)
-    return None
-
-
-def _yield_from(vm: Machine, node: ast.YieldFrom, scope: Scope) -> Data:
-    values = vm.iterate(evaluate(vm, node.value, scope))
-    at: Scope | None = scope
-    while at is not None and at.yields is None:
-        at = at.parent
-    if at is not None and at.yields is not None:
-        at.yields.extend(values)
-    return None
+    return [] if at is None or at.yields is None else at.yields
 
 
 def _await(vm: Machine, node: ast.Await, scope: Scope) -> Data:
@@ -436,5 +433,3 @@ HANDLERS: dict[type[ast.expr], Callable[..., Data]] = {
     ast.Await: _await,
     ast.Starred: _starred,
 }  # each handler takes the node type that it is listed under
-
-__all__ = ["comprehension", "elements", "evaluate", "flatten_tensors"]

@@ -16,11 +16,8 @@ from archcheck.frontends.static.recorder import Control, Recorder
 from archcheck.frontends.static.values import (
     Class,
     Data,
-    External,
-    Function,
     Instance,
     Layer,
-    Method,
     ModuleValue,
     Open,
     Scope,
@@ -93,6 +90,7 @@ class Notes:
     assumptions: dict[str, Span | None] = field(default_factory=dict)
     unknowns: dict[tuple[str, str], Span | None] = field(default_factory=dict)  # (what, why)
     consulted: dict[str, Setting] = field(default_factory=dict)  # settings on which control depended
+    tied: bool = False  # something that is not read may have made weights one
     tested_for_none: dict[str, Span | None] = field(default_factory=dict)  # arguments whose absence decided something
 
 
@@ -103,7 +101,6 @@ class Machine:
         library: where sources are found.
         training: whether modules are in training mode, in which dropout is active.
         decisions: truths of the first open conditions, in the order in which they are met.
-        overrides: setting -> value that replaces what the code sets, to look at a flag's other side.
         limits: bounds on the work.
         own_package: package or module that the target belongs to; it is read even if a dialect speaks for it.
     """
@@ -114,14 +111,12 @@ class Machine:
         *,
         training: bool = True,
         decisions: tuple[bool, ...] = (),
-        overrides: Mapping[str, Data] | None = None,
         limits: Limits | None = None,
         own_package: str = "",
     ) -> None:
         self.library = library
         self.training = training
         self.decisions = decisions
-        self.overrides = dict(overrides or {})
         self.limits = limits or Limits()
         self.recorder = Recorder()
         self.notes = Notes()
@@ -133,9 +128,8 @@ class Machine:
         self.steps = 0
         self.modules: dict[str, ModuleValue] = {}
         self.modules_built: list[Instance | Layer] = []  # in the order of construction, to find those never called
-        self.opened = (
-            {names.opened_by(own_package)} if own_package else set()
-        )  # namespaces whose sources are read all the same
+        # Namespaces whose sources are read all the same.
+        self.opened = {names.opened_by(own_package)} if own_package else set[str]()
         self.container_classes: dict[str, Class] = {}
         self.unused_overrides = False  # a setting was to be overridden and is not among what the caller gives
         self.trying = 0  # try blocks around, whose handlers must see what is raised
@@ -151,14 +145,8 @@ class Machine:
     def evaluate(self, node: ast.expr, scope: Scope) -> Data:
         return expressions.evaluate(self, node, scope)
 
-    def call(self, function: Data, args: list[Data], kwargs: dict[str, Data]) -> Data:
-        return calls.call(self, function, args, kwargs)
-
-    def call_with(self, method: Method, args: list[Data], kwargs: dict[str, Data], given: calls.Given | None) -> Data:
-        return calls.call(self, method, args, kwargs, given)
-
-    def call_with_settings(self, cls: Class, kwargs: dict[str, Data], given: calls.Given) -> Data:
-        return calls.call(self, cls, [], kwargs, given)
+    def call(self, function: Data, args: list[Data], kwargs: dict[str, Data], given: calls.Given | None = None) -> Data:
+        return calls.call(self, function, args, kwargs, given)
 
     def get(self, owner: Data, name: str, default: Data = ...) -> Data:
         return attributes.get(self, owner, name, default)
@@ -210,7 +198,7 @@ class Machine:
 
     @contextmanager
     def standing(self, span: Span | None) -> Iterator[None]:
-        """Ops recorded within stand at `span`, where there is one: what a container runs is decided where it is built."""
+        """Ops recorded within stand at `span`, if any: what a container runs is decided where it is built."""
         before, self.stands = self.stands, span
         try:
             yield
@@ -240,6 +228,10 @@ class Machine:
     def open(self, why: str, *, flag: str = "", metadata: bool = False) -> Open:
         """A value that could not be found out here."""
         return Open(why, self.here(), flag, metadata)
+
+    def not_known(self, value: Data, why: str, *, metadata: bool = False) -> Open:
+        """What follows from `value`: itself where it is open, else open for the reason `why`."""
+        return value if isinstance(value, Open) else self.open(why, metadata=metadata)
 
     def assume(self, what: str) -> None:
         """Note something that is taken for granted."""
@@ -306,6 +298,11 @@ def place_of(module: Instance | Layer) -> str:
     return ".".join(reversed(parts))
 
 
+def span_of(file: SourceFile, node: ast.expr | ast.stmt | ast.arg) -> Span:
+    """The place of `node`, which stands in `file`."""
+    return Span(file.shown, node.lineno, node.col_offset + 1, node.end_lineno or 0, (node.end_col_offset or 0) + 1)
+
+
 def flatten_tensors(value: Data) -> Iterator[Tensor | Tensors]:
     """The tensors in `value`, in order, through lists, tuples, dicts and slices."""
     stack = [value]
@@ -323,9 +320,7 @@ def flatten_tensors(value: Data) -> Iterator[Tensor | Tensors]:
 
 __all__ = [
     "Decision",
-    "External",
     "Frame",
-    "Function",
     "Limits",
     "Machine",
     "Notes",
@@ -333,6 +328,7 @@ __all__ = [
     "Raised",
     "flatten_tensors",
     "place_of",
+    "span_of",
 ]
 
 from archcheck.frontends.static import attributes, calls, conditions, expressions, names, statements  # noqa: E402

@@ -19,8 +19,10 @@ from archcheck.frontends.static.values import (
     Partial,
     Tensor,
     Tensors,
-    holds_tensor,
+    is_metadata,
     is_open,
+    is_undecided,
+    reason,
     shown,
 )
 
@@ -35,8 +37,8 @@ Handler = Callable[["Machine", Args, Kwargs], Data]
 def _isinstance(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     value, kinds = args[0], args[1]
     if isinstance(value, Open):
-        return Open(f"isinstance of {value.why}", value.span, value.flag, value.metadata)
-    results = [_is_one(vm, value, kind) for kind in (_flat(kinds))]
+        return value.about(f"isinstance of {value.why}")
+    results = [_is_one(value, kind) for kind in _flat(kinds)]
     if True in results:
         return True
     return vm.open(f"isinstance({shown(value)}, {shown(kinds)})", metadata=True) if None in results else False
@@ -49,22 +51,8 @@ def _flat(kinds: Data) -> list[Data]:
 
 
 PLAIN: dict[str, type] = {
-    name: getattr(builtins, name)
-    for name in (
-        "int",
-        "float",
-        "str",
-        "bool",
-        "list",
-        "tuple",
-        "dict",
-        "set",
-        "frozenset",
-        "range",
-        "slice",
-        "complex",
-        "bytes",
-    )
+    kind.__name__: kind
+    for kind in (int, float, str, bool, list, tuple, dict, set, frozenset, range, slice, complex, bytes)
 }
 ABSTRACT: dict[str, tuple[type, ...]] = {
     "Iterable": (list, tuple, dict, set, range, str), "Sequence": (list, tuple, range, str),
@@ -73,7 +61,7 @@ ABSTRACT: dict[str, tuple[type, ...]] = {
 }  # fmt: skip
 
 
-def _is_one(vm: Machine, value: Data, kind: Data) -> bool | None:
+def _is_one(value: Data, kind: Data) -> bool | None:
     if kind is None:
         return value is None
     if isinstance(kind, Class):
@@ -114,7 +102,7 @@ def _is_external(value: Data, name: str) -> bool | None:
 def _hasattr(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     owner, name = args[0], args[1]
     if isinstance(owner, Open):
-        return Open(f"whether {owner.why} has {shown(name)}", owner.span, owner.flag, owner.metadata)
+        return owner.about(f"whether {owner.why} has {shown(name)}")
     if not isinstance(name, str):
         return vm.open("an attribute whose name is not known")
     if isinstance(owner, (Tensor, Tensors, External)):
@@ -147,8 +135,7 @@ def _len(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     if isinstance(value, (Tensor, Tensors)):
         return vm.open("the length of a tensor", metadata=True)
     if is_open(value):
-        metadata = isinstance(value, Open) and value.metadata
-        return vm.open(f"the length of {value.why if isinstance(value, Open) else shown(value)}", metadata=metadata)
+        return vm.open(f"the length of {reason(value)}", metadata=is_metadata(value))
     try:
         return len(value)
     except TypeError:
@@ -184,7 +171,7 @@ def _collected(name: str) -> Handler:
     def collect(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
         if not args:
             return plain()
-        if isinstance(args[0], Open) and args[0].metadata:
+        if is_metadata(args[0]):
             return args[0]
         try:
             return plain(vm.iterate(args[0]))
@@ -211,15 +198,12 @@ def _dict(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
 def _range(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     unknown = next((value for value in args if not isinstance(value, int)), None)
     if unknown is not None:
-        return vm.open(
-            f"a range up to {unknown.why if isinstance(unknown, Open) else shown(unknown)}",
-            metadata=isinstance(unknown, Open) and unknown.metadata,
-        )
+        return vm.open(f"a range up to {reason(unknown)}", metadata=is_metadata(unknown))
     return range(*args)
 
 
 def _enumerate(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-    if isinstance(args[0], Open) and args[0].metadata:
+    if is_metadata(args[0]):
         return args[0]  # not one pair: it is not known how many there are
     start = args[1] if len(args) > 1 else kwargs.get("start", 0)
     return list(enumerate(vm.iterate(args[0]), start if isinstance(start, int) else 0))
@@ -259,9 +243,9 @@ def _extreme(name: str) -> Handler:
 
     def extreme(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
         values = vm.iterate(args[0]) if len(args) == 1 else args
-        unknown = next((value for value in values if isinstance(value, (Open, External, Tensor, Tensors))), None)
+        unknown = next((value for value in values if is_undecided(value)), None)
         if unknown is not None or "key" in kwargs:
-            metadata = isinstance(unknown, (Tensor, Tensors)) or (isinstance(unknown, Open) and unknown.metadata)
+            metadata = isinstance(unknown, (Tensor, Tensors)) or is_metadata(unknown)
             return vm.open(f"the {name} of values that are not known", metadata=metadata)
         if not values:
             return kwargs.get("default", vm.open(f"the {name} of nothing"))
@@ -277,17 +261,13 @@ def _every(stops_at: bool) -> Handler:
     def every(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
         undecided: Data = None
         for item in vm.iterate(args[0]):
-            if isinstance(item, (Open, External, Tensor, Tensors)):
+            if is_undecided(item):
                 undecided = item
             elif vm.truth(item) == stops_at:
                 return stops_at
-        return (
-            undecided
-            if isinstance(undecided, Open)
-            else not stops_at
-            if undecided is None
-            else vm.open("any or all of a tensor", metadata=True)
-        )
+        if undecided is None:
+            return not stops_at
+        return vm.not_known(undecided, "any or all of a tensor", metadata=True)
 
     return every
 
@@ -330,7 +310,7 @@ def _number(name: str) -> Handler:
             return vm.emit(name, (args[0],), {"mode": "nearest"} if name == "round" else {})
         unknown = next((value for value in args if not isinstance(value, (int, float, complex))), None)
         if unknown is not None:
-            return unknown if isinstance(unknown, Open) else vm.open(f"{name}({shown(unknown)})", metadata=True)
+            return vm.not_known(unknown, f"{name}({shown(unknown)})", metadata=True)
         try:
             return plain(*args)
         except (TypeError, ValueError, ArithmeticError):
@@ -396,8 +376,8 @@ _HANDLERS: dict[str, Handler] = {
     "locals": lambda vm, args, kwargs: vm.open("the names of a scope"),
     "globals": lambda vm, args, kwargs: vm.open("the names of a module"),
     "complex": _number("complex"), "bytes": _repr, "hash": _repr, "ord": _number("abs"), "chr": _repr,
-    "format": _repr, "delattr": _nothing, "super": _nothing, "input": _repr, "open": _repr, "basestring": _converted("str"),
-    "long": _converted("int"), "unicode": _converted("str"),
+    "format": _repr, "delattr": _nothing, "super": _nothing, "input": _repr, "open": _repr, "long": _converted("int"),
+    "basestring": _converted("str"), "unicode": _converted("str"),
 }  # fmt: skip
 _HANDLERS.update(
     (name, _exception(name))
@@ -441,9 +421,7 @@ def _call_plain(vm: Machine, owner: Data, name: str, attribute: Any, args: Args,
     if isinstance(owner, (str, bytes)):
         unknown = next((value for value in [*args, *kwargs.values()] if not _is_plain(value)), None)
         if unknown is not None:
-            return (
-                unknown if isinstance(unknown, Open) else vm.open(f"a text made from {shown(unknown)}", metadata=True)
-            )
+            return vm.not_known(unknown, f"a text made from {shown(unknown)}", metadata=True)
     elif name == "extend" and args:
         args = [vm.iterate(args[0])]
     elif name == "update" and args and isinstance(args[0], Instance):
@@ -451,7 +429,7 @@ def _call_plain(vm: Machine, owner: Data, name: str, attribute: Any, args: Args,
     elif name == "sort":
         return None
     elif name in ("get", "pop", "setdefault", "index", "count") and args and isinstance(args[0], Open):
-        return Open(f"an entry at {args[0].why}", vm.here(), args[0].flag, args[0].metadata)
+        return args[0].about(f"an entry at {args[0].why}", vm.here())
     if name == "update" and args and is_open(args[0]):
         vm.unknown("dict", f"it is updated with {shown(args[0])}")
         return None
@@ -470,7 +448,7 @@ def _is_plain(value: Data) -> bool:
     return value is None or isinstance(value, (str, int, float, bool, bytes))
 
 
-def container_method(vm: Machine, owner: Instance, name: str) -> Data:
+def container_method(owner: Instance, name: str) -> Data:
     """A method of a container of modules, or of a class that extends dict or list."""
     if name not in CHANGES | LOOKS and not hasattr(owner.items, name):
         return None
@@ -489,11 +467,3 @@ def container_method(vm: Machine, owner: Instance, name: str) -> Data:
         return result
 
     return Native(name, method)
-
-
-def known_numbers(args: Args) -> bool:
-    """Whether all of `args` are plain numbers."""
-    return all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in args)
-
-
-__all__ = ["BUILTINS", "Handler", "container_method", "holds_tensor", "known_numbers", "plain_method"]

@@ -11,10 +11,11 @@ from archcheck.frontends.static import names
 from archcheck.frontends.static.entry import Call, ModulePlace, Run, run
 from archcheck.frontends.static.library import Library
 from archcheck.frontends.static.machine import Frame, Limits, Machine
-from archcheck.frontends.static.recorder import attr_value
 from archcheck.frontends.static.values import Class, Data, Function
 from archcheck.ir.graph import AttrValue, OpGraph
 from archcheck.ir.span import Setting, Span
+
+Flags = tuple[tuple[str, AttrValue], ...]  # flags with their values, sorted
 
 MOST_OPTIONAL = 8  # optional arguments that are tried with a tensor
 MOST_FLAGS = 12  # flags whose other side is looked at
@@ -39,7 +40,7 @@ class Variant:
     said; where conditions stay open for which the code has no default, no variant is the default.
     """
 
-    when: tuple[tuple[str, AttrValue], ...]
+    when: Flags
     default: bool
     graph: OpGraph
     unread: tuple[Unread, ...]
@@ -149,7 +150,7 @@ class _Reader:
 
     def read(self, explore: bool) -> Reading:
         first = self.with_optional(self.once(self.call))
-        found: list[tuple[tuple[tuple[str, AttrValue], ...], Run]] = [((), first)]
+        found: list[tuple[Flags, Run]] = [((), first)]
         if first.machine.taken:
             found = self.forks(first)
         elif explore:
@@ -197,7 +198,7 @@ class _Reader:
                     break
         return best
 
-    def forks(self, first: Run) -> list[tuple[tuple[tuple[str, AttrValue], ...], Run]]:
+    def forks(self, first: Run) -> list[tuple[Flags, Run]]:
         """The runs on both sides of each open condition, breadth first."""
         runs: list[Run] = []
         graphs: set[object] = set()
@@ -221,9 +222,9 @@ class _Reader:
         finished = [one for one in runs if not one.error] or runs
         return [(_taken(one), one) for one in finished]
 
-    def flags(self, first: Run) -> list[tuple[tuple[tuple[str, AttrValue], ...], Run]]:
+    def flags(self, first: Run) -> list[tuple[Flags, Run]]:
         """The runs with one boolean flag the other way round."""
-        found: list[tuple[tuple[tuple[str, AttrValue], ...], Run]] = []
+        found: list[tuple[Flags, Run]] = []
         for setting in list(first.machine.notes.consulted.values()):
             if setting.value not in ("True", "False") or setting.name in self.call.arguments:
                 continue
@@ -254,15 +255,15 @@ def _lack(one: Run) -> tuple[int, int, int, int]:
     return (0, opaque, len(one.uncalled), 0)
 
 
-def _taken(one: Run) -> tuple[tuple[str, AttrValue], ...]:
+def _taken(one: Run) -> Flags:
     return tuple(sorted({decision.flag: decision.value for decision in one.machine.taken}.items()))
 
 
 def _distinct(
-    found: list[tuple[tuple[tuple[str, AttrValue], ...], Run]],
-) -> list[tuple[tuple[tuple[str, AttrValue], ...], Run]]:
+    found: list[tuple[Flags, Run]],
+) -> list[tuple[Flags, Run]]:
     """Runs whose graphs differ, the first of each kind."""
-    kept: dict[object, tuple[tuple[tuple[str, AttrValue], ...], Run]] = {}
+    kept: dict[object, tuple[Flags, Run]] = {}
     for when, one in found:
         kept.setdefault(_key(one), (when, one))
     return list(kept.values())
@@ -274,4 +275,4 @@ def _key(one: Run) -> object:
     return hash((ops, one.graph.results, bool(one.error)))
 
 
-__all__ = ["Limits", "ModulePlace", "Reading", "Unread", "Variant", "attr_value", "read", "takes_argument"]
+__all__ = ["Limits", "ModulePlace", "Reading", "Unread", "Variant", "read", "takes_argument"]

@@ -26,7 +26,6 @@ from archcheck.frontends.static.values import (
     Tensor,
     TensorMethod,
     Tensors,
-    holds_tensor,
     is_open,
 )
 from archcheck.ir.graph import Value
@@ -47,7 +46,7 @@ def bind(
 ) -> dict[str, Data] | None:
     """Arguments by parameter name, defaults filled in; None where they do not fit."""
     bound: dict[str, Data] = {}
-    rest = {key: value for key, value in kwargs.items()}
+    rest = dict(kwargs)
     position = 0
     for parameter in parameters:
         if parameter.double_star:
@@ -152,23 +151,45 @@ def apply(vm: Machine, name: str, row: Row, args: list[Data], kwargs: dict[str, 
     if bound is None or not fits(bound, row.parameters, row.plain):
         return UNLISTED
     reads = operands(vm, row.parameters, bound)
-    if row.active and reads:
-        active = bound.get(row.active)
-        if active is False or (active is None and not vm.training):
-            return reads[0]
+    if row.kind == "concat" and not reads and (joined := _joined_sizes(bound)) is not None:
+        return joined
+    if reads and _switched_off(vm, row, bound):
+        return reads[0]
     if not reads and any(parameter.reads and parameter.required for parameter in row.parameters):
         unknown = next((bound[p.name] for p in row.parameters if p.reads and is_open(bound[p.name])), None)
         if isinstance(unknown, Open):
-            return Open(
-                f"{name} of {unknown.why}" if len(unknown.why) < 80 else unknown.why,
-                vm.here(),
-                unknown.flag,
-                unknown.metadata,
-            )
+            return unknown.about(unknown.within(f"{name} of "), vm.here())
         if unknown is not None:
             return vm.open(f"{name} of {unknown}", metadata=True)
     path = vm.emit_path(row.kind, reads, stated(row, row.parameters, bound))
     return _result(vm, path, row, bound, reads)
+
+
+def _joined_sizes(bound: dict[str, Data]) -> list[Data] | None:
+    """Lists of sizes joined into one, as `tf.concat([tf.shape(x)[:-1], [n, -1]], 0)` does; None where one is no list.
+
+    A list that is not known stays one entry, as `(*x.shape[:-1], n, -1)` leaves it.
+    """
+    listed = next((value for value in bound.values() if isinstance(value, (list, tuple))), None)
+    if listed is None or bound.get("axis") not in (0, -1):
+        return None
+    joined: list[Data] = []
+    for part in listed:
+        if isinstance(part, (list, tuple)):
+            joined.extend(part)
+        elif isinstance(part, Open) and part.metadata:
+            joined.append(part)
+        else:
+            return None
+    return joined
+
+
+def _switched_off(vm: Machine, row: Row | LayerRow, bound: dict[str, Data]) -> bool:
+    """Whether the argument that says if a call does anything (`training=`) says no."""
+    if not row.active:
+        return False
+    active = bound.get(row.active)
+    return active is False or (active is None and not vm.training)
 
 
 def _result(vm: Machine, path: str, row: Row, bound: dict[str, Data], reads: list[Tensor | Tensors]) -> Data:
@@ -276,12 +297,7 @@ def op_of_kind(kind: str) -> Native:
         reads = list(flatten_tensors(args))
         unknown = next((value for value in args if isinstance(value, Open)), None)
         if not reads and unknown is not None:
-            return Open(
-                f"{kind} of {unknown.why}" if len(unknown.why) < 80 else unknown.why,
-                vm.here(),
-                unknown.flag,
-                unknown.metadata,
-            )
+            return unknown.about(unknown.within(f"{kind} of "), vm.here())
         return vm.emit(kind, reads, attributes)
 
     return Native(kind, emit)
@@ -310,7 +326,7 @@ def call_method(vm: Machine, method: TensorMethod, args: list[Data], kwargs: dic
         if result is not NotImplemented:
             return result
     if dialects.is_metadata(method.name):
-        return metadata(vm, method.tensor, method.name)
+        return metadata(vm, method.name)
     row = dialects.method(method.name)
     if row is not None:
         result = apply(vm, method.name, row, [method.tensor, *args], kwargs)
@@ -323,7 +339,7 @@ def call_method(vm: Machine, method: TensorMethod, args: list[Data], kwargs: dic
     return vm.opaque(method.name, tensors, f"the tensor method {method.name} is not in the dialect")
 
 
-def metadata(vm: Machine, tensor: Tensor, name: str) -> Data:
+def metadata(vm: Machine, name: str) -> Data:
     """What a tensor tells about itself: never known, and never what decides an architecture."""
     return vm.open(f"the {name} of a tensor", metadata=True)
 
@@ -341,10 +357,8 @@ def call_layer(vm: Machine, layer: Layer, args: list[Data], kwargs: dict[str, Da
         everything = {**layer.arguments, **bound}
         if not fits(everything, (*row.init_parameters, *row.call_parameters), row.plain):
             return vm.opaque(layer.name, reads, "it is used with arguments that its dialect row does not describe")
-        if row.active and reads:
-            active = bound.get(row.active)
-            if active is False or (active is None and not vm.training):
-                return reads[0]
+        if reads and _switched_off(vm, row, bound):
+            return reads[0]
         if row.kind in IDENTITY_LIKE and not vm.training and reads:
             return reads[0]
         if not reads:
@@ -372,12 +386,12 @@ def call_module(
     prepare(vm, instance)
     own = instance.cls.lookup("__call__")
     if own is not None and isinstance(own[1], Function) and vm.frame_receiver() is not instance:
-        return vm.call_with(Method(own[1], instance), args, kwargs, given)
+        return vm.call(Method(own[1], instance), args, kwargs, given)
     for base in instance.cls.externals:
         for name in dialects.base_methods(base) or ():
             found = instance.cls.lookup(name)
             if found is not None and isinstance(found[1], Function):
-                return vm.call_with(Method(found[1], instance), args, kwargs, given)
+                return vm.call(Method(found[1], instance), args, kwargs, given)
     if instance.layer is not None:
         if instance.layer.owner is None:
             instance.layer.owner = instance.owner
@@ -385,7 +399,7 @@ def call_module(
     if isinstance(instance.items, (list, dict)) and _is_sequential(instance):
         return _in_turn(vm, instance, args)
     if own is not None:
-        return vm.call_with(Method(own[1], instance), args, kwargs, given)
+        return vm.call(Method(own[1], instance), args, kwargs, given)
     tensors = list(flatten_tensors([args, kwargs]))
     why = f"{instance.cls.name} has no method that a call runs"
     return vm.opaque(instance.cls.name, tensors, why) if tensors else vm.open(why)
@@ -414,20 +428,3 @@ def _in_turn(vm: Machine, instance: Instance, args: list[Data]) -> Data:
         with vm.standing(item.span if isinstance(item, Layer) else None):
             value = vm.call(item, [value], {})
     return value
-
-
-__all__ = [
-    "OPS",
-    "UNLISTED",
-    "NamedParts",
-    "apply",
-    "bind_init",
-    "call_function",
-    "call_layer",
-    "call_method",
-    "call_module",
-    "holds_tensor",
-    "metadata",
-    "op_of_kind",
-    "prepare",
-]

@@ -7,12 +7,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from archcheck.frontends.static import conditions, names
-from archcheck.frontends.static.machine import OutOfFuel, Raised
+from archcheck.frontends.static.machine import Raised
 from archcheck.frontends.static.values import (
-    Class,
     Data,
-    External,
-    Function,
     Instance,
     Open,
     Scope,
@@ -20,6 +17,7 @@ from archcheck.frontends.static.values import (
     Tensors,
     holds_tensor,
     is_open,
+    is_undecided,
     shown,
 )
 from archcheck.ir.span import Setting
@@ -222,14 +220,11 @@ def _if(vm: Machine, node: ast.If, scope: Scope) -> Signal | None:
     mark = len(vm.touched)
     test = vm.evaluate(node.test, scope)
     settings = vm.since(mark)
-    if isinstance(test, (Open, External, Tensor, Tensors)):
-        # A branch that only complains is not taken: the model is assumed to be used as intended.
-        if only_complains(node.body):
-            chosen = node.orelse
-        elif node.orelse and only_complains(node.orelse):
-            chosen = node.body
-        else:
-            chosen = node.body if vm.truth(test, node.test) else node.orelse
+    # Behind a test that is not known, a branch that only complains is not taken: the model is used as intended.
+    if is_undecided(test) and only_complains(node.body):
+        chosen = node.orelse
+    elif is_undecided(test) and only_complains(node.orelse):
+        chosen = node.body
     else:
         chosen = node.body if vm.truth(test, node.test) else node.orelse
     if not settings:
@@ -298,7 +293,7 @@ def _while(vm: Machine, node: ast.While, scope: Scope) -> Signal | None:
     for _ in range(vm.limits.iterations):
         vm.step()
         test = vm.evaluate(node.test, scope)
-        if isinstance(test, (Open, External, Tensor, Tensors)):
+        if is_undecided(test):
             vm.assume(f"the loop `while {ast.unparse(node.test)[:60]}` runs once")
             signal = execute(vm, node.body, scope)
             return signal if signal is not None and signal.kind == "return" else None
@@ -472,5 +467,3 @@ HANDLERS: dict[type[ast.stmt], Callable[..., Signal | None]] = {
     ast.Break: lambda vm, node, scope: BREAK,
     ast.Continue: lambda vm, node, scope: CONTINUE,
 }  # each handler takes the node type that it is listed under
-
-__all__ = ["BREAK", "CONTINUE", "Class", "Function", "OutOfFuel", "Signal", "bind", "execute", "write"]

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from archcheck.frontends.static.library import SourceFile
     from archcheck.frontends.static.machine import Machine
 
+LONG_REASON = 80  # characters of a reason to which no more words are added
+
 Data = Any  # a value of the code that is read: Python data or one of the classes below; checked where it is used
 
 
@@ -40,6 +42,15 @@ class Open:
 
     def as_unknown(self) -> Unknown:
         return Unknown(self.why, self.span)
+
+    def about(self, why: str, span: Span | None = None) -> Open:
+        """What follows from this one: open for the reason `why`, decided by the same flag, at `span` or where this one
+        arose."""
+        return Open(why, span or self.span, self.flag, self.metadata)
+
+    def within(self, before: str = "", after: str = "") -> str:
+        """Its reason with words around it; alone where it is long, since reasons must not grow in a loop."""
+        return f"{before}{self.why}{after}" if len(self.why) < LONG_REASON else self.why
 
     def __bool__(self) -> bool:
         raise TypeError(f"an open value has no truth value: {self.why}")
@@ -180,6 +191,7 @@ class Function:
         "node",
         "role",
         "scope",
+        "ties",
     )
 
     def __init__(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, scope: Scope, name: str) -> None:
@@ -194,6 +206,7 @@ class Function:
         self.generator: bool | None = None
         self.formula = False  # a dialect's formula, whose ops stand where it is called
         self.ignored: bool | None = None  # a dialect says that it computes nothing
+        self.ties = False  # a dialect says that it may make weights one
         self.attributes: dict[str, Data] = {}
 
 
@@ -295,6 +308,21 @@ class Layer:
 def is_open(value: Data) -> bool:
     """Whether `value` is unknown, or a library's object about which nothing is known."""
     return isinstance(value, (Open, External))
+
+
+def is_undecided(value: Data) -> bool:
+    """Whether the truth of `value` cannot be told: it is unknown, or it is a tensor's content."""
+    return isinstance(value, (Open, External, Tensor, Tensors))
+
+
+def is_metadata(value: Data) -> bool:
+    """Whether `value` is unknown, and tells about a tensor or the machine rather than about the architecture."""
+    return isinstance(value, Open) and value.metadata
+
+
+def reason(value: Data) -> str:
+    """Why an open value is not known; any other value as a report prints it."""
+    return value.why if isinstance(value, Open) else shown(value)
 
 
 def holds_tensor(value: Data, depth: int = 4) -> bool:
