@@ -315,7 +315,8 @@ def _of_residual(op: Op, stream: _Stream) -> list[_Draft]:
         before = _before_arm(cores[0] if cores else core, body)
         kind = word(core) if core is not None else "other"
         drafts.append(_Draft(kind, [*before, Token("F", core or op), *own_after, *after, *ending], core, op))
-    return drafts
+    place = {inner.path: number for number, inner in enumerate(op.body)}
+    return sorted(drafts, key=lambda draft: place[draft.core.path] if draft.core is not None else len(place))
 
 
 def _after(value: Value, body: _Stream) -> tuple[list[Token], Value]:

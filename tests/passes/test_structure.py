@@ -70,3 +70,11 @@ def test_without_a_repeat_the_graph_is_the_block() -> None:
     write.add("%x", write.attention(write.norm("%x")), write.feed_forward(write.norm("%x")))
     (block,) = blocks(canonical(write.text()))
     assert (block.repeat, block.op, block.topology) == (1, None, "parallel")
+
+
+def test_sublayers_side_by_side_come_in_program_order() -> None:
+    write = Writer()
+    normed = write.norm("%x")
+    weighed, mapped = write.attention(normed), write.feed_forward(normed)
+    write.add(write.add(mapped, weighed), "%x")
+    assert signatures(write.text()) == ["self_attention: n F a", "ffn: n F a"]
