@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from archcheck.ir.graph import AttrValue, Op, Unknown, Value, attrs
+from archcheck.ir.graph import Attr, AttrValue, Op, Unknown, Value, attrs
 from archcheck.ir.ops import OpKind
 from archcheck.passes.base import Scope
 from archcheck.passes.heads import heads_of
@@ -65,11 +65,11 @@ def classify(scope: Scope, group: Sequence[int], entry: int) -> Core:
     if kinds & ATTENTIONS:
         return Core(SELF_ATTENTION, {})
     linears = [op for op in inner if _is_map(op)]
-    if named_routing(kinds) and (len(linears) > 1 or OPAQUE in kinds or kinds & _SCORES):
+    if _chooses_experts(kinds) and (len(linears) > 1 or OPAQUE in kinds or kinds & _SCORES):
         return Core(MOE, _experts(inner))
     if kinds & RECURRENT:
         return Core(RECURRENCE, {})
-    if is_scan(kinds):
+    if _is_scan(kinds):
         return Core(SSM, {})
     if _is_decay(kinds, linears):
         return Core(RECURRENCE, {})
@@ -169,12 +169,12 @@ def _reads_beside(scope: Scope, group: Sequence[int], entry: int) -> bool:
 # ---- experts, scans, convolutions
 
 
-def named_routing(kinds: set[OpKind]) -> bool:
+def _chooses_experts(kinds: set[OpKind]) -> bool:
     """Whether these kinds choose experts for tokens."""
     return any(kind.name == "routing" for kind in kinds) or bool(kinds & _CHOICE and kinds & _EXPERTS)
 
 
-def is_scan(kinds: set[OpKind]) -> bool:
+def _is_scan(kinds: set[OpKind]) -> bool:
     """Whether these kinds are those of a state-space recurrence."""
     names = {kind.name for kind in kinds}
     return any(kind.family == "ssm" for kind in kinds) or (
@@ -249,7 +249,6 @@ def _hidden_opaque(inner: Sequence[Op]) -> bool:
 
 def _gated(scope: Scope, group: Sequence[int]) -> bool:
     """Whether one learned map of the group multiplies another."""
-    inside = set(group)
     mapped: set[int] = set()
     for slot in group:
         op = scope.ops[slot]
@@ -260,7 +259,7 @@ def _gated(scope: Scope, group: Sequence[int]) -> bool:
             return True
         if _is_map(op) or (op.kind not in SOURCES and any(giver in mapped for giver in givers)):
             mapped.add(slot)
-    return bool(mapped) and not inside
+    return False
 
 
 def _feed_forward(scope: Scope, group: Sequence[int], inner: Sequence[Op]) -> dict[str, AttrValue]:
@@ -292,6 +291,6 @@ def is_bearing(ops: Sequence[Op]) -> bool:
     return any(op.kind in BEARING for op in ops)
 
 
-def core_attrs(core: Core) -> tuple:  # type: ignore[type-arg]
+def core_attrs(core: Core) -> tuple[Attr, ...]:
     """The attributes that a sublayer op states."""
     return attrs(**core.stated)

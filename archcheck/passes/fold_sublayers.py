@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from archcheck.ir.graph import Op, Value
 from archcheck.ir.ops import OpKind
-from archcheck.passes.base import RESULT, Scope, ScopePass
+from archcheck.passes.base import Scope, ScopePass
 from archcheck.passes.cores import classify, core_attrs, is_bearing
 from archcheck.passes.grow import grow_sublayers
 from archcheck.passes.kinds import (
@@ -18,7 +18,6 @@ from archcheck.passes.kinds import (
     FEED_FORWARD,
     FUNCTION,
     MOE,
-    NORMS,
     OPAQUE,
     PARAMETER,
     PEELED,
@@ -215,6 +214,3 @@ def _fold_core(scope: Scope, arm: Arm) -> None:
     found = classify(scope, core, arm.entry)
     first = [value for slot in core for value in scope.ops[slot].reads if scope.giver(value) == arm.entry]
     scope.fold(core, found.kind, core_attrs(found), value=arm.exit, first=first[:1])
-
-
-__all__ = ["NORMS", "RESULT", "FoldSublayers", "fold_branch"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archcheck.ir.graph import Op, Value
 from archcheck.ir.ops import OpKind
-from archcheck.passes.base import RESULT, Scope
+from archcheck.passes.base import Scope
 from archcheck.passes.cores import classify, core_attrs
 from archcheck.passes.kinds import ACTIVATIONS, ATTENTIONS, CONVS, LINEAR, NORMS, PARAMETER, VIEWS, named
 
@@ -158,6 +158,3 @@ def _fold(scope: Scope, group: set[int], entry: int, last: int) -> None:
     found = classify(scope, members, entry)
     first = [value for slot in members for value in scope.ops[slot].reads if scope.giver(value) == entry]
     scope.fold(members, found.kind, core_attrs(found), value=Value(scope.ops[last].path), first=first[:1])
-
-
-__all__ = ["RESULT", "grow_sublayers"]
