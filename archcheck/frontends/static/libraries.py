@@ -226,7 +226,7 @@ def _fields(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     made = []
     for name in dict.fromkeys(names):
         field = Instance(Class("Field", (), Scope(cls.file), None))
-        field.attributes["name"] = name
+        field.attributes.update(name=name, default=None)
         made.append(field)
     return made
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 # model reads the same whether or not a framework is installed.
 NAMESPACES = frozenset(sys.stdlib_module_names) | {
     "torch", "tensorflow", "keras", "tf_keras", "jax", "flax", "haiku", "numpy", "einops", "six", "mesh_tensorflow",
-    "torchvision", "torchaudio", "scipy", "absl", "apex", "flash_attn", "xformers", "typing_extensions",
+    "torchvision", "torchaudio", "scipy", "absl", "apex", "flash_attn", "xformers", "typing_extensions", "packaging",
+    "huggingface_hub", "safetensors", "tokenizers", "tqdm", "yaml",
 }  # fmt: skip
 
 

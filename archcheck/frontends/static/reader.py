@@ -245,14 +245,14 @@ def _ordered(first: Run) -> list[str]:
 
 
 def _lack(one: Run) -> tuple[int, int, int, int]:
-    """How far a run is from a whole reading: failed, ops not read, layers built and not called; then how far it got.
+    """How far a run is from a whole reading: failed, layers built and not called, ops not read; then how far it got.
 
     Where a run fails for want of several arguments, the one with which it gets further is the right one to add.
     """
     opaque = sum(op.kind.name == "opaque" for op in one.graph.ops)
     if one.error:
         return (1, 0, 0, -one.machine.steps)
-    return (0, opaque, len(one.uncalled), 0)
+    return (0, len(one.uncalled), opaque, 0)
 
 
 def _taken(one: Run) -> Flags:
