@@ -69,9 +69,7 @@ def describe_variants(
     target: str, reading: Reading, graphs: tuple[OpGraph, ...], undetermined: tuple[Undetermined, ...]
 ) -> Description:
     """What the variants of a reading are; those whose layers and facts are the default's are left out."""
-    pictures = [
-        _picture(variant, graph, reading) for variant, graph in zip(reading.variants, graphs, strict=True)
-    ]
+    pictures = [_picture(variant, graph, reading) for variant, graph in zip(reading.variants, graphs, strict=True)]
     first = next((picture for picture in pictures if picture.default), pictures[0])
     kept = [first]
     for picture in pictures:
@@ -101,6 +99,18 @@ def _gist(picture: Picture) -> object:
 # ---- JSON
 
 
+def _hparams_set(one: HParamsSet) -> dict[str, object]:
+    return {
+        "name": one.name,
+        "function": one.function,
+        "order": one.order or None,
+        "pre": one.pre,
+        "post": one.post,
+        "set_at": list(one.set_at),
+        "why": one.why or None,
+    }
+
+
 def as_json(descriptions: tuple[Description, ...]) -> str:
     """One object for one target, a list for several."""
     data = [_json(description) for description in descriptions]
@@ -127,10 +137,7 @@ def _json(description: Description) -> dict[str, object]:
         ],
     }
     if description.hparams:
-        found["hparams_sets"] = [
-            {"name": one.name, "function": one.function, "order": one.order or None, "pre": one.pre, "post": one.post, "set_at": list(one.set_at), "why": one.why or None}
-            for one in description.hparams
-        ]
+        found["hparams_sets"] = [_hparams_set(one) for one in description.hparams]
     found["assumptions"] = list(description.assumptions)
     found["undetermined"] = [
         {

@@ -103,7 +103,7 @@ def _qk_norm(layers: tuple[Region, ...]) -> Fact:
 
 
 def _positions(graph: OpGraph, layers: tuple[Region, ...]) -> Fact:
-    cores = [op for op in _cores(layers, "self_attention")]
+    cores = list(_cores(layers, "self_attention"))
     if cores and all(any(inner.kind is ROPE for inner in op.walk()) for op in cores):
         return Fact("positions", "rope")
     kinds = {op.kind.name for op in graph.walk()}
@@ -119,7 +119,8 @@ def _final_norm(graph: OpGraph, layers: tuple[Region, ...]) -> Fact:
     """Whether a norm stands behind the last layer."""
     stack = [layer for layer in layers if layer.op is not None]
     if not stack:
-        return Fact("final_norm", None, "the target is one layer; what follows the last one is decided where it is used")
+        why = "the target is one layer; what follows the last one is decided where it is used"
+        return Fact("final_norm", None, why)
     last = stack[-1].op
     readers = _readers(graph, last)
     if any(op.kind in NORMS for op in readers):

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from archcheck.describe.description import HParamsSet
 from archcheck.frontends.static.library import Library, SourceFile
-from archcheck.frontends.static.t2t import LayerCodes, layer_codes, registered
 from archcheck.frontends.static.t2t import HParamsSet as Registered
+from archcheck.frontends.static.t2t import LayerCodes, layer_codes, registered
 from archcheck.ir.graph import Unknown
 from archcheck.ir.span import Setting
 
@@ -43,7 +43,8 @@ def _row(one: Registered, order_of: OrderOf) -> HParamsSet:
         order = codes.order
         if isinstance(order, Unknown):
             return HParamsSet(name, one.function, "", codes.pre, codes.post, why=order.why)
-        return HParamsSet(name, one.function, order, codes.pre, codes.post, _set_at(codes.pre_setting, codes.post_setting))
+        set_at = _set_at(codes.pre_setting, codes.post_setting)
+        return HParamsSet(name, one.function, order, codes.pre, codes.post, set_at)
     order = order_of(one.function)
     why = "" if order else codes.why
     return HParamsSet(name, one.function, order, "", "", why=why)

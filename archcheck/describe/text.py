@@ -27,7 +27,8 @@ def as_text(description: Description) -> str:
             lines += ["", f"with {_when(picture)}:", *(line for layer in picture.layers for line in _layer(layer))]
             lines += [f"  {name:<16} {value}" for name, value in _differing(default, picture)]
     if description.hparams:
-        lines += [*hparams_table(description.hparams), "", "describe or audit a model of the file with --arg 'hparams=SET()'"]
+        lines += hparams_table(description.hparams)
+        lines += ["", "describe or audit a model of the file with --arg 'hparams=SET()'"]
     if description.assumptions:
         lines += ["", "taken for granted:", *(f"  {text}" for text in description.assumptions)]
     if description.undetermined:

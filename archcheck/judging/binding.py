@@ -95,9 +95,10 @@ def _layer(expected: Expected, layers: tuple[Region, ...], taken: frozenset[int]
     exact = [region for region in layers if fits(expected, region)]
     if exact:
         return tuple(Target(region.graph, region, "by its sublayers") for region in exact)
-    near = [region for number, region in enumerate(layers) if number not in taken and _overlap(expected, region) >= 0.5]
-    best = max((_overlap(expected, region) for region in near), default=0.0)
-    return tuple(Target(region.graph, region, "by most of its sublayers") for region in near if _overlap(expected, region) == best)
+    shares = [(_overlap(expected, region), region) for at, region in enumerate(layers) if at not in taken]
+    best = max((share for share, _ in shares), default=0.0)
+    chosen = [region for share, region in shares if share == best and share >= 0.5]
+    return tuple(Target(region.graph, region, "by most of its sublayers") for region in chosen)
 
 
 def fits(expected: Expected, region: Region) -> bool:

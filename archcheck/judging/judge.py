@@ -79,7 +79,11 @@ class Judge:
     """
 
     def __init__(
-        self, spec: Spec, place: Callable[[Span], Place], preset: Preset | None = None, only: frozenset[str] = frozenset()
+        self,
+        spec: Spec,
+        place: Callable[[Span], Place],
+        preset: Preset | None = None,
+        only: frozenset[str] = frozenset(),
     ) -> None:
         self.spec = spec
         self.place = place

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from archcheck.align.agree import Agreement, values
 from archcheck.findings import ClaimResult, Finding, Place, Verdict
 from archcheck.ir.graph import AttrValue, Op, OpGraph, Unknown, Value
 from archcheck.ir.ops import kind
+from archcheck.ir.span import Span
 from archcheck.judging.binding import Target
 from archcheck.passes.kinds import named
 from archcheck.spec import Block, Claim
@@ -26,7 +27,6 @@ from archcheck.spec.model import (
     Stated,
     What,
 )
-
 from archcheck.spec.problems import Problems
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 Targets = Mapping[str, tuple[Target, ...]]
 SILENT = named("dropout", "stochastic_depth", "identity", "reshape", "permute", "select")
+GIVE_THE_SIZE = "give the size: --preset NAME or --size NAME=NUMBER"
+AUDIT_THE_HOLDER = "audit the model that holds it"
 
 
 def of_block(judge: Judge, block: Block, targets: tuple[Target, ...], subject: Subject) -> Iterator[ClaimResult]:
@@ -42,7 +44,8 @@ def of_block(judge: Judge, block: Block, targets: tuple[Target, ...], subject: S
         findings = [] if targets else [_unfound(block.id)]
         for target in targets:
             findings += _repeat(judge, block.id, block.repeat, target, subject)
-        yield _result(judge, f"{block.id}.repeat", f"{block.id} stands {block.repeat} times in a row", block.citation, findings, block)
+        says = f"{block.id} stands {block.repeat} times in a row"
+        yield _result(judge, f"{block.id}.repeat", says, block.citation, findings, block)
     for stated in block.widths:
         findings = [] if targets else [_unfound(block.id)]
         for target in targets:
@@ -98,6 +101,24 @@ def _unfound(block: str) -> Finding:
     return _untold(f"{block} was not found in the code", f"name the part that it is: --bind {block}=CLASS")
 
 
+def _at(judge: Judge, span: Span | None) -> tuple[Place, ...]:
+    return () if span is None else (judge.place(span),)
+
+
+def _spoken(op: Op) -> str:
+    """An op's kind as a sentence names it."""
+    return op.kind.name.replace("_", " ")
+
+
+def _readers(ops: Iterable[Op]) -> dict[str, list[Op]]:
+    """The ops that read each op's value, by its path."""
+    found: dict[str, list[Op]] = {}
+    for op in ops:
+        for value in op.reads:
+            found.setdefault(value.op, []).append(op)
+    return found
+
+
 def _amount(judge: Judge, amount: Expression) -> Amount:
     """The number that the spec states, under the sizes that are known."""
     problems = Problems(judge.spec.file, judge.spec.lines)
@@ -127,13 +148,9 @@ def _shared(judge: Judge, states: SameWeights, subject: Subject) -> list[Finding
         if module in weights:
             found = {"weight": weights[module]}
         if "weight" not in found:
-            return [
-                _untold(
-                    f"which module of {subject.symbol} is {place} is not told",
-                    "bind each of the places to a module: "
-                    + " ".join(f"--bind {place}=MODULE" for place in states.places if place not in judge.preset.pinned),
-                )
-            ]
+            unbound = [place for place in states.places if place not in judge.preset.pinned]
+            fix = f"bind each of the places to a module: {' '.join(f'--bind {place}=MODULE' for place in unbound)}"
+            return [_untold(f"which module of {subject.symbol} is {place} is not told", fix)]
         held[place] = found
     if len({found["weight"] for found in held.values()}) == 1:
         return []
@@ -146,7 +163,7 @@ def _shared(judge: Judge, states: SameWeights, subject: Subject) -> list[Finding
             "The paper shares one weight matrix between them.",
             f"In the code, {places}.",
             "assign one module's weight to the other",
-            (judge.place(subject.span),) if subject.span else (),
+            _at(judge, subject.span),
         )
     ]
 
@@ -169,13 +186,15 @@ def _repeat(judge: Judge, block: str, amount: Expression, target: Target, subjec
     if isinstance(found, int):
         found *= max(1, periods)
     if target.region.op is None and periods <= 1:
-        yield _untold(f"{target.region.symbol} is one {block}; how many stand in a row is decided where it is used", "audit the model that holds it")
+        why = f"{target.region.symbol} is one {block}; how many stand in a row is decided where it is used"
+        yield _untold(why, AUDIT_THE_HOLDER)
         return
-    places = (judge.place(target.region.span),) if target.region.span else ()
+    places = _at(judge, target.region.span)
     agreement = values(stated, found)
     if agreement is Agreement.UNKNOWN:
         why = stated.why if isinstance(stated, Unknown) else "the code does not tell the count"
-        yield _untold(f"how often {block} stands cannot be compared: {why}; the code has {found}", "give the size: --preset NAME or --size NAME=NUMBER", places)
+        message = f"how often {block} stands cannot be compared: {why}; the code has {found}"
+        yield _untold(message, GIVE_THE_SIZE, places)
     elif agreement is Agreement.DIFFER:
         yield Finding(
             "count",
@@ -198,7 +217,13 @@ def _count(judge: Judge, pattern: Pattern, amount: Expression, targets: Targets,
         if isinstance(stated, Unknown):
             yield _untold(f"how many {pattern.what} there are cannot be compared: {stated.why}; the code has {found}")
         elif stated != found:
-            yield Finding("count", Verdict.VIOLATED, f"{found} {pattern.what}, not {stated}", f"The paper has {stated}.", f"The code has {found}.", "")
+            yield Finding(
+                "count",
+                Verdict.VIOLATED,
+                f"{found} {pattern.what}, not {stated}",
+                f"The paper has {stated}.",
+                f"The code has {found}.",
+            )
 
 
 def _multiplied(graph: OpGraph, op: Op) -> int:
@@ -239,14 +264,15 @@ def _stated(judge: Judge, stated: Stated, ops: list[Op], symbol: str) -> Iterato
         yield _untold(f"{stated.attr} of {stated.what.what if stated.what else symbol} is not told by the code")
     for op in told:
         found = op.attr(stated.attr)
-        places = (judge.place(op.span),) if op.span else ()
+        places = _at(judge, op.span)
+        name = _spoken(op)
         agreement = values(amount, found, stated.attr)
         if agreement is Agreement.UNKNOWN:
             unknown = amount if isinstance(amount, Unknown) else found
             why = unknown.why if isinstance(unknown, Unknown) else "its axes are counted from different ends"
-            yield _untold(f"{stated.attr} of {op.kind.name.replace('_', ' ')} cannot be compared: {why}", "give the size: --preset NAME or --size NAME=NUMBER" if isinstance(amount, Unknown) else "", places)
+            fix = GIVE_THE_SIZE if isinstance(amount, Unknown) else ""
+            yield _untold(f"{stated.attr} of {name} cannot be compared: {why}", fix, places)
         elif agreement is Agreement.DIFFER:
-            name = op.kind.name.replace("_", " ")
             yield Finding(
                 "attribute",
                 Verdict.VIOLATED,
@@ -305,11 +331,12 @@ def _presence(judge: Judge, pattern: Pattern, wanted: bool, targets: Targets, su
         if stands is None or not any(op is stands for op in subject.graph.walk()):
             yield _untold(
                 f"what stands {pattern.relation} {pattern.where} is decided where {target.region.symbol} is used",
-                "audit the model that holds it",
+                AUDIT_THE_HOLDER,
             )
             continue
         near = _after(subject.graph, stands) if pattern.relation == "after" else _before(subject.graph, stands)
-        yield from _present(judge, pattern, wanted, [op for op in near if _is(pattern.what, op)], subject.graph, subject, near)
+        meant = [op for op in near if _is(pattern.what, op)]
+        yield from _present(judge, pattern, wanted, meant, subject.graph, subject, near)
 
 
 def _present(
@@ -327,11 +354,11 @@ def _present(
         yield Finding(
             "extra",
             Verdict.VIOLATED,
-            f"there is a {op.kind.name.replace('_', ' ')} {pattern.relation} {pattern.where or subject.symbol}".rstrip(),
+            f"there is a {_spoken(op)} {pattern.relation} {pattern.where or subject.symbol}".rstrip(),
             f"The paper has no {pattern}.",
-            f"{subject.symbol} computes a {op.kind.name.replace('_', ' ')} there.",
+            f"{subject.symbol} computes a {_spoken(op)} there.",
             "take it out, or record the deviation",
-            (judge.place(op.span),) if op.span else (),
+            _at(judge, op.span),
             op.because[-1:],
         )
     elif not found and unread:
@@ -344,16 +371,13 @@ def _present(
             f"The paper has {pattern}.",
             f"{subject.symbol} has none.",
             "add it, or record the deviation",
-            (judge.place(subject.span),) if subject.span else (),
+            _at(judge, subject.span),
         )
 
 
 def _after(graph: OpGraph, op: Op) -> list[Op]:
     """What reads the value of `op`, through ops that change nothing a paper speaks of."""
-    users: dict[str, list[Op]] = {}
-    for one in graph.ops:
-        for value in one.reads:
-            users.setdefault(value.op, []).append(one)
+    users = _readers(graph.ops)
     found: list[Op] = []
     waiting = list(users.get(op.path, ()))
     while waiting:
@@ -387,17 +411,22 @@ def _before(graph: OpGraph, op: Op) -> list[Op]:
 def _path(path: Path, subject: Subject) -> list[Finding]:
     """Whether ops stand along the data flow in the order that a path states."""
     ops = [op for op in subject.graph.ops if op.kind is not kind("input")]
-    users: dict[str, list[Op]] = {}
-    for op in ops:
-        for value in op.reads:
-            users.setdefault(value.op, []).append(op)
+    users = _readers(ops)
     steps = list(path.steps)
     starts = [op for op in ops if steps and steps[0] is not None and _is(steps[0], op)]
     if any(_walk(users, path, start, steps[1:]) for start in starts):
         return []
     if any(op.kind.name == "opaque" for op in ops):
         return [_untold(f"the path {path} cannot be followed: some of the code could not be read")]
-    return [Finding("path", Verdict.VIOLATED, f"there is no path {path}", f"The paper has {path}.", f"{subject.symbol} has no such sequence.", "")]
+    return [
+        Finding(
+            "path",
+            Verdict.VIOLATED,
+            f"there is no path {path}",
+            f"The paper has {path}.",
+            f"{subject.symbol} has no such sequence.",
+        )
+    ]
 
 
 def _walk(users: dict[str, list[Op]], path: Path, start: Op, steps: list[What | None]) -> bool:
