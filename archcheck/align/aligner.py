@@ -13,6 +13,7 @@ from archcheck.align.edits import Alignment, Edit
 from archcheck.align.flat import TOP, Numbers, Side, flatten
 from archcheck.align.fold import Placed, fold
 from archcheck.align.layers import SMALLEST, Places, repeated, survey
+from archcheck.align.mending import settle
 from archcheck.align.order import arrange
 from archcheck.align.wiring import Wiring
 from archcheck.ir.graph import Op, OpGraph
@@ -71,8 +72,24 @@ def _size(alignment: Alignment) -> int:
 def _align(
     expected: OpGraph, actual: OpGraph, free: Collection[str], closed: Collection[str], *, unroll: bool
 ) -> tuple[Alignment, bool]:
-    numbers = Numbers()
     places = None if unroll else _left_out(expected, actual)
+    found = _align_kept(expected, actual, free, closed, unroll, places)
+    if found is None:  # the layers of the two do not correspond as they seemed to
+        found = _align_kept(expected, actual, free, closed, unroll, None)
+        assert found is not None
+    return found
+
+
+def _align_kept(
+    expected: OpGraph,
+    actual: OpGraph,
+    free: Collection[str],
+    closed: Collection[str],
+    unroll: bool,
+    places: Places | None,
+) -> tuple[Alignment, bool] | None:
+    """The alignment of what `places` keeps, put back into the whole graphs; None where that would be unsound."""
+    numbers = Numbers()
     one = flatten(expected, numbers, unroll=unroll, kept=places.kept(0) if places else None)
     other = flatten(actual, numbers, unroll=unroll, kept=places.kept(1) if places else None)
     mentioned = _mentioned(one, numbers)
@@ -86,13 +103,15 @@ def _align(
     match = Matcher(one, other, frozenset(classes), numbers)
     match.run()
     wiring = Wiring(match)
-    wiring.settle()
+    settle(wiring)
     classifier = Classifier(match, wiring)
     placed = classifier.run()
     if unroll and (one.unrolled or other.unrolled):
         wiring.equivalences.add("repeat written out")
     moved = dict(classifier.moved)
     pairs = [(node, moved.get(node, twin)) for node, twin in enumerate(match.to) if twin >= 0 or node in moved]
+    if places and not places.hold(pairs):
+        return None
     alignment = Alignment(
         _ops(pairs, one, other, places), tuple(fold(_everywhere(placed, places))), tuple(sorted(wiring.equivalences))
     )

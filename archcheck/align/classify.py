@@ -9,13 +9,12 @@ from archcheck.align.anchors import Matcher
 from archcheck.align.edits import Edit, EditKind
 from archcheck.align.flat import TOP, Side
 from archcheck.align.fold import Placed
+from archcheck.align.mending import settle
+from archcheck.align.places import Key, Neighbours
 from archcheck.align.wiring import Mismatch, Read, Wiring
 from archcheck.ir.graph import Op, Unknown
 from archcheck.ir.ops import Tier
 
-_Key = tuple[object, ...]
-
-_FAR = 64  # unmatched ops in a row beyond which a neighbour is no neighbour
 _TRIED = 8  # candidates for a move whose attributes are looked at
 
 
@@ -25,6 +24,7 @@ class Classifier:
     def __init__(self, match: Matcher, wiring: Wiring) -> None:
         self.match = match
         self.wiring = wiring
+        self.near = Neighbours(match, wiring)
         self.expected: Side = match.expected
         self.actual: Side = match.actual
         self.moved: list[tuple[int, int]] = []
@@ -40,13 +40,13 @@ class Classifier:
         spare = list(self._open_actual())
         # what stands in one place, from the surest to the weakest
         at_first = len(missing)
-        for key in (self._place, self._behind, self._before):
+        for key in (self.near.place, self.near.behind, self.near.before):
             missing, spare = self._replace(missing, spare, key, family=True)
-        if len(missing) < at_first and self.wiring.settle():
+        if len(missing) < at_first and settle(self.wiring):
             missing, spare = list(self._open_expected()), list(self._open_actual())
         missing = self._hidden(missing, spare)
         missing, spare = self._move(missing, spare)
-        missing, spare = self._replace(missing, spare, self._place, family=False)
+        missing, spare = self._replace(missing, spare, self.near.place, family=False)
         self.wiring.forget()
         mismatches = self.wiring.compare()
         spoken = self._spoken() if spare or self._has_free() else set()
@@ -56,7 +56,7 @@ class Classifier:
             if node in spoken:
                 self._extra(node)
         for node, twin in self.moved:
-            before, after = self._where(node)
+            before, after = self.near.where(node)
             op, other = self.expected.ops[node], self.actual.ops[twin]
             self._add(node, twin, Edit(EditKind.MOVED, op, other, before=before, after=after))
             self._pair(node, twin)
@@ -70,7 +70,7 @@ class Classifier:
     def _context(self, node: int, twin: int) -> int:
         """What an edit stands in or behind, as a number that is the same in every layer."""
         side, at = (self.expected, node) if node >= 0 else (self.actual, twin)
-        anchor = self._anchors(at, side is self.actual)[0]
+        anchor = self.near.anchors(at, side is self.actual)[0]
         if anchor != TOP:
             return self.actual.token[anchor]
         return side.token[side.operands[at][0]] if at >= 0 and side.operands[at] else TOP
@@ -115,95 +115,15 @@ class Classifier:
                     node = self.actual.scope[node]  # noqa: PLW2901
         return shut
 
-    # ---- places
-
-    def _place(self, node: int, actual: bool) -> _Key | None:
-        behind, before = self._behind(node, actual), self._before(node, actual)
-        return (*behind, *before) if behind and before else None
-
-    def _behind(self, node: int, actual: bool) -> _Key | None:
-        """What leads to `node`, in ops of the code."""
-        reached: set[int] = set()
-        side = self.actual if actual else self.expected
-        for read in side.operands[node]:
-            for solid in self.wiring.reached(int(actual), read):
-                twin = solid if actual else self.match.to[solid]
-                if not actual or self.match.back[solid] >= 0:
-                    reached.add(twin)
-        reached.discard(-1)
-        return (self._home(node, actual), tuple(sorted(reached))) if reached else None
-
-    def _before(self, node: int, actual: bool) -> _Key | None:
-        """The matched op that `node` leads to, and as which operand."""
-        side, counterpart = (self.actual, self.match.back) if actual else (self.expected, self.match.to)
-        at = node
-        for _ in range(_FAR):
-            user = side.user[at]
-            if user < 0:
-                return (self._home(node, actual), "end", self._home(at, actual))
-            if counterpart[user] >= 0:
-                twin = user if actual else self.match.to[user]
-                reads = side.operands[user]
-                place = reads.index(at) if at in reads and not side.ops[user].kind.commutes else -1
-                return (self._home(node, actual), twin, place)
-            at = user
-        return None
-
-    def _home(self, node: int, actual: bool) -> int:
-        side = self.actual if actual else self.expected
-        home = side.home(node)
-        return home if actual or home == TOP else self.match.to[home]
-
-    def _where(self, node: int) -> tuple[Op | None, Op | None]:
-        """The ops of the code between which an op of the claim would have to stand."""
-        before = None
-        for read in self.expected.operands[node]:
-            solid = [self.match.to[near] for near in self.wiring.reached(0, read) if self.match.to[near] >= 0]
-            if solid:
-                before = self.actual.ops[solid[0]]
-                break
-        at, after = node, None
-        for _ in range(_FAR):
-            at = self.expected.user[at]
-            if at < 0:
-                break
-            if self.match.to[at] >= 0:
-                after = self.actual.ops[self.match.to[at]]
-                break
-        if after is None and self.expected.home(node) != TOP:  # the last of a body: what it gives goes to its holder
-            home = self.match.to[self.expected.home(node)]
-            after = self.actual.ops[home] if home >= 0 else None
-        return before, after
-
-    def _around(self, node: int) -> tuple[Op | None, Op | None]:
-        """The matched ops around an op of the code."""
-        before = None
-        for read in self.actual.operands[node]:
-            solid = [near for near in self.wiring.reached(1, read) if self.match.back[near] >= 0]
-            if solid:
-                before = self.actual.ops[solid[0]]
-                break
-        at, after = node, None
-        for _ in range(_FAR):
-            at = self.actual.user[at]
-            if at < 0:
-                break
-            if self.match.back[at] >= 0:
-                after = self.actual.ops[at]
-                break
-        if after is None and self.actual.home(node) != TOP:
-            after = self.actual.ops[self.actual.home(node)]
-        return before, after
-
     # ---- replaced, hidden, moved
 
     def _replace(
-        self, missing: list[int], spare: list[int], key: Callable[[int, bool], _Key | None], *, family: bool
+        self, missing: list[int], spare: list[int], key: Callable[[int, bool], Key | None], *, family: bool
     ) -> tuple[list[int], list[int]]:
         """Match what stands in one place; with `family`, only kinds of one family."""
         if not missing or not spare:
             return missing, spare
-        places: dict[_Key, list[int]] = {}
+        places: dict[Key, list[int]] = {}
         for node in spare:
             place = key(node, True)
             if place is not None and self.actual.ops[node].kind.name != "opaque":
@@ -230,15 +150,15 @@ class Classifier:
     def _hidden(self, missing: list[int], spare: list[int]) -> list[int]:
         """Report as UNKNOWN what may stand in an opaque op at its place, or in a body that was not understood."""
         opaque = [node for node in spare if node in self._shut]
-        by_place: dict[_Key, int] = {}
+        by_place: dict[Key, int] = {}
         for node in opaque:
-            for key in (self._behind(node, True), self._before(node, True)):
+            for key in (self.near.behind(node, True), self.near.before(node, True)):
                 if key is not None:
                     by_place.setdefault(key, node)
         blind = {node for node in self._shut if self._unclear(node)}
         left: list[int] = []
         for node in missing:
-            keys = (self._behind(node, False), self._before(node, False))
+            keys = (self.near.behind(node, False), self.near.before(node, False))
             found = next((by_place[key] for key in keys if key is not None and key in by_place), None)
             if found is None and blind:
                 near = {at for key in keys if key is not None for at in _flat(key[1:])}
@@ -260,8 +180,8 @@ class Classifier:
         """Pair ops of one kind that stand in different places: first those around the same sublayer."""
         if not missing or not spare:
             return missing, spare
-        missing_anchors = {node: self._anchors(node, False) for node in missing}
-        spare_anchors = {node: self._anchors(node, True) for node in spare}
+        missing_anchors = {node: self.near.anchors(node, False) for node in missing}
+        spare_anchors = {node: self.near.anchors(node, True) for node in spare}
         around = ((0, 0), (0, 1), (1, 0), (1, 1))
         for strict, ways in (*((True, ways) for ways in around), (True, None), *((False, ways) for ways in around)):
             buckets: dict[tuple[object, int], list[int]] = {}
@@ -293,33 +213,13 @@ class Classifier:
         op, other = self.expected.ops[node], self.actual.ops[twin]
         return op.kind.covers(other.kind) and compatible(op, other)
 
-    def _anchors(self, node: int, actual: bool) -> tuple[int, int]:
-        """The residuals or sublayers, of the code, that `node` stands in or behind, and before; TOP for none."""
-        side, counterpart = (self.actual, self.match.back) if actual else (self.expected, self.match.to)
-        found = [TOP, TOP]
-        scope = side.scope[node]
-        if scope != TOP and side.ops[scope].kind.name == "residual":
-            found[0] = scope
-        for way in (0, 1):
-            at = node
-            for _ in range(_FAR if found[way] == TOP else 0):
-                at = (side.operands[at][0] if side.operands[at] else -1) if way == 0 else side.user[at]
-                if at < 0:
-                    break
-                if side.ops[at].kind.tier is Tier.STRUCTURE and counterpart[at] >= 0:
-                    found[way] = at
-                    break
-        if not actual:
-            found = [self.match.to[at] if at != TOP else TOP for at in found]
-        return found[0], found[1]
-
     # ---- edits
 
     def _add(self, node: int, twin: int, edit: Edit) -> None:
         self.placed.append(Placed(node, twin, edit, self._context(node, twin)))
 
     def _missing(self, node: int, kind: EditKind, hidden: int | None = None) -> None:
-        before, after = self._where(node)
+        before, after = self.near.where(node)
         op = self.expected.ops[node]
         if hidden is None:
             self._add(node, -1, Edit(kind, op, before=before, after=after))
@@ -332,7 +232,7 @@ class Classifier:
     def _extra(self, node: int) -> None:
         if node in self._explained:
             return
-        before, after = self._around(node)
+        before, after = self.near.around(node)
         op = self.actual.ops[node]
         if node in self._shut:
             edit = Edit(EditKind.UNKNOWN, None, op, "kind", None, self._why(node), before=before, after=after)
@@ -353,6 +253,8 @@ class Classifier:
     def _pair(self, node: int, twin: int) -> None:
         """Kinds, attributes and bodies of two ops that were matched."""
         op, other = self.expected.ops[node], self.actual.ops[twin]
+        if self.expected.source[node] and op.kind is not other.kind:
+            return  # a value that the code makes for itself
         if op.kind is not other.kind and not op.kind.covers(other.kind):
             self._kinds(node, twin, op, other)
             return
@@ -378,7 +280,7 @@ class Classifier:
         self._add(node, twin, self._at(edit, twin))
 
     def _at(self, edit: Edit, twin: int) -> Edit:
-        before, after = self._around(twin)
+        before, after = self.near.around(twin)
         return Edit(
             edit.kind, edit.expected, edit.actual, edit.aspect, edit.stated, edit.found, before=before, after=after
         )
@@ -462,7 +364,7 @@ class Classifier:
         return (other[0] for other in read if any(self.wiring.same(one, other) for one in stated))
 
 
-def _flat(key: _Key) -> Iterator[object]:
+def _flat(key: Key) -> Iterator[object]:
     for part in key:
         if isinstance(part, tuple):
             yield from part

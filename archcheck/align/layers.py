@@ -9,7 +9,7 @@ few layers are matched, and the others get what was found for one of them.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from archcheck.align.agree import opens
@@ -279,12 +279,10 @@ class Places:
         one = self.whole[0][node] if node >= 0 else -1
         other = self.whole[1][twin] if twin >= 0 else -1
         for stretch in self.stretches:
-            step = stretch.layer
-            where = tuple(
-                self._side_of(number, stretch, which) for which, number in enumerate((one, other)) if number >= 0
-            )
-            if "model" not in where or "far" in where:
+            layers = self._layers(one, other, stretch)
+            if 0 not in layers or not layers <= {0, 1}:
                 continue
+            step = stretch.layer
             # a pair may straddle two layers: one of its ops is then already the one behind what was left out
             back = (
                 step[0] * stretch.count if one >= stretch.end(0) else 0,
@@ -299,9 +297,23 @@ class Places:
             ]
         return [(one, other)]
 
+    def hold(self, pairs: Iterable[tuple[int, int]]) -> bool:
+        """Whether what was matched bears out that layers correspond: no op of one has its counterpart far away."""
+        for node, twin in pairs:
+            one, other = self.whole[0][node], self.whole[1][twin]
+            for stretch in self.stretches:
+                layers = self._layers(one, other, stretch)
+                if 0 in layers and not layers <= {-1, 0, 1}:
+                    return False
+        return True
+
     @staticmethod
-    def _side_of(number: int, stretch: Stretch, which: int) -> str:
-        start, layer, end = stretch.start[which], stretch.layer[which], stretch.end(which)
-        if start - layer <= number < start:
-            return "model"  # the layer that those left out are like
-        return "behind" if end <= number < end + layer else "far"
+    def _layers(one: int, other: int, stretch: Stretch) -> set[int]:
+        """In which layers ops stand: 0 is the last one kept before, which those left out are like; 1 the next kept."""
+        layers = set()
+        for which, number in enumerate((one, other)):
+            if number >= 0:
+                end = stretch.end(which)
+                kept_number = number if number < end else number - stretch.layer[which] * stretch.count
+                layers.add((kept_number - stretch.start[which]) // stretch.layer[which] + 1)
+        return layers

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -14,7 +13,6 @@ from archcheck.ir.ops import Tier
 Read = tuple[int, int]  # op, output index
 
 _MOST_REACHED = 12  # ops that an operand is traced back to through unmatched ones; more say no more
-_FRUITLESS = 256  # attempts at repairing a match, in a row, after which what is left is taken as it is
 
 
 class Mode(Enum):
@@ -39,38 +37,27 @@ class Mismatch:
 
 @dataclass
 class Wiring:
-    """Compares the wiring of the two sides of a finished match, and mends the match where the wiring tells better."""
+    """Compares the wiring of the two sides of a match."""
 
     match: Matcher
     equivalences: set[str] = field(default_factory=set)
     _reached: tuple[dict[int, tuple[int, ...]], dict[int, tuple[int, ...]]] = field(default_factory=lambda: ({}, {}))
     _aside: bytearray | None = None
-    _readers: tuple[dict[int, list[int]], dict[int, list[int]]] | None = None
 
     def __post_init__(self) -> None:
         self.expected: Side = self.match.expected
         self.actual: Side = self.match.actual
 
-    def settle(self) -> bool:
-        """Bind the claim's inputs, and change the match where that explains more of the wiring; whether it did."""
-        suspects = self._suspects()
-        self._bind(suspects)
-        found = [mismatch for suspect in suspects for mismatch in self.mismatches(*suspect)]
-        changed = bool(found) and self._mend(found)
-        if changed:
-            self.forget()
-        return changed
-
     def compare(self) -> list[Mismatch]:
         """All that matched ops, the graph and the bodies that were compared take from elsewhere."""
-        found = [mismatch for suspect in self._suspects() for mismatch in self.mismatches(*suspect)]
-        for scope, other in self._scopes():
+        found = [mismatch for suspect in self.suspects() for mismatch in self.mismatches(*suspect)]
+        for scope, other in self.scopes():
             found.extend(self._outputs(scope, other))
         return found
 
     # ---- pairs
 
-    def _suspects(self) -> list[tuple[int, int]]:
+    def suspects(self) -> list[tuple[int, int]]:
         """Matched pairs whose operands are not one by one each other's counterparts."""
         to, actual_operands = self.match.to, self.actual.operands
         inside, indices, other_indices = self.expected.inside, self.expected.indices, self.actual.indices
@@ -92,7 +79,8 @@ class Wiring:
                 suspects.append((node, other))
         return suspects
 
-    def _scopes(self) -> Iterator[tuple[int, int]]:
+    def scopes(self) -> Iterator[tuple[int, int]]:
+        """The graphs themselves, and bodies that were compared, but for residuals, whose outputs are operands."""
         yield TOP, TOP
         for scope in self.expected.inside:
             if scope != TOP and self.match.to[scope] >= 0:
@@ -140,6 +128,11 @@ class Wiring:
             return False
         reached = self.reached(1, found[0])
         return any(to[node] in reached for node in self.reached(0, stated[0]) if to[node] >= 0)
+
+    def _traceable(self, stated: Read) -> bool:
+        """Whether anything of what leads to an operand has a counterpart; if not, what is missing says it all."""
+        to = self.match.to
+        return bool(self.expected.source[stated[0]]) or any(to[node] >= 0 for node in self.reached(0, stated[0]))
 
     def reached(self, which: int, node: int) -> tuple[int, ...]:
         """The matched ops and the sources that lead to `node` through unmatched ops only; a matched one itself."""
@@ -216,6 +209,8 @@ class Wiring:
         extra = [read for read in left if not self.aside(read[0])] if len(found) > len(stated) else left
         result: list[Mismatch] = []
         for place in open_places:
+            if not self._traceable(stated[place]):
+                continue
             taken = extra.pop(0) if extra else (left[0] if left else None)
             result.append(Mismatch(node, other, place, stated[place], taken))
         if len(found) > len(stated):
@@ -237,6 +232,8 @@ class Wiring:
                     ahead += 1
             if ahead < len(found):
                 at = ahead + 1
+            elif not self._traceable(read):
+                at += 1
             else:
                 instead = next((found[n] for n in (at, place) if n < len(found)), None)
                 result.append(Mismatch(node, other, place, read, instead))
@@ -253,183 +250,8 @@ class Wiring:
             self.equivalences.add("outputs left out")
         return [Mismatch(scope, other, each.place, each.stated, each.found, output=True) for each in result]
 
-    # ---- sources
-
-    def _bind(self, suspects: list[tuple[int, int]]) -> None:
-        """Find which inputs, parameters and constants of the code play the claim's, by who reads them where."""
-        pairs = [(*self.wires(*suspect)[:2], self.wires(*suspect)[2]) for suspect in suspects]
-        pairs += [(self.expected.given(one), self.actual.given(other), Mode.EACH) for one, other in self._scopes()]
-        pairs = [pair for pair in pairs if any(self._unbound(read) for read in pair[0])]
-        if not pairs:
-            return
-        self._elect(pairs, self._sources_behind)
-        if any(self._unbound(read) for pair in pairs for read in pair[0]):
-            self._aside = None
-            self._elect(pairs, self._value_aside)
-            self._aside = None
-
-    def _unbound(self, read: Read) -> bool:
-        return bool(self.expected.source[read[0]]) and self.match.to[read[0]] < 0
-
-    def _elect(
-        self,
-        pairs: Iterable[tuple[tuple[Read, ...], tuple[Read, ...], Mode]],
-        candidates: Callable[[int, int], list[int]],
-    ) -> None:
-        votes: Counter[tuple[int, int]] = Counter()
-        for stated, found, mode in pairs:
-            for place, read in enumerate(stated):
-                if not self._unbound(read):
-                    continue
-                # the same operand counts for more than another one: arguments have their places
-                for other_place, other in enumerate(found):
-                    worth = 2 if place == other_place else int(mode is not Mode.EACH or len(found) != len(stated))
-                    for node in candidates(read[0], other[0]) if worth else ():
-                        votes[read[0], node] += worth
-        ranked = sorted(votes.items(), key=lambda item: (-item[1], not self._one_name(*item[0]), item[0]))
-        for (node, twin), _ in ranked:
-            if self.match.to[node] < 0 and self.match.back[twin] < 0:
-                self.match.join(node, twin)
-
-    def _one_name(self, node: int, twin: int) -> bool:
-        return self.expected.ops[node].attr("name", "") == self.actual.ops[twin].attr("name", "-")
-
-    def _sources_behind(self, node: int, other: int) -> list[int]:
-        kind = self.expected.ops[node].kind
-        return [
-            read
-            for read in self.reached(1, other)
-            if self.actual.source[read] and self.match.back[read] < 0 and self.actual.ops[read].kind is kind
-        ]
-
-    def _value_aside(self, node: int, other: int) -> list[int]:
-        """A value that the code makes for itself where the claim is given it: a table of positions, a mask."""
-        if self.expected.ops[node].kind.name != "input":
-            return []
-        while (
-            self.match.back[other] < 0
-            and self.actual.classes[other] in self.match.free
-            and len(self.actual.operands[other]) == 1
-        ):
-            other = self.actual.operands[other][0]
-        return [other] if self.match.back[other] < 0 and self.aside(other) else []
-
-    # ---- mending
-
     def forget(self) -> None:
         """Work out anew what leads to what, after the match has changed."""
         self._reached[0].clear()
         self._reached[1].clear()
         self._aside = None
-
-    def _mend(self, found: list[Mismatch]) -> bool:
-        """Exchange or undo matches where that explains more of the wiring; whether anything was changed."""
-        changed = False
-        fruitless = 0
-        for mismatch in found:
-            if fruitless > _FRUITLESS:
-                break
-            if self._exchange(mismatch) or self._slide(mismatch) or self._undo(mismatch):
-                changed, fruitless = True, 0
-            else:
-                fruitless += 1
-        return changed
-
-    def _exchange(self, mismatch: Mismatch) -> bool:
-        """Two ops of one class that were matched crosswise: the first of two equal branches with the second."""
-        to, back = self.match.to, self.match.back
-        if mismatch.stated is None or mismatch.found is None:
-            return False
-        node, twin = mismatch.stated[0], mismatch.found[0]
-        if to[node] == twin or not self._alike(node, twin):
-            return False
-        rival, rivals_twin = back[twin], to[node]
-        if rival >= 0 and rivals_twin >= 0:
-            return self._alike(rival, rivals_twin) and self._try([(node, twin), (rival, rivals_twin)])
-        return (rival >= 0 or rivals_twin >= 0) and self._try([(node, twin)])
-
-    def _slide(self, mismatch: Mismatch) -> bool:
-        """Of two like ops in a row, one of which is new or gone, the other one was matched."""
-        if mismatch.stated is None or mismatch.found is None:
-            return False
-        to, back = self.match.to, self.match.back
-        node, twin = mismatch.stated[0], mismatch.found[0]
-        if to[node] >= 0:
-            for other in self._next_to(0, node):
-                if to[other] < 0 and self._alike(other, to[node]) and self._try([(other, to[node])]):
-                    return True
-        if back[twin] >= 0:
-            for other in self._next_to(1, twin):
-                if back[other] < 0 and self._alike(back[twin], other) and self._try([(back[twin], other)]):
-                    return True
-        return False
-
-    def _undo(self, mismatch: Mismatch) -> bool:
-        """An op that reads from elsewhere and is read from elsewhere was not rewired: it was moved."""
-        node, twin = mismatch.one, mismatch.other
-        if self.match.to[node] != twin or node in self.expected.inside:
-            return False
-        if len(self.expected.operands[node]) != 1 or len(self.actual.operands[twin]) != 1:
-            return False
-        return self._try([], (node,), explains_all=True)
-
-    def _alike(self, node: int, twin: int) -> bool:
-        expected, actual = self.expected, self.actual
-        if expected.source[node] or actual.source[twin] or expected.token[node] != actual.token[twin]:
-            return False
-        return node not in expected.inside and twin not in actual.inside and self.match.same_home(node, twin)
-
-    def _try(self, joins: list[tuple[int, int]], loose: tuple[int, ...] = (), *, explains_all: bool = False) -> bool:
-        """Match these ops with each other instead; undone where it does not explain more of the wiring."""
-        to, back = self.match.to, self.match.back
-        nodes = {*loose, *(node for node, _ in joins), *(back[twin] for _, twin in joins)} - {-1}
-        twins = {*(twin for _, twin in joins), *(to[node] for node in nodes)} - {-1}
-        old = [(node, to[node]) for node in nodes if to[node] >= 0]
-        before = self._count(nodes, twins)
-        if explains_all and before < 2:
-            return False
-        for node, _ in old:
-            self.match.part(node)
-        for node, twin in joins:
-            self.match.join(node, twin)
-        self.forget()
-        after = self._count(nodes, twins)
-        if after == 0 if explains_all else after < before:
-            return True
-        for node, _ in joins:
-            self.match.part(node)
-        for node, twin in old:
-            self.match.join(node, twin)
-        self.forget()
-        return False
-
-    def _read_by(self, which: int, node: int) -> list[int]:
-        if self._readers is None:
-            self._readers = (_readers(self.expected), _readers(self.actual))
-        return self._readers[which].get(node, [])
-
-    def _next_to(self, which: int, node: int) -> tuple[int, ...]:
-        side = self.actual if which else self.expected
-        return (*side.operands[node], *self._read_by(which, node))
-
-    def _count(self, nodes: Iterable[int], twins: Iterable[int]) -> int:
-        """How many operands mismatch at these ops and at all that read them."""
-        back, to = self.match.back, self.match.to
-        near: dict[int, None] = {}
-        for node in nodes:
-            near.update(dict.fromkeys((node, *self._read_by(0, node))))
-        for twin in twins:
-            near.update(dict.fromkeys(back[reader] for reader in (twin, *self._read_by(1, twin))))
-        return sum(len(self.mismatches(node, to[node])) for node in near if node >= 0 and to[node] >= 0)
-
-
-def _readers(side: Side) -> dict[int, list[int]]:
-    readers: dict[int, list[int]] = {}
-    for node, reads in enumerate(side.operands):
-        for read in dict.fromkeys(reads):
-            readers.setdefault(read, []).append(node)
-    for scope, results in side.results.items():
-        if scope != TOP:
-            for read in results:
-                readers.setdefault(read, []).append(scope)
-    return readers

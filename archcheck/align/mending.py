@@ -1,0 +1,141 @@
+"""A match that the order of ops suggested, changed where the wiring tells better."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from archcheck.align.flat import TOP, Side
+from archcheck.align.sources import bind_sources
+from archcheck.align.wiring import Mismatch, Wiring
+
+_FRUITLESS = 256  # attempts at repairing a match, in a row, after which what is left is taken as it is
+
+
+def settle(wiring: Wiring) -> bool:
+    """Bind the claim's inputs, and change the match where that explains more of the wiring; whether it did."""
+    suspects = wiring.suspects()
+    bind_sources(wiring, suspects)
+    found = [mismatch for suspect in suspects for mismatch in wiring.mismatches(*suspect)]
+    changed = bool(found) and _Mending(wiring).run(found)
+    if changed:
+        wiring.forget()
+    return changed
+
+
+class _Mending:
+    def __init__(self, wiring: Wiring) -> None:
+        self.wiring = wiring
+        self.match = wiring.match
+        self.expected: Side = wiring.expected
+        self.actual: Side = wiring.actual
+        self._readers = (_readers(self.expected), _readers(self.actual))
+
+    def run(self, found: list[Mismatch]) -> bool:
+        """Exchange or undo matches where that explains more of the wiring; whether anything was changed."""
+        changed = False
+        fruitless = 0
+        for mismatch in found:
+            if fruitless > _FRUITLESS:
+                break
+            if self._exchange(mismatch) or self._slide(mismatch) or self._undo(mismatch):
+                changed, fruitless = True, 0
+            else:
+                fruitless += 1
+        return changed
+
+    def _exchange(self, mismatch: Mismatch) -> bool:
+        """Two ops of one class that were matched crosswise: the first of two equal branches with the second."""
+        to, back = self.match.to, self.match.back
+        if mismatch.stated is None or mismatch.found is None:
+            return False
+        node, twin = mismatch.stated[0], mismatch.found[0]
+        if to[node] == twin or not self._alike(node, twin):
+            return False
+        rival, rivals_twin = back[twin], to[node]
+        if rival >= 0 and rivals_twin >= 0:
+            return self._alike(rival, rivals_twin) and self._try([(node, twin), (rival, rivals_twin)])
+        return (rival >= 0 or rivals_twin >= 0) and self._try([(node, twin)])
+
+    def _slide(self, mismatch: Mismatch) -> bool:
+        """Of two like ops in a row, one of which is new or gone, the other one was matched."""
+        if mismatch.stated is None or mismatch.found is None:
+            return False
+        to, back = self.match.to, self.match.back
+        node, twin = mismatch.stated[0], mismatch.found[0]
+        if to[node] >= 0:
+            for other in self._next_to(0, node):
+                if to[other] < 0 and self._alike(other, to[node]) and self._try([(other, to[node])]):
+                    return True
+        if back[twin] >= 0:
+            for other in self._next_to(1, twin):
+                if back[other] < 0 and self._alike(back[twin], other) and self._try([(back[twin], other)]):
+                    return True
+        return False
+
+    def _undo(self, mismatch: Mismatch) -> bool:
+        """An op that reads from elsewhere and is read from elsewhere was not rewired: it was moved."""
+        node, twin = mismatch.one, mismatch.other
+        if self.match.to[node] != twin or node in self.expected.inside:
+            return False
+        if len(self.expected.operands[node]) != 1 or len(self.actual.operands[twin]) != 1:
+            return False
+        return self._try([], (node,), explains_all=True)
+
+    def _alike(self, node: int, twin: int) -> bool:
+        expected, actual = self.expected, self.actual
+        if expected.source[node] or actual.source[twin] or expected.token[node] != actual.token[twin]:
+            return False
+        return node not in expected.inside and twin not in actual.inside and self.match.same_home(node, twin)
+
+    def _try(self, joins: list[tuple[int, int]], loose: tuple[int, ...] = (), *, explains_all: bool = False) -> bool:
+        """Match these ops with each other instead; undone where it does not explain more of the wiring."""
+        to, back = self.match.to, self.match.back
+        nodes = {*loose, *(node for node, _ in joins), *(back[twin] for _, twin in joins)} - {-1}
+        twins = {*(twin for _, twin in joins), *(to[node] for node in nodes)} - {-1}
+        old = [(node, to[node]) for node in nodes if to[node] >= 0]
+        before = self._count(nodes, twins)
+        if explains_all and before < 2:
+            return False
+        for node, _ in old:
+            self.match.part(node)
+        for node, twin in joins:
+            self.match.join(node, twin)
+        self.wiring.forget()
+        after = self._count(nodes, twins)
+        if after == 0 if explains_all else after < before:
+            return True
+        for node, _ in joins:
+            self.match.part(node)
+        for node, twin in old:
+            self.match.join(node, twin)
+        self.wiring.forget()
+        return False
+
+    def _read_by(self, which: int, node: int) -> list[int]:
+        return self._readers[which].get(node, [])
+
+    def _next_to(self, which: int, node: int) -> tuple[int, ...]:
+        side = self.actual if which else self.expected
+        return (*side.operands[node], *self._read_by(which, node))
+
+    def _count(self, nodes: Iterable[int], twins: Iterable[int]) -> int:
+        """How many operands mismatch at these ops and at all that read them."""
+        back, to = self.match.back, self.match.to
+        near: dict[int, None] = {}
+        for node in nodes:
+            near.update(dict.fromkeys((node, *self._read_by(0, node))))
+        for twin in twins:
+            near.update(dict.fromkeys(back[reader] for reader in (twin, *self._read_by(1, twin))))
+        return sum(len(self.wiring.mismatches(node, to[node])) for node in near if node >= 0 and to[node] >= 0)
+
+
+def _readers(side: Side) -> dict[int, list[int]]:
+    readers: dict[int, list[int]] = {}
+    for node, reads in enumerate(side.operands):
+        for read in dict.fromkeys(reads):
+            readers.setdefault(read, []).append(node)
+    for scope, results in side.results.items():
+        if scope != TOP:
+            for read in results:
+                readers.setdefault(read, []).append(scope)
+    return readers

@@ -1,0 +1,80 @@
+import math
+
+import pytest
+
+from archcheck.align.agree import EVERYTHING, Agreement, attributes, compatible, free_kinds, values
+from archcheck.align.edits import EditKind
+from archcheck.ir.graph import Op, Unknown, attrs
+from archcheck.ir.ops import kind
+
+
+@pytest.mark.parametrize(
+    ("stated", "found", "name", "agreement"),
+    [
+        (8, 8, "", Agreement.AGREE),
+        (8, 16, "", Agreement.DIFFER),
+        (50257, 50258, "", Agreement.DIFFER),  # whole numbers are never close
+        (0.7071, 1 / math.sqrt(2), "", Agreement.AGREE),
+        (1e-5, 1e-6, "", Agreement.DIFFER),
+        (0.1, 0.0, "", Agreement.DIFFER),
+        (math.nan, math.nan, "", Agreement.AGREE),
+        (3, (3, 3), "", Agreement.AGREE),
+        ((3, 3), 3, "", Agreement.AGREE),
+        ((3, 3), (3, 5), "", Agreement.DIFFER),
+        ((3, 3), (3, 3, 3), "", Agreement.DIFFER),
+        ((3, Unknown("?")), (3, 3), "", Agreement.UNKNOWN),
+        ((3, Unknown("?")), (5, 3), "", Agreement.DIFFER),
+        (-1, 2, "axis", Agreement.UNKNOWN),
+        (-1, -1, "axis", Agreement.AGREE),
+        (-1, -2, "axis", Agreement.DIFFER),
+        ("tanh", "none", "", Agreement.DIFFER),
+        (None, "relu", "", Agreement.DIFFER),
+        (Unknown("?"), 3, "", Agreement.UNKNOWN),
+        (3, Unknown("?"), "", Agreement.UNKNOWN),
+    ],
+)
+def test_values(stated, found, name, agreement):
+    assert values(stated, found, name) is agreement
+
+
+def test_an_agreement_has_no_truth_value():
+    with pytest.raises(TypeError, match="compare it"):
+        bool(values(1, 1))
+
+
+def norm(**stated):
+    return Op("n", kind("layer_norm"), attrs=attrs(**stated))
+
+
+def test_what_a_claim_does_not_state_is_not_checked():
+    assert list(attributes(norm(), norm(eps=1e-5))) == []
+
+
+def test_what_the_code_does_not_tell_is_unknown():
+    (edit,) = attributes(norm(eps=1e-5), norm())
+    assert (edit.kind, edit.aspect) == (EditKind.UNKNOWN, "attr:eps")
+    assert isinstance(edit.found, Unknown)
+    assert "does not tell eps" in edit.found.why
+
+
+def test_attributes_that_differ():
+    (edit,) = attributes(norm(eps=1e-5, dim=8), norm(eps=1e-6, dim=8))
+    assert (edit.kind, edit.aspect, edit.stated, edit.found) == (EditKind.CHANGED, "attr:eps", 1e-5, 1e-6)
+    assert not compatible(norm(eps=1e-5), norm(eps=1e-6))
+    assert compatible(norm(eps=1e-5), norm(eps=Unknown("?")))
+
+
+def test_names_of_inputs_are_words():
+    one, other = (Op("x", kind("input"), attrs=attrs(name=name)) for name in ("x", "hidden_states"))
+    assert list(attributes(one, other)) == []
+
+
+def test_a_mention_closes_the_family():
+    free = free_kinds([kind("stochastic_depth")], {"dropout", "stochastic_depth", "reshape", "input"}, ())
+    assert free == {"reshape", "input"}
+
+
+def test_only_closes_everything_but_sources():
+    free = {"dropout", "stochastic_depth", "identity", "reshape", "permute", "expand", "input", "parameter", "constant"}
+    assert free_kinds([], free, EVERYTHING) == {"input", "parameter", "constant"}
+    assert "stochastic_depth" not in free_kinds([], free, {"dropout"})
