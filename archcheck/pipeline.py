@@ -15,7 +15,7 @@ from archcheck.findings import Finding, Place, Report, Undetermined, Variant, Ve
 from archcheck.frontends.static.library import Library, SourceFile
 from archcheck.frontends.static.reader import Limits, Reading, read, takes_argument
 from archcheck.frontends.targets import Target, parse_target, resolve
-from archcheck.ir.graph import Op, OpGraph
+from archcheck.ir.graph import OpGraph
 from archcheck.ir.span import Span
 from archcheck.judging import Judge, Preset, Subject, fitting_preset
 from archcheck.passes import canonicalise
@@ -96,7 +96,9 @@ def load_target(request: Request, progress: Progress = silent) -> tuple[Read, ..
 
 
 def _read(target: Target, module: str, symbol: str, request: Request) -> Read:
-    reading = read(target.library, module, symbol, request.arguments, training=request.training, explore=request.explore)
+    reading = read(
+        target.library, module, symbol, request.arguments, training=request.training, explore=request.explore
+    )
     return Read(target, symbol, reading, tuple(canonicalise(variant.graph) for variant in reading.variants))
 
 
@@ -194,11 +196,11 @@ def _report(one: Read, spec: Spec, reference: str, only: frozenset[str], request
 def _merged(variants: tuple[Variant, ...]) -> tuple[Variant, ...]:
     """Variants whose verdicts are those of the default tell a reader nothing and are left out."""
     first = next((variant for variant in variants if variant.default), variants[0])
-    kept = [first]
-    for variant in variants:
-        if variant is not first and [(c.claim, c.verdict) for c in variant.claims] != [(c.claim, c.verdict) for c in first.claims]:
-            kept.append(variant)
-    return tuple(kept)
+    return (first, *(variant for variant in variants if _verdicts(variant) != _verdicts(first)))
+
+
+def _verdicts(variant: Variant) -> list[tuple[str, Verdict]]:
+    return [(claim.claim, claim.verdict) for claim in variant.claims]
 
 
 def undetermined(reading: Reading) -> tuple[Undetermined, ...]:
@@ -316,7 +318,9 @@ def picture(
         report = check(request, against, progress)[0]
         variant = report.default
         if not variant.expected:
-            raise ArchcheckError(f"no part of {report.target} is what {against} is about", hint="--bind BLOCK=CLASS names it")
+            raise ArchcheckError(
+                f"no part of {report.target} is what {against} is about", hint="--bind BLOCK=CLASS names it"
+            )
         violated = [claim.claim for claim in variant.claims if claim.verdict is Verdict.VIOLATED]
         chosen = next((id for id, _ in variant.expected if id in violated), variant.expected[0][0])
         expected, actual = dict(variant.expected)[chosen], dict(variant.actual)[chosen]
@@ -340,9 +344,9 @@ def spec_text(request: Request, progress: Progress = silent, key: str = "", titl
     from archcheck.spec.new import starter
 
     graphs: dict[str, OpGraph] = {}
-    for read in load_target(request, progress):
-        variant, graph = read.reading.variants[0], read.graphs[0]
-        for layer in layers(graph, variant.places, read.symbol, read.reading.span):
+    for one in load_target(request, progress):
+        variant, graph = one.reading.variants[0], one.graphs[0]
+        for layer in layers(graph, variant.places, one.symbol, one.reading.span):
             graphs.setdefault(_block_name(layer.symbol), layer.graph)
     return starter(key or "locked", title=title or f"{request.target} as it is", graphs=graphs)
 
@@ -350,6 +354,3 @@ def spec_text(request: Request, progress: Progress = silent, key: str = "", titl
 def _block_name(symbol: str) -> str:
     """A class name as a block's name: "BertLayer" is bert_layer."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", symbol.rpartition(".")[2]).lower()
-
-
-__all__ = ["Op", "Read", "Request", "Side", "check", "describe", "diff", "explain_difference", "load_side", "load_target", "picture", "places", "spec_text", "undetermined"]

@@ -1,4 +1,4 @@
-"""`archcheck audit TARGET --spec SPEC`: verdicts, with the paper's words on one side and a line of code on the other."""
+"""`archcheck audit TARGET --spec SPEC`: verdicts, with the paper's words on one side and a code line on the other."""
 
 from __future__ import annotations
 
@@ -15,12 +15,32 @@ from archcheck.reporters import REPORTERS, render_all
 
 @click.command("audit")
 @click.argument("target")
-@click.option("--spec", "-s", "reference", required=True, metavar="SPEC", help="A paper's key, or a YAML file; SPEC#block for one block.")
+@click.option(
+    "--spec",
+    "-s",
+    "reference",
+    required=True,
+    metavar="SPEC",
+    help="A paper's key, or a YAML file; SPEC#block for one block.",
+)
 @options.reading_options
 @options.spec_options
 @click.option("--format", "-f", "form", type=click.Choice(list(REPORTERS)), default="text", show_default=True)
-@click.option("--output", "-o", "outputs", multiple=True, metavar="FORMAT=PATH", help="Also write a report to a file. Repeatable.")
-@click.option("--undetermined", type=click.Choice(["warn", "fail"]), default="warn", show_default=True, help="What a claim that cannot be judged does to the exit code.")
+@click.option(
+    "--output",
+    "-o",
+    "outputs",
+    multiple=True,
+    metavar="FORMAT=PATH",
+    help="Also write a report to a file. Repeatable.",
+)
+@click.option(
+    "--undetermined",
+    type=click.Choice(["warn", "fail"]),
+    default="warn",
+    show_default=True,
+    help="What a claim that cannot be judged does to the exit code.",
+)
 def command(
     target: str,
     reference: str,

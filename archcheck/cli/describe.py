@@ -14,7 +14,15 @@ from archcheck.cli import options
 @click.option("--graph", is_flag=True, help="Print the canonical op graph instead.")
 @click.option("--as-spec", is_flag=True, help="Write the architecture down as a spec, to lock it.")
 @click.option("--output", "-o", default=None, metavar="PATH", help="Write to a file.")
-def command(target: str, arguments: tuple[str, ...], mode: str, form: str, graph: bool, as_spec: bool, output: str | None) -> int:
+def command(
+    target: str,
+    arguments: tuple[str, ...],
+    mode: str,
+    form: str,
+    graph: bool,
+    as_spec: bool,
+    output: str | None,
+) -> int:
     """Say what TARGET is: its layers with their sublayer signatures, norms, activation, attention, and the flags that
     change them. For a file or folder, every class that holds a layer; hparams sets that a file registers are listed.
     """

@@ -8,6 +8,7 @@ import click
 
 from archcheck.cli import options
 from archcheck.cli.entry import HOLDS, VIOLATED
+from archcheck.findings import Finding
 
 
 @click.command("diff")
@@ -37,18 +38,29 @@ def command(
         options.clear_progress()
     alignment = diff(one, other)
     findings = explain_difference(one, other, alignment)
-    if form == "json":
-        rows = [
-            {"rule": finding.rule, "verdict": finding.verdict.value, "message": finding.message, "at": [str(place.span) for place in finding.places]}
-            for finding in findings
-        ]
-        options.write(json.dumps({"version": 1, "expected": one.name, "actual": other.name, "differences": rows}, indent=2) + "\n", None)
-    else:
-        lines = [f"{other.name} departs from {one.name}:" if findings else f"{other.name} computes what {one.name} computes"]
-        for finding in findings:
-            at = f"{finding.places[0].span}: " if finding.places else ""
-            lines += ["", f"{at}{finding.message}"]
-            if finding.expected:
-                lines += [f"  {one.name}: {' -> '.join(filter(None, finding.expected))}", f"  {other.name}: {' -> '.join(filter(None, finding.actual))}"]
-        options.write("\n".join(lines) + "\n", None)
+    options.write((_as_json if form == "json" else _as_text)(one.name, other.name, findings), None)
     return VIOLATED if findings else HOLDS
+
+
+def _as_json(expected: str, actual: str, findings: tuple[Finding, ...]) -> str:
+    rows = [
+        {
+            "rule": finding.rule,
+            "verdict": finding.verdict.value,
+            "message": finding.message,
+            "at": [str(place.span) for place in finding.places],
+        }
+        for finding in findings
+    ]
+    return json.dumps({"version": 1, "expected": expected, "actual": actual, "differences": rows}, indent=2) + "\n"
+
+
+def _as_text(expected: str, actual: str, findings: tuple[Finding, ...]) -> str:
+    lines = [f"{actual} departs from {expected}:" if findings else f"{actual} computes what {expected} computes"]
+    for finding in findings:
+        at = f"{finding.places[0].span}: " if finding.places else ""
+        lines += ["", f"{at}{finding.message}"]
+        if finding.expected:
+            lines.append(f"  {expected}: {' -> '.join(filter(None, finding.expected))}")
+            lines.append(f"  {actual}: {' -> '.join(filter(None, finding.actual))}")
+    return "\n".join(lines) + "\n"

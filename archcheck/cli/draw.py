@@ -12,11 +12,29 @@ from archcheck.errors import ArchcheckError
 
 @click.command("draw")
 @click.argument("target")
-@click.option("--against", default=None, metavar="SPEC|TARGET", help="Draw the difference: this on the left, TARGET on the right.")
+@click.option(
+    "--against",
+    default=None,
+    metavar="SPEC|TARGET",
+    help="Draw the difference: this on the left, TARGET on the right.",
+)
 @options.reading_options
 @options.spec_options
-@click.option("--format", "-f", "form", default=None, metavar="FORMAT", help="svg, png, dot or mmd; by default the ending of --output.")
-@click.option("--output", "-o", default=None, metavar="PATH", help="The file to write; without it, Mermaid on standard output.")
+@click.option(
+    "--format",
+    "-f",
+    "form",
+    default=None,
+    metavar="FORMAT",
+    help="svg, png, dot or mmd; by default the ending of --output.",
+)
+@click.option(
+    "--output",
+    "-o",
+    default=None,
+    metavar="PATH",
+    help="The file to write; without it, Mermaid on standard output.",
+)
 @click.option("--inside", is_flag=True, help="Also draw what sublayers hold.")
 def command(
     target: str,

@@ -11,7 +11,10 @@ from archcheck.errors import ArchcheckError
 @click.command("explain")
 @click.argument("rule", required=False)
 def command(rule: str | None) -> int:
-    """Show the page of RULE: what it checks, why it matters, an example, what it cannot see. Without RULE, list them."""
+    """Show the page of RULE: what it checks, why it matters, an example, what it cannot see.
+
+    Without RULE, list them.
+    """
     from difflib import get_close_matches
 
     from archcheck.rules import RULES
@@ -24,6 +27,7 @@ def command(rule: str | None) -> int:
         return 0
     if rule not in by_id:
         near = get_close_matches(rule, by_id, 1)
-        raise ArchcheckError(f'there is no rule "{rule}"', hint=f'did you mean "{near[0]}"?' if near else "`archcheck explain` lists them all")
+        hint = f'did you mean "{near[0]}"?' if near else "`archcheck explain` lists them all"
+        raise ArchcheckError(f'there is no rule "{rule}"', hint=hint)
     options.write(page(by_id[rule]).text(), None)
     return 0

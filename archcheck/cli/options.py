@@ -59,7 +59,8 @@ def pairs(given: tuple[str, ...], option: str) -> dict[str, str]:
     for text in given:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
-            raise ArchcheckError(f"{option} {text}: no NAME=VALUE", hint=f"write it as in {option} {name or 'NAME'}=VALUE")
+            hint = f"write it as in {option} {name or 'NAME'}=VALUE"
+            raise ArchcheckError(f"{option} {text}: no NAME=VALUE", hint=hint)
         if name.strip() in found:
             raise ArchcheckError(f"{option} {name.strip()} is given twice")
         found[name.strip()] = value

@@ -69,7 +69,10 @@ def new(key: str, title: str, target: str | None, arguments: tuple[str, ...], mo
 
     if output is not None and Path(output).exists():
         raise ArchcheckError(f"{output} exists already", hint="choose another name")
-    text = spec_text(options.request_of(target, arguments, mode), options.progress(), key, title) if target else starter(key, title=title)
+    if target is None:
+        text = starter(key, title=title)
+    else:
+        text = spec_text(options.request_of(target, arguments, mode), options.progress(), key, title)
     options.write(text, output)
     return 0
 
