@@ -186,17 +186,30 @@ class _Reader:
         lets the run reach its end, leaves less unread, or calls layers that are otherwise built and not called.
         """
         best, score = first, _lack(first)
-        if score[:3] == (0, 0, 0):
-            return best
         tried = [name for name in _ordered(first) if name not in self.call.arguments][:MOST_OPTIONAL]
-        for name in tried:
-            attempt = replace(self.call, given=self.call.given | {name})
-            again = self.once(attempt)
-            if _lack(again) < score:
-                best, score, self.call = again, _lack(again), attempt
-                if score[:3] == (0, 0, 0):
-                    break
+        while tried and score[:3] != (0, 0, 0):
+            given, again = self.next_optional(tried, best)
+            if again is None or _lack(again) >= score:
+                break
+            best, score = again, _lack(again)
+            self.call = replace(self.call, given=self.call.given | {given})
+            tried.remove(given)
         return best
+
+    def next_optional(self, names: list[str], before: Run) -> tuple[str, Run | None]:
+        """The argument to give next, and the run with it.
+
+        While runs fail, that with which most layers are called: one that is handed in ready (an encoder's output) would
+        keep the layers that compute it from being read. Once a run has reached its end, the first that helps.
+        """
+        chosen, found = "", None
+        for name in names:
+            again = self.once(replace(self.call, given=self.call.given | {name}))
+            if found is None or _lack(again) < _lack(found):
+                chosen, found = name, again
+            if _lack(again)[:3] == (0, 0, 0) or (not before.error and _lack(again) < _lack(before)):
+                break
+        return chosen, found
 
     def forks(self, first: Run) -> list[tuple[Flags, Run]]:
         """The runs on both sides of each open condition, breadth first."""
