@@ -16,17 +16,21 @@ from archcheck.passes.raise_activations import RaiseActivations
 from archcheck.passes.raise_attention import RaiseAttention
 from archcheck.passes.raise_linears import RaiseLinears
 from archcheck.passes.raise_norms import RaiseNorms
+from archcheck.passes.raise_pointwise import RaisePointwise
 from archcheck.passes.raise_rope import RaiseRope
 from archcheck.passes.raise_scales import RaiseScales
 from archcheck.passes.raise_softmax import RaiseSoftmax
+from archcheck.passes.split_fused import SplitFused
 
 CANONICAL: tuple[Pass, ...] = (
     DropNoOps(),  # first: later patterns assume no cast or identity between two ops
     RaiseLinears(),  # then what is learned: a product with a matrix is no product of scores, a weight no operand
     RaiseNorms(),  # before activations: a bound on a variance is no ReLU
     RaiseActivations(),
+    RaisePointwise(),  # behind norms and activations, through which it looks for what the positions are
     RaiseSoftmax(),
     RaiseRope(),  # before attention, whose queries and keys it turns
+    SplitFused(),  # behind rotary positions, whose pieces are no parts; before attention, which reads parts
     RaiseAttention(),  # before scales, which it takes in; before residuals, so that a mask on scores is no stream
     RaiseScales(),
     FoldResidual(),  # on raised ops: what is left of sums is streams
