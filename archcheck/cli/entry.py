@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -17,6 +18,8 @@ def main() -> None:
         # Before anything else is imported: scripts ask for the version often, and the command line is slow to build.
         print(f"archcheck {__version__}")
         sys.exit(HOLDS)
+    # Reading makes many small objects that live to the end; looking through them for garbage took a third of the time.
+    gc.set_threshold(100_000, 50, 50)
     sys.exit(run(arguments))
 
 

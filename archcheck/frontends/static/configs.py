@@ -31,14 +31,16 @@ def guess(
     reads = set(_attributes_read(function, parameter.arg, owner))
     if not reads:
         return None
-    scored = sorted(
-        ((len(reads & _attributes_of(cls)), -order, cls) for order, cls in enumerate(_candidates(vm, function))),
-        key=lambda row: row[:2],
-        reverse=True,
-    )
-    if not scored or scored[0][0] * 2 < len(reads):
+    best, score = None, 0
+    for cls in _candidates(vm, function):
+        own = len(reads & _attributes_of(cls))
+        if own > score:
+            best, score = cls, own
+        if score == len(reads):
+            break  # of classes that have as much, the first counts: those behind it need not be looked at
+    if best is None or score * 2 < len(reads):
         return None
-    return _with_defaults(vm, scored[0][2])
+    return _with_defaults(vm, best)
 
 
 def part(vm: Machine, parameter: ast.arg, function: Function) -> Instance | None:
