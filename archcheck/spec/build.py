@@ -33,9 +33,9 @@ def read(data: bytes, file: str) -> Spec:
     Raises:
         SpecError: with every mistake in it.
     """
-    from archcheck.spec import shape  # imports pydantic
-
     document = guard.read(data, file)
+    from archcheck.spec import shape  # imports pydantic, which a file that the guard refuses need not wait for
+
     shape.check(document)
     root = document.root if isinstance(document.root, Mapping) else Mapping((), document.root.span)
     spec = _spec(root, Source(document, Lexicon({}, {}, {})))

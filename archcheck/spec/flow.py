@@ -23,7 +23,8 @@ from archcheck.spec.syntax import Piece, statements
 from archcheck.spec.words import NOT_CALLED, Lexicon, Meaning, declared, keyword_attrs
 
 MAX_OPS = 5_000  # of one block with the blocks it calls
-MAX_CALLS = 32  # blocks inside blocks
+MAX_CALLS = 1_000  # of blocks while one block is read: a block without ops could be called for ever
+MAX_NESTED = 32  # blocks inside blocks
 
 # Kinds with several outputs, so that `a, b = split(x)` may name them.
 SEVERAL = frozenset({"function", "opaque", "split", "sort", "topk", "routing", "lstm", "gru", "rnn", "branch"})
@@ -71,6 +72,7 @@ class Lowering:
         self.ops: list[Op] = []
         self.calls: list[str] = []
         self.parsed: dict[Span, list[Piece | None]] = {}  # of flows that were met before
+        self.called = 0  # blocks, so far
         self.complete = True  # nothing that the block gives was lost to a mistake
 
     def graph(self, block: Block) -> OpGraph:
@@ -342,11 +344,14 @@ class Lowering:
             circle = " -> ".join([*self.calls[self.calls.index(block.id) :], block.id])
             self.problems.add(span, f"the block {block.id} is made of itself: {circle}")
             return None
-        if block.id in self.lexicon.large:
-            return None  # it was told where it was met first
-        if len(self.calls) >= MAX_CALLS or len(self.ops) >= MAX_OPS:
+        self.called += 1
+        if block.id in self.lexicon.large:  # it was told where it was met first
             self.lexicon.large.update(self.calls)
-            self.problems.add(span, f"blocks call each other for more than {MAX_OPS:,} ops or {MAX_CALLS} levels")
+            return None
+        if len(self.calls) >= MAX_NESTED or len(self.ops) >= MAX_OPS or self.called > MAX_CALLS:
+            self.lexicon.large.update(self.calls)
+            most = f"{MAX_OPS:,} ops, {MAX_CALLS:,} calls or {MAX_NESTED} levels"
+            self.problems.add(span, f"blocks call each other for more than {most}")
             return None
         if node.keywords:
             self.problems.add(line.span(node.keywords[0]), f"the block {block.id} has no attributes")

@@ -115,7 +115,7 @@ BLOCK = "blocks:\n  b: {where: x, flow: x + dropout(self_attention(x))}\n"
             'linaer: no op, term or block is called "linaer"',
         ),
         (BLOCK + "claims: [{id: a, where: x, path: pool}]\n", "pool: a path has at least two steps"),
-        (BLOCK + "claims: [{id: a, where: x, path: pool -> }]\n", ">: something must stand here"),
+        (BLOCK + "claims: [{id: a, where: x, path: pool -> }]\n", " : something must stand here"),
         (
             BLOCK + "claims: [{id: a, where: x, path: pool -> relu, absent: nrom}]\n",
             'nrom: no op, term or block is called "nrom"',
