@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from archcheck.describe.regions import Region, alone, as_graph, inside
@@ -50,6 +50,7 @@ class Expected:
 
 def expectation(graph: OpGraph) -> Expected:
     """What a claim's canonical graph is stated over."""
+    graph = replace(graph, ops=tuple(_silent_on_masks(op) for op in graph.ops))
     ops = [op for op in graph.ops if op.kind is not INPUT]
     found = sublayers(graph.ops)
     if len(ops) == 1 and ops[0].kind.tier is Tier.STRUCTURE and ops[0].body and ops[0].kind.family == "sublayer":
@@ -60,6 +61,14 @@ def expectation(graph: OpGraph) -> Expected:
     if len(ops) == 1 and ops[0].kind.tier is Tier.LAYER:
         return Expected(graph, Form.OP, found, ops[0].kind.name)
     return Expected(graph, Form.LAYER if found else Form.WIRING, found, "")
+
+
+def _silent_on_masks(op: Op) -> Op:
+    """`op` without `causal=False` where it was read off a formula: one that has no mask says nothing about masks."""
+    body = tuple(_silent_on_masks(inner) for inner in op.body)
+    if op.kind.name in ("attention", *ATTENTION_SUBLAYERS) and body and op.attr("causal") is False:
+        return replace(op, body=body, attrs=tuple(attr for attr in op.attrs if attr.name != "causal"))
+    return replace(op, body=body) if body else op
 
 
 def bind(

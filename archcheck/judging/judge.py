@@ -21,6 +21,7 @@ from archcheck.frontends.static.reader import ModulePlace
 from archcheck.ir.graph import AttrValue, OpGraph
 from archcheck.ir.span import Span
 from archcheck.judging import statements
+from archcheck.judging.application import applied
 from archcheck.judging.binding import Expected, Form, Target, bind, expectation, fits
 from archcheck.judging.chain import chained
 from archcheck.passes import canonicalise
@@ -235,7 +236,9 @@ class Judge:
 
     def _compare(self, block: Block, expected: Expected, target: Target) -> tuple[tuple[Finding, ...], set[str]]:
         periods = len(target.region.sublayers) // max(1, len(expected.sublayers)) if expected.form is Form.LAYER else 1
-        stated = chained(expected.graph, periods) if periods > 1 and fits(expected, target.region) else expected.graph
+        stated = applied(expected, target)
+        if periods > 1 and fits(expected, target.region):
+            stated = chained(stated, periods)
         closed = EVERYTHING - {what.name for what in block.only} if block.only is not None else ()
         alignment = align(stated, target.graph, closed=closed)
         case = Case(block.id, block.says, target.region.symbol, stated, target.graph, alignment, self.place)
