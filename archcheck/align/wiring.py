@@ -13,6 +13,7 @@ from archcheck.ir.ops import Tier
 Read = tuple[int, int]  # op, output index
 
 _MOST_REACHED = 12  # ops that an operand is traced back to through unmatched ones; more say no more
+_COMMUTED, _OUTPUTS = "commuted operands", "outputs left out"
 
 
 class Mode(Enum):
@@ -50,9 +51,10 @@ class Wiring:
 
     def compare(self) -> list[Mismatch]:
         """All that matched ops, the graph and the bodies that were compared take from elsewhere."""
+        self.equivalences -= {_COMMUTED, _OUTPUTS}  # noted while matches were only tried
         found = [mismatch for suspect in self.suspects() for mismatch in self.mismatches(*suspect)]
         for scope, other in self.scopes():
-            found.extend(self._outputs(scope, other))
+            found.extend(self.outputs(scope, other))
         return found
 
     # ---- pairs
@@ -69,8 +71,8 @@ class Wiring:
             if node in inside and self.match.looks_inside(node, other):
                 if not self._sums(self.expected, node):
                     continue
-                reads = (*reads[:1], *self.expected.results[node])  # noqa: PLW2901
-                other_reads = (*other_reads[:1], *self.actual.results[other])
+                reads = (*reads[:1], *self.expected.results[node][:1])  # noqa: PLW2901
+                other_reads = (*other_reads[:1], *self.actual.results[other][:1])
             if len(reads) == 1 == len(other_reads):
                 same = to[reads[0]] == other_reads[0]
             else:
@@ -79,14 +81,18 @@ class Wiring:
                 suspects.append((node, other))
         return suspects
 
+    def has_outputs(self, scope: int) -> bool:
+        """Whether what comes out of a scope is compared by itself, not as an operand of a residual."""
+        other = self.match.to[scope] if scope != TOP else TOP
+        return scope == TOP or (
+            other >= 0 and self.match.looks_inside(scope, other) and not self._sums(self.expected, scope)
+        )
+
     def scopes(self) -> Iterator[tuple[int, int]]:
         """The graphs themselves, and bodies that were compared, but for residuals, whose outputs are operands."""
-        yield TOP, TOP
         for scope in self.expected.inside:
-            if scope != TOP and self.match.to[scope] >= 0:
-                other = self.match.to[scope]
-                if self.match.looks_inside(scope, other) and not self._sums(self.expected, scope):
-                    yield scope, other
+            if self.has_outputs(scope):
+                yield scope, self.match.to[scope] if scope != TOP else TOP
 
     def wires(self, node: int, other: int) -> tuple[tuple[Read, ...], tuple[Read, ...], Mode]:
         """The operands by which two matched ops are compared, and how."""
@@ -113,8 +119,11 @@ class Wiring:
 
     @staticmethod
     def _summed(side: Side, node: int) -> tuple[Read, ...]:
-        """A residual as the sum that it is: what it skips with, and what its body gives."""
-        return (*side.read(node)[:1], *side.given(node))
+        """A residual as the sum that it is: what it skips with, and what its body gives first.
+
+        What else comes out of the body (weights of an attention that are looked at) is compared where it is read.
+        """
+        return (*side.read(node)[:1], *side.given(node)[:1])
 
     # ---- operands
 
@@ -205,7 +214,7 @@ class Wiring:
                 elif exact:
                     open_places.append(place)
         if not open_places and len(stated) > 1:
-            self.equivalences.add("commuted operands")
+            self.equivalences.add(_COMMUTED)
         extra = [read for read in left if not self.aside(read[0])] if len(found) > len(stated) else left
         result: list[Mismatch] = []
         for place in open_places:
@@ -243,11 +252,12 @@ class Wiring:
             result.extend(Mismatch(node, other, place, None, read) for place, read in rest)
         return result
 
-    def _outputs(self, scope: int, other: int) -> list[Mismatch]:
+    def outputs(self, scope: int, other: int) -> list[Mismatch]:
+        """What comes out of a scope and comes from elsewhere in its counterpart."""
         stated, found = self.expected.given(scope), self.actual.given(other)
         result = self._sequence(scope, other, stated, found, Mode.SOME)
         if not result and len(found) > len(stated):
-            self.equivalences.add("outputs left out")
+            self.equivalences.add(_OUTPUTS)
         return [Mismatch(scope, other, each.place, each.stated, each.found, output=True) for each in result]
 
     def forget(self) -> None:
