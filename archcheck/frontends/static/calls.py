@@ -197,10 +197,12 @@ def _bind(
     for position, parameter in enumerate(names):
         name = parameter.arg
         if position < len(args):
+        by_name = position >= len(spec.posonlyargs)
             scope.vars[name] = args[position]
-            rest.pop(name, None)
+            if by_name:
+                rest.pop(name, None)
             settings = given.get(position) if given else None
-        elif name in rest:
+        elif by_name and name in rest:
             scope.vars[name] = rest.pop(name)
             settings = given.get(name) if given else None
         elif position >= first_default:

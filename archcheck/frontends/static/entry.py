@@ -222,7 +222,7 @@ class _Runner:
             made = self.vm.call(cls, [], {})
         else:
             kwargs, given = self.arguments(init[1], skip=1, calling=False, owner=cls)
-            made = self.vm.call(cls, [], kwargs, given)
+            made = self.vm.call(cls, _positional(init[1], kwargs, 1), kwargs, given)
         if not isinstance(made, Instance):
             raise TargetError(f"{cls.name} is not a class whose instances compute", place=cls.file.shown)
         return made
@@ -255,7 +255,7 @@ class _Runner:
         plain = function.function if isinstance(function, Method) else function
         skip = 1 if isinstance(function, Method) else 0
         kwargs, given = self.arguments(plain, skip=skip, calling=True)
-        positional = [kwargs.pop(p.arg) for p in plain.node.args.posonlyargs[skip:] if p.arg in kwargs]
+        positional = _positional(plain, kwargs, skip)
         receiver = function.receiver if isinstance(function, Method) else None
         vm.target = plain if receiver is None else receiver
         if isinstance(receiver, Instance):
@@ -272,7 +272,7 @@ class _Runner:
         self, function: Function, *, skip: int, calling: bool, owner: Class | None = None
     ) -> tuple[dict[str, Data], dict[str | int, tuple[Setting, ...]]]:
         """Keyword arguments for a constructor or a call, with what decided each."""
-        spec = function.node.args
+        spec = function.signature
         kwargs: dict[str, Data] = {}
         given: dict[str | int, tuple[Setting, ...]] = {}
         positional = [*spec.posonlyargs, *spec.args]
@@ -371,6 +371,18 @@ class _Runner:
 
 def is_owned(owner: Data, item: Data) -> bool:
     """Whether `item` is part of the module tree below `owner`, and not a configuration or a back reference."""
+def _positional(function: Function, kwargs: dict[str, Data], skip: int) -> list[Data]:
+    """Take from `kwargs` what a function must be given by position.
+
+    These are its positional-only parameters, and, where a wrapper takes any arguments, those that have no default.
+    """
+    spec = function.signature
+    count = len(spec.posonlyargs)
+    if spec is not function.node.args:
+        count = len(spec.posonlyargs) + len(spec.args) - len(spec.defaults)
+    return [kwargs.pop(p.arg) for p in [*spec.posonlyargs, *spec.args][skip:count] if p.arg in kwargs]
+
+
     if isinstance(item, Instance) and isinstance(owner, Instance):
         return item.owner is not None and item.owner[0] is owner and is_module(item.cls)
     return isinstance(item, (Instance, list, dict))

@@ -128,6 +128,7 @@ class Machine:
         self.steps = 0
         self.modules: dict[str, ModuleValue] = {}
         self.modules_built: list[Instance | Layer] = []  # in the order of construction, to find those never called
+        self.executed: set[ast.stmt] = set()  # statements of modules that have run, which each does once
         # Namespaces whose sources are read all the same.
         self.opened = {names.opened_by(own_package)} if own_package else set[str]()
         self.container_classes: dict[str, Class] = {}

@@ -11,7 +11,17 @@ from archcheck.errors import TargetError
 from archcheck.frontends import dialects
 from archcheck.frontends.static.machine import Frame, Raised
 from archcheck.frontends.static.natives import BUILTINS
-from archcheck.frontends.static.values import Class, Data, External, Function, ModuleValue, Open, Scope, is_open
+from archcheck.frontends.static.values import (
+    Class,
+    Data,
+    External,
+    Function,
+    Instance,
+    ModuleValue,
+    Open,
+    Scope,
+    is_open,
+)
 from archcheck.ir.span import Setting
 
 if TYPE_CHECKING:
@@ -108,8 +118,10 @@ def global_value(vm: Machine, scope: Scope, name: str) -> Data:
     control, vm.control = vm.control, None
     mark = len(vm.touched)
     vm.frames.append(Frame("", scope.file, 1))
+    bound_at = entries[-1].line
     try:
         statements = [entry.parse() for entry in entries]
+        vm.executed.update(statements)
         if any(isinstance(node, ast.AugAssign) for node in statements):
             vm.execute(statements, scope)
         else:
@@ -123,7 +135,9 @@ def global_value(vm: Machine, scope: Scope, name: str) -> Data:
                 else:
                     vm.execute([node], scope)
                 if scope.vars.get(name) is not before:
+                    bound_at = node.lineno
                     break
+        _change(vm, scope, name, bound_at)
     except Raised as error:
         scope.vars[name] = Open(f"evaluating {name} raised {error}", error.span)
     finally:
@@ -131,6 +145,20 @@ def global_value(vm: Machine, scope: Scope, name: str) -> Data:
         vm.control = control
         del vm.touched[mark:]
     return scope.vars[name]
+
+
+def _change(vm: Machine, scope: Scope, name: str, bound_at: int) -> None:
+    """Run what a module does to a value after it bound it: `TABLE["key"] = ...`, `TABLE.update(...)`, `f.key = ...`."""
+    if not isinstance(scope.vars[name], (dict, list, set, Function, Class, Instance)):
+        return
+    for entry in scope.file.index.changes.get(name, ()):
+        if entry.line <= bound_at or (node := entry.parse()) in vm.executed:
+            continue
+        vm.executed.add(node)
+        try:
+            vm.execute([node], scope)
+        except Raised as error:
+            vm.unknown(name, f"changing it raised {error}")
 
 
 def _import_one(vm: Machine, node: ast.Import | ast.ImportFrom, name: str, scope: Scope) -> None:
@@ -315,4 +343,6 @@ def _apply_decorator(
         result = vm.call(vm.evaluate(decorator, scope), [value], {})
     except (Raised, TargetError):
         return None
+    if isinstance(result, Function) and result is not function:
+        result.wrapped = function
     return None if is_open(result) or result is None else result

@@ -193,6 +193,7 @@ class Function:
         "scope",
         "ties",
     )
+        "wrapped",
 
     def __init__(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, scope: Scope, name: str) -> None:
         self.node = node
@@ -209,6 +210,15 @@ class Function:
         self.ties = False  # a dialect says that it may make weights one
         self.attributes: dict[str, Data] = {}
 
+        self.wrapped: Function | None = None  # what a decorator made this one from
+
+    @property
+    def signature(self) -> ast.arguments:
+        """The parameters by which it is meant to be called: where it takes any, those of what it wraps."""
+        inner = self
+        while inner.wrapped is not None and inner.node.args.vararg is not None:
+            inner = inner.wrapped
+        return inner.node.args
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Method:
