@@ -9,6 +9,7 @@ from archcheck.ir.graph import OpGraph
 from archcheck.ir.verify import verify
 from archcheck.passes.base import Pass, ScopePass, Together
 from archcheck.passes.drop_no_ops import DropNoOps
+from archcheck.passes.drop_padding import DropPadding
 from archcheck.passes.fold_repeats import FoldRepeats
 from archcheck.passes.fold_residual import FoldResidual
 from archcheck.passes.fold_sublayers import FoldSublayers
@@ -20,10 +21,12 @@ from archcheck.passes.raise_pointwise import RaisePointwise
 from archcheck.passes.raise_rope import RaiseRope
 from archcheck.passes.raise_scales import RaiseScales
 from archcheck.passes.raise_softmax import RaiseSoftmax
+from archcheck.passes.spell_projections import SpellProjections
 from archcheck.passes.split_fused import SplitFused
 
 CANONICAL: tuple[Pass, ...] = (
     DropNoOps(),  # first: later patterns assume no cast or identity between two ops
+    SpellProjections(),  # before linears, which take in the learned tensors that such a call may read
     RaiseLinears(),  # then what is learned: a product with a matrix is no product of scores, a weight no operand
     RaiseNorms(),  # before activations: a bound on a variance is no ReLU
     RaiseActivations(),
@@ -31,6 +34,7 @@ CANONICAL: tuple[Pass, ...] = (
     RaiseSoftmax(),
     RaiseRope(),  # before attention, whose queries and keys it turns
     SplitFused(),  # behind rotary positions, whose pieces are no parts; before attention, which reads parts
+    DropPadding(),  # behind all that raises linear maps, norms and activations: it allows nothing else
     RaiseAttention(),  # before scales, which it takes in; before residuals, so that a mask on scores is no stream
     RaiseScales(),
     FoldResidual(),  # on raised ops: what is left of sums is streams

@@ -102,6 +102,8 @@ def _attention(scope: Scope, group: Sequence[int], attention: Sequence[int], ent
     op = scope.ops[main]
     cross = any(not _keys_from(scope, scope.ops[slot], inside, entry) for slot in attention)
     stated: dict[str, AttrValue] = {attr.name: attr.value for attr in op.attrs if attr.name in _LIFTED}
+    if stated.get("projected") is False:  # its projections stand beside it, within the sublayer
+        del stated["projected"]
     for name, value in heads_of(scope, op, inside).items():
         stated.setdefault(name, value)
     if len(op.reads) >= 2 and _normed(scope, op.reads[0], inside) and _normed(scope, op.reads[1], inside):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from archcheck.ir.graph import AttrValue, Op, Unknown, Value, attrs
 from archcheck.passes.base import RESULT, Scope, ScopePass
@@ -87,8 +88,8 @@ def _raise(scope: Scope, softmax: int) -> None:
     for slot in path:
         if scope.ops[slot].kind.name == "dropout" and scope.ops[slot].states("p"):
             stated["dropout"] = scope.ops[slot].attr("p")
-    if (causal := _causal(scope, scores.beside)) is not None:
-        stated["causal"] = causal
+    if _is_causal(scope, scores.beside):
+        stated["causal"] = True
     if scope.is_knot(group):
         return
     scope.fold(
@@ -210,36 +211,33 @@ def _transposed(scope: Scope, value: Value, product: int, group: set[int]) -> Va
     return value
 
 
-def _causal(scope: Scope, beside: list[Value]) -> bool | None:
-    """Whether what is added to the scores hides later keys; None where that cannot be told."""
+def _is_causal(scope: Scope, beside: Sequence[Value]) -> bool:
+    """Whether what is added to the scores is shown to hide later keys: a triangle is part of it.
+
+    That no mask was seen shows nothing: it may be an argument that this caller did not give.
+    """
     seen: set[int] = set()
-    told = True
     stack = [scope.source(value) for value in beside]
     while stack and len(seen) < _MASK_STEPS:
         slot = stack.pop()
-        if slot in seen:
+        if slot < 0 or slot in seen:
             continue
         seen.add(slot)
-        if slot < 0:
-            told = False
-            continue
-        op = scope.ops[slot]
-        if op.kind.name == "triangle":
+        if scope.ops[slot].kind.name == "triangle":
             return True
-        told = told and op.kind.name not in ("input", "opaque", "constant", "compare")
         stack.extend(scope.sources(slot))
-    return False if told and not stack else None
+    return False
 
 
 def _complete(scope: Scope, slot: int) -> None:
-    """State of an attention that a kernel computes what reshapes and masks around it tell."""
+    """State of an attention that a kernel computes what reshapes and masks around it tell, and no more."""
     op = scope.ops[slot]
-    told = {name: value for name, value in heads_of(scope, op).items() if not op.states(name)}
-    if op.attr("causal") is not True and len(op.reads) > 3 and _causal(scope, list(op.reads[3:])):
+    held = {attr.name: attr.value for attr in op.attrs}
+    told = {name: value for name, value in heads_of(scope, op).items() if name not in held}
+    if held.get("causal") is not True and len(op.reads) > 3 and _is_causal(scope, op.reads[3:]):
         told["causal"] = True
-    if not told:
-        return
-    stated = {**{attr.name: attr.value for attr in op.attrs}, **told}
-    scope.replace(
-        slot, Op(op.path, op.kind, op.reads, attrs(**stated), op.body, op.gives, op.claim, op.span, op.because)
-    )
+    elif held.get("causal") is False and not op.claim:  # a kernel's flag: a mask may be given instead
+        del held["causal"]
+    stated = attrs(**{**held, **told})
+    if stated != op.attrs:
+        scope.replace(slot, replace(op, attrs=stated))

@@ -29,6 +29,10 @@ class RespellPass:
     name: ClassVar[str] = ""
     enters: ClassVar[frozenset[OpKind]] = STRUCTURE
 
+    def applies(self, ops: tuple[Op, ...]) -> bool:
+        """Whether any of the ops of a scope could be changed, at a glance."""
+        raise NotImplementedError
+
     def respell(self, scope: Scope, paths: Paths) -> Respelled:
         """What to write in place of ops of `scope`; empty where nothing is to be changed."""
         raise NotImplementedError
@@ -52,6 +56,8 @@ class RespellPass:
         if any(new is not old for new, old in zip(inner, ops, strict=True)):
             ops = inner
         for _ in range(_ROUNDS):
+            if not self.applies(ops):
+                break
             scope = Scope(ops, results, paths)
             found = self.respell(scope, paths)
             if not found.instead:

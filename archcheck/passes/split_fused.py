@@ -51,6 +51,10 @@ class SplitFused(RespellPass):
 
     name = "split_fused"
 
+    def applies(self, ops: tuple[Op, ...]) -> bool:
+        """Whether there is a map, and something that cuts."""
+        return any(op.kind in _CUTS for op in ops) and any(op.kind is LINEAR for op in ops)
+
     def respell(self, scope: Scope, paths: Paths) -> Respelled:
         """The parts of the fused maps of one scope."""
         found = Respelled()

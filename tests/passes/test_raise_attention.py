@@ -14,7 +14,7 @@ FORMS = {
     "scaled scores": (
         "%t = permute %k axis=-2 other_axis=-1\n%s = matmul %q, %t\n%c = mul %s by=0.125\n%p = softmax %c axis=-1\n"
         "%d = dropout %p p=0.1\nmatmul %d, %v\n",
-        "%0, %1, %2 causal=False dropout=0.1 scale=0.125",
+        "%0, %1, %2 dropout=0.1 scale=0.125",
     ),
     "scaled queries, transposed product, mask": (
         "%c = mul %q by=0.125\n%s = matmul %c, %k transpose_b=True\n%a = add %s, %m\n"
@@ -41,11 +41,11 @@ FORMS = {
         "%t = permute %k axis=-2 other_axis=-1\n%s = matmul %q, %t\n%c = mul %s by=0.125\n"
         "%e = div %c by=50\n%h = tanh %e\n"
         "%l = mul %h by=50\n%p = softmax %l axis=-1\nmatmul %p, %v\n",
-        "%0, %1, %2 causal=False scale=0.125 softcap=50",
+        "%0, %1, %2 scale=0.125 softcap=50",
     ),
     "another axis": (
         "%t = permute %k axis=-2 other_axis=-1\n%s = matmul %q, %t\n%p = softmax %s axis=1\nmatmul %p, %v\n",
-        "%0, %1, %2 axis=1 causal=False scale=1",
+        "%0, %1, %2 axis=1 scale=1",
     ),
     "causal": (
         "%t = permute %k axis=-2 other_axis=-1\n%s = matmul %q, %t\n%o = constant value=1\n"

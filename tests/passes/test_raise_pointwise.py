@@ -86,7 +86,7 @@ def test_an_attention_on_the_same_stream_tells_tokens() -> None:
     "ops",
     [
         # a bottleneck: statistics over positions on both sides
-        "conv axes=2 kernel=1\nbatch_norm\nrelu\nconv axes=2 kernel=3\nbatch_norm\nrelu\nconv axes=2 kernel=1\nbatch_norm\n",
+        "conv axes=2 kernel=1\nbatch_norm\nrelu\nconv axes=2 kernel=3\nbatch_norm\nconv axes=2 kernel=1\nbatch_norm\n",
         # the same without norms: a wide convolution next to it
         "conv axes=2 kernel=1\nrelu\nconv axes=2 kernel=3\nrelu\nconv axes=2 kernel=1\n",
         # depthwise, then pointwise, over images and over sequences
