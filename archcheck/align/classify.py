@@ -43,6 +43,7 @@ class Classifier:
         for key in (self.near.place, self.near.behind, self.near.before):
             missing, spare = self._replace(missing, spare, key, family=True)
         if len(missing) < at_first and settle(self.wiring):
+            self.near.forget()
             missing, spare = list(self._open_expected()), list(self._open_actual())
         missing = self._hidden(missing, spare)
         missing, spare = self._move(missing, spare)

@@ -116,6 +116,7 @@ class _Frame:
     owner: Op | None = None
     number: int = TOP
     left: int = 0  # how often an unrolled body still comes
+    known: dict[Value, tuple[int, int]] = field(default_factory=dict)  # what its carried values were before
 
 
 class _Flattening:
@@ -239,9 +240,11 @@ class _Flattening:
         carried = owner.reads[: len(owner.results)]  # each round is fed with what the one before gave
         given = [self._find(value, owner) for value in owner.results]
         if frame.left > 1:
+            known = frame.known or {value: self.alias[value] for value in carried if value in self.alias}
             self.alias.update(zip(carried, given, strict=False))
-            frames.append(_Frame(iter(owner.body), frame.scope, owner, TOP, frame.left - 1))
+            frames.append(_Frame(iter(owner.body), frame.scope, owner, TOP, frame.left - 1, known))
             return
         for value in carried:
             self.alias.pop(value, None)
+        self.alias.update(frame.known)
         self.alias.update({Value(owner.path, index): node for index, node in enumerate(given)})

@@ -9,13 +9,14 @@ from archcheck.align.sources import bind_sources
 from archcheck.align.wiring import Mismatch, Wiring
 
 _FRUITLESS = 256  # attempts at repairing a match, in a row, after which what is left is taken as it is
+_GRAPH = -2  # the graph itself, as a reader of what comes out of it
+_NEAR = 8  # readers of one value that are tried
 
 
 def settle(wiring: Wiring) -> bool:
     """Bind the claim's inputs, and change the match where that explains more of the wiring; whether it did."""
-    suspects = wiring.suspects()
-    bind_sources(wiring, suspects)
-    found = [mismatch for suspect in suspects for mismatch in wiring.mismatches(*suspect)]
+    bind_sources(wiring, wiring.suspects())
+    found = wiring.compare()
     changed = bool(found) and _Mending(wiring).run(found)
     if changed:
         wiring.forget()
@@ -37,7 +38,7 @@ class _Mending:
         for mismatch in found:
             if fruitless > _FRUITLESS:
                 break
-            if self._exchange(mismatch) or self._slide(mismatch) or self._undo(mismatch):
+            if any(way(mismatch) for way in (self._exchange, self._cross, self._slide, self._undo)):
                 changed, fruitless = True, 0
             else:
                 fruitless += 1
@@ -49,12 +50,33 @@ class _Mending:
         if mismatch.stated is None or mismatch.found is None:
             return False
         node, twin = mismatch.stated[0], mismatch.found[0]
-        if to[node] == twin or not self._alike(node, twin):
-            return False
         rival, rivals_twin = back[twin], to[node]
+        if to[node] == twin or self.expected.source[node] or self.actual.source[twin]:
+            return False
         if rival >= 0 and rivals_twin >= 0:
-            return self._alike(rival, rivals_twin) and self._try([(node, twin), (rival, rivals_twin)])
-        return (rival >= 0 or rivals_twin >= 0) and self._try([(node, twin)])
+            pairs = [(node, twin), (rival, rivals_twin)]
+            alike = sum(self._alike(*pair) for pair in pairs)
+            # one of the two may be matched with another kind, as long as it was so before
+            enough = alike == 2 or (alike == 1 and self._alike(rival, twin) + self._alike(node, rivals_twin) < 2)
+            return enough and all(self._may(*pair) for pair in pairs) and self._try(pairs)
+        return (rival >= 0 or rivals_twin >= 0) and self._alike(node, twin) and self._try([(node, twin)])
+
+    def _cross(self, mismatch: Mismatch) -> bool:
+        """Two readers of one class that were matched crosswise, seen from what they read."""
+        to, back = self.match.to, self.match.back
+        node, twin = mismatch.one, mismatch.other
+        if mismatch.output or mismatch.found is None or to[node] != twin or back[mismatch.found[0]] < 0:
+            return False
+        for rival in self._readers[0].get(back[mismatch.found[0]], [])[:_NEAR]:
+            if rival != node and self._alike(rival, twin):
+                joins = [(rival, twin)]
+                if to[rival] >= 0:
+                    if not self._alike(node, to[rival]):
+                        continue
+                    joins.append((node, to[rival]))
+                if self._try(joins):
+                    return True
+        return False
 
     def _slide(self, mismatch: Mismatch) -> bool:
         """Of two like ops in a row, one of which is new or gone, the other one was matched."""
@@ -75,17 +97,20 @@ class _Mending:
     def _undo(self, mismatch: Mismatch) -> bool:
         """An op that reads from elsewhere and is read from elsewhere was not rewired: it was moved."""
         node, twin = mismatch.one, mismatch.other
-        if self.match.to[node] != twin or node in self.expected.inside:
+        if mismatch.output or self.match.to[node] != twin or node in self.expected.inside:
             return False
         if len(self.expected.operands[node]) != 1 or len(self.actual.operands[twin]) != 1:
             return False
         return self._try([], (node,), explains_all=True)
 
     def _alike(self, node: int, twin: int) -> bool:
+        return self.expected.token[node] == self.actual.token[twin] and self._may(node, twin)
+
+    def _may(self, node: int, twin: int) -> bool:
         expected, actual = self.expected, self.actual
-        if expected.source[node] or actual.source[twin] or expected.token[node] != actual.token[twin]:
+        if expected.source[node] or actual.source[twin] or node in expected.inside or twin in actual.inside:
             return False
-        return node not in expected.inside and twin not in actual.inside and self.match.same_home(node, twin)
+        return self.match.same_home(node, twin)
 
     def _try(self, joins: list[tuple[int, int]], loose: tuple[int, ...] = (), *, explains_all: bool = False) -> bool:
         """Match these ops with each other instead; undone where it does not explain more of the wiring."""
@@ -123,10 +148,19 @@ class _Mending:
         back, to = self.match.back, self.match.to
         near: dict[int, None] = {}
         for node in nodes:
-            near.update(dict.fromkeys((node, *self._read_by(0, node))))
+            near.update((reader if reader != TOP else _GRAPH, None) for reader in (node, *self._read_by(0, node)))
         for twin in twins:
-            near.update(dict.fromkeys(back[reader] for reader in (twin, *self._read_by(1, twin))))
-        return sum(len(self.wiring.mismatches(node, to[node])) for node in near if node >= 0 and to[node] >= 0)
+            near.update((back[reader] if reader != TOP else _GRAPH, None) for reader in (twin, *self._read_by(1, twin)))
+        count = 0
+        for node in near:
+            scope = TOP if node == _GRAPH else node
+            if node >= 0 and to[node] >= 0:
+                count += len(self.wiring.mismatches(node, to[node]))
+            elif node != _GRAPH:
+                continue
+            if (scope == TOP or scope in self.expected.inside) and self.wiring.has_outputs(scope):
+                count += len(self.wiring.outputs(scope, to[scope] if scope != TOP else TOP))
+        return count
 
 
 def _readers(side: Side) -> dict[int, list[int]]:
@@ -135,7 +169,6 @@ def _readers(side: Side) -> dict[int, list[int]]:
         for read in dict.fromkeys(reads):
             readers.setdefault(read, []).append(node)
     for scope, results in side.results.items():
-        if scope != TOP:
-            for read in results:
-                readers.setdefault(read, []).append(scope)
+        for read in results:
+            readers.setdefault(read, []).append(scope)
     return readers

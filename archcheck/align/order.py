@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import pairwise
+from zlib import crc32
+
 from archcheck.align.flat import TOP, Numbers, Side
 from archcheck.ir.ops import OpKind, Tier
 
@@ -15,13 +19,13 @@ def arrange(side: Side, numbers: Numbers) -> None:
     sorted by a hash of all that leads to them. Two bodies of equal `content` are equal op by op in this order, up to
     attributes. The core of a body is what stays when norms and the like are moved about: its sublayers if it has any.
     """
-    hashes = [0] * len(side)  # 0 until a scope is reached: inner scopes come first and see outer values alike
-    special = _special(side)
+    ranks = _Ranks(side)
+    hashes, special = ranks.hashes, ranks.special
     done = bytearray(len(side))
     side.token = list(side.classes)
     for scope in reversed(list(side.inside)):
         _hash(side, scope, hashes, special)
-        order = side.order[scope] = _walk(side, scope, hashes, special, done)
+        order = side.order[scope] = _walk(side, scope, ranks, done)
         if scope == TOP:
             continue
         place = {node: index for index, node in enumerate(order)}
@@ -53,6 +57,43 @@ def _names_nothing(kind: OpKind) -> bool:
 _COMMUTES, _HOLDS = 1, 2
 
 
+class _Ranks:
+    """Sorts ops whose order no operand decides, by all that leads to them: first without attributes, then with.
+
+    A claim states few attributes, and where it states none its order must not hang on those of the code.
+    """
+
+    def __init__(self, side: Side) -> None:
+        self.side = side
+        self.special = _special(side)
+        self.hashes = [0] * len(side)  # 0 until a scope is reached: inner scopes come first, outer values look alike
+        self._fine: list[int] | None = None
+
+    def sort(self, nodes: Iterable[int]) -> list[int]:
+        """`nodes` in canonical order."""
+        hashes = self.hashes
+        ranked = sorted(nodes, key=hashes.__getitem__)
+        if any(hashes[one] == hashes[other] for one, other in pairwise(ranked)):
+            fine = self._with_attributes()
+            ranked.sort(key=lambda node: (hashes[node], fine[node]))
+        return ranked
+
+    def _with_attributes(self) -> list[int]:
+        if self._fine is None:
+            side = self.side
+            self._fine = fine = [0] * len(side)
+            for scope in reversed(list(side.inside)):
+                for node in side.inside[scope]:
+                    parts = [fine[read] for read in side.operands[node]]
+                    if self.special[node]:
+                        parts.sort()
+                    given = [fine[result] for result in side.results.get(node, ())]
+                    indices = side.indices.get(node, ())
+                    stated = crc32(repr(side.ops[node].attrs).encode())  # unlike hash, the same in every run
+                    fine[node] = hash((side.classes[node], indices, stated, *given, *parts))
+        return self._fine
+
+
 def _special(side: Side) -> bytearray:
     """Which ops have operands without an order of their own."""
     marks = bytearray(len(side))
@@ -78,9 +119,9 @@ def _hash(side: Side, scope: int, hashes: list[int], special: bytearray) -> None
             hashes[node] = hash((classes[node], indices.get(node, ()), *[hashes[read] for read in reads]))
 
 
-def _walk(side: Side, scope: int, hashes: list[int], special: bytearray, done: bytearray) -> list[int]:
+def _walk(side: Side, scope: int, ranks: _Ranks, done: bytearray) -> list[int]:
     # an op of this scope has a greater number than the op that holds it, a value from outside a lesser one
-    operands, source = side.operands, side.source
+    operands, source, special = side.operands, side.source, ranks.special
     order: list[int] = []
     stack = [node for node in reversed(side.results[scope]) if node > scope and not source[node]]
     rest: list[int] | None = None
@@ -105,14 +146,14 @@ def _walk(side: Side, scope: int, hashes: list[int], special: bytearray, done: b
             stack.append(~node)
             if special[node]:
                 head = reads[:1] if special[node] == _HOLDS else ()
-                reads = (*head, *sorted(reads[len(head) :], key=hashes.__getitem__))
+                reads = (*head, *ranks.sort(reads[len(head) :]))
             stack.extend([read for read in reversed(reads) if read > scope and not done[read] and not source[read]])
         if rest is None:  # what leads to no result
             rest = [node for node in side.inside[scope] if not source[node] and not done[node]]
             if rest:
                 read_here = {read for node in rest for read in operands[node]}
-                ends = sorted((node for node in rest if node not in read_here), key=hashes.__getitem__)
-                stack = list(reversed(ends))
+                stack = ranks.sort(node for node in rest if node not in read_here)
+                stack.reverse()
                 continue
         return order
 

@@ -21,6 +21,11 @@ class Neighbours:
         self.wiring = wiring
         self.expected: Side = match.expected
         self.actual: Side = match.actual
+        self._readers: tuple[dict[int, list[int]], dict[int, list[int]]] | None = None
+
+    def forget(self) -> None:
+        """Look for readers anew, after more ops have lost their counterparts."""
+        self._readers = None
 
     def place(self, node: int, actual: bool) -> Key | None:
         behind, before = self.behind(node, actual), self.before(node, actual)
@@ -39,20 +44,29 @@ class Neighbours:
         return (self._home(node, actual), tuple(sorted(reached))) if reached else None
 
     def before(self, node: int, actual: bool) -> Key | None:
-        """The matched op that `node` leads to, and as which operand."""
+        """The first matched op of the code that `node` leads to, and as which operand."""
         side, counterpart = (self.actual, self.match.back) if actual else (self.expected, self.match.to)
-        at = node
-        for _ in range(_FAR):
-            user = side.user[at]
-            if user < 0:
-                return (self._home(node, actual), "end", self._home(at, actual))
-            if counterpart[user] >= 0:
-                twin = user if actual else self.match.to[user]
-                reads = side.operands[user]
-                place = reads.index(at) if at in reads and not side.ops[user].kind.commutes else -1
-                return (self._home(node, actual), twin, place)
-            at = user
-        return None
+        readers = self._open_readers(actual)
+        found: list[tuple[int, int]] = []
+        seen = {node}
+        stack = [node]
+        while stack and len(seen) < _FAR:
+            at = stack.pop()
+            for reader in readers.get(at, ()):
+                if counterpart[reader] >= 0:
+                    reads = side.operands[reader]
+                    place = reads.index(at) if at in reads and not side.ops[reader].kind.commutes else -1
+                    found.append((reader if actual else counterpart[reader], place))
+                elif reader not in seen:
+                    seen.add(reader)
+                    stack.append(reader)
+        return (self._home(node, actual), *min(found, default=(TOP, TOP)))
+
+    def _open_readers(self, actual: bool) -> dict[int, list[int]]:
+        """Readers of the ops that are, or were, without counterpart."""
+        if self._readers is None:
+            self._readers = (_readers(self.expected, self.match.to), _readers(self.actual, self.match.back))
+        return self._readers[int(actual)]
 
     def _home(self, node: int, actual: bool) -> int:
         side = self.actual if actual else self.expected
@@ -119,3 +133,12 @@ class Neighbours:
         if not actual:
             found = [self.match.to[at] if at != TOP else TOP for at in found]
         return found[0], found[1]
+
+
+def _readers(side: Side, counterpart: list[int]) -> dict[int, list[int]]:
+    readers: dict[int, list[int]] = {}
+    for node, reads in enumerate(side.operands):
+        for read in reads:
+            if counterpart[read] < 0:
+                readers.setdefault(read, []).append(node)
+    return readers
