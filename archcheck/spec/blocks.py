@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from archcheck.ir.graph import OpGraph
 from archcheck.ir.ops import BY_NAME
 from archcheck.spec.flow import Lowering
-from archcheck.spec.guard import Mapping, Node, Scalar, Sequence, Text
 from archcheck.spec.model import Block, Flow, Letter, Order, OrderedSublayer, Pattern, Stated
+from archcheck.spec.nodes import Mapping, Node, Scalar, Sequence, Text
 from archcheck.spec.order import prepostprocess, signature
 from archcheck.spec.problems import Problems, did_you_mean, hints
 from archcheck.spec.source import Source, is_true, items, pairs

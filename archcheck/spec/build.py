@@ -12,12 +12,11 @@ from dataclasses import replace
 
 from archcheck.ir.graph import Unknown
 from archcheck.ir.ops import BY_NAME
-from archcheck.spec import guard
 from archcheck.spec.blocks import Blocks
 from archcheck.spec.claims import Claims
 from archcheck.spec.formula import NO_VALUE, Amount, Expression, settle
-from archcheck.spec.guard import Mapping, Node, Scalar
 from archcheck.spec.model import Block, Citation, NotChecked, Paper, Reading, Spec, Term
+from archcheck.spec.nodes import Mapping, Node, Scalar
 from archcheck.spec.problems import did_you_mean, hints
 from archcheck.spec.source import Source, items, pairs, plain_string
 from archcheck.spec.words import NOT_CALLED, Lexicon, reference
@@ -33,6 +32,8 @@ def read(data: bytes, file: str) -> Spec:
     Raises:
         SpecError: with every mistake in it.
     """
+    from archcheck.spec import guard  # imports PyYAML
+
     document = guard.read(data, file)
     from archcheck.spec import shape  # imports pydantic, which a file that the guard refuses need not wait for
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from archcheck.spec.formula import Expression
-from archcheck.spec.guard import Mapping, Node, Scalar, Sequence, Text
 from archcheck.spec.model import (
     Absent,
     Attributes,
@@ -21,6 +20,7 @@ from archcheck.spec.model import (
     Statement,
     What,
 )
+from archcheck.spec.nodes import Mapping, Node, Scalar, Sequence, Text
 from archcheck.spec.problems import did_you_mean, hints
 from archcheck.spec.source import Source, is_true, pairs
 from archcheck.spec.words import declared, pattern, reference

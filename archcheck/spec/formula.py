@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from archcheck.ir.graph import AttrValue, Unknown
 from archcheck.ir.ops import AttrDecl
-from archcheck.spec.guard import Plain, Text
+from archcheck.spec.nodes import Plain, Text
 from archcheck.spec.problems import Problems, did_you_mean, hints
 from archcheck.spec.syntax import Piece, expression
 

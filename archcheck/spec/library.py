@@ -10,7 +10,6 @@ from pathlib import Path
 import archcheck
 from archcheck.errors import ArchcheckError
 from archcheck.spec.build import read
-from archcheck.spec.guard import MAX_BYTES
 from archcheck.spec.model import Block, Spec
 from archcheck.spec.problems import did_you_mean, hints
 
@@ -89,6 +88,8 @@ def listing() -> Iterator[Entry]:
 
 
 def _bytes(path: Path) -> bytes:
+    from archcheck.spec.guard import MAX_BYTES
+
     try:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)  # one byte more than the guard lets through

@@ -10,7 +10,7 @@ from archcheck.ir.graph import Unknown
 from archcheck.ir.ops import OpKind
 from archcheck.ir.span import Span
 from archcheck.spec.formula import Amount, Expression, settle
-from archcheck.spec.guard import Text
+from archcheck.spec.nodes import Text
 from archcheck.spec.problems import Problems, did_you_mean, hints
 
 

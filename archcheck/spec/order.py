@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from archcheck.ir.graph import AttrValue, Value
 from archcheck.spec.formula import Expression
-from archcheck.spec.guard import Text
 from archcheck.spec.model import Letter, Order, OrderedSublayer
+from archcheck.spec.nodes import Text
 from archcheck.spec.problems import Problems, hints
 from archcheck.spec.syntax import Piece, expression
 

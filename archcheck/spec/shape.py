@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from archcheck.ir.span import Span
-from archcheck.spec.guard import Document, Mapping, Node, Scalar, Sequence
+from archcheck.spec.nodes import Document, Mapping, Node, Scalar, Sequence
 from archcheck.spec.problems import Problems, did_you_mean, hints
 
 WORD = r"^[^\W\d]\w*$"  # a name that a flow can use

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from archcheck.ir.span import Span
 from archcheck.spec.formula import Expression
-from archcheck.spec.guard import Document, Mapping, Node, Scalar, Sequence, Text
 from archcheck.spec.model import Citation, What
+from archcheck.spec.nodes import Document, Mapping, Node, Scalar, Sequence, Text
 from archcheck.spec.problems import Problems, did_you_mean, hints
 from archcheck.spec.words import Lexicon, reference
 

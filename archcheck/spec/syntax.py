@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from archcheck.ir.span import Span
-from archcheck.spec.guard import Text
+from archcheck.spec.nodes import Text
 from archcheck.spec.problems import Problems
 
 MAX_TEXT = 16 << 10  # characters of one flow or formula

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from archcheck.ir.graph import Attr, AttrValue
 from archcheck.ir.ops import BY_NAME, FAMILIES, AttrDecl, OpKind
 from archcheck.spec.formula import Sizes, attribute
-from archcheck.spec.guard import Text
 from archcheck.spec.model import Block, Pattern, Term, What
+from archcheck.spec.nodes import Text
 from archcheck.spec.problems import Problems, did_you_mean, hints
 from archcheck.spec.syntax import Piece, expression
 

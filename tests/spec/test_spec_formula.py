@@ -12,7 +12,7 @@ from spec_text import marked
 from archcheck.ir.graph import Unknown
 from archcheck.ir.span import Span
 from archcheck.spec.formula import Expression, settle
-from archcheck.spec.guard import Text
+from archcheck.spec.nodes import Text
 from archcheck.spec.problems import Problems
 
 

@@ -9,7 +9,8 @@ from spec_text import message, places
 
 from archcheck.errors import SpecError
 from archcheck.spec import guard
-from archcheck.spec.guard import Mapping, Scalar, Sequence, read, resolve
+from archcheck.spec.guard import read, resolve
+from archcheck.spec.nodes import Mapping, Scalar, Sequence
 
 
 def tree(text: str) -> object:
