@@ -196,8 +196,8 @@ def _bind(
     first_default = len(names) - len(function.defaults)
     for position, parameter in enumerate(names):
         name = parameter.arg
-        if position < len(args):
         by_name = position >= len(spec.posonlyargs)
+        if position < len(args):
             scope.vars[name] = args[position]
             if by_name:
                 rest.pop(name, None)

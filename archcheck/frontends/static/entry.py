@@ -369,8 +369,6 @@ class _Runner:
         ]
 
 
-def is_owned(owner: Data, item: Data) -> bool:
-    """Whether `item` is part of the module tree below `owner`, and not a configuration or a back reference."""
 def _positional(function: Function, kwargs: dict[str, Data], skip: int) -> list[Data]:
     """Take from `kwargs` what a function must be given by position.
 
@@ -383,6 +381,8 @@ def _positional(function: Function, kwargs: dict[str, Data], skip: int) -> list[
     return [kwargs.pop(p.arg) for p in [*spec.posonlyargs, *spec.args][skip:count] if p.arg in kwargs]
 
 
+def is_owned(owner: Data, item: Data) -> bool:
+    """Whether `item` is part of the module tree below `owner`, and not a configuration or a back reference."""
     if isinstance(item, Instance) and isinstance(owner, Instance):
         return item.owner is not None and item.owner[0] is owner and is_module(item.cls)
     return isinstance(item, (Instance, list, dict))

@@ -192,8 +192,8 @@ class Function:
         "role",
         "scope",
         "ties",
-    )
         "wrapped",
+    )
 
     def __init__(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, scope: Scope, name: str) -> None:
         self.node = node
@@ -209,7 +209,6 @@ class Function:
         self.ignored: bool | None = None  # a dialect says that it computes nothing
         self.ties = False  # a dialect says that it may make weights one
         self.attributes: dict[str, Data] = {}
-
         self.wrapped: Function | None = None  # what a decorator made this one from
 
     @property
