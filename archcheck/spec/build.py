@@ -22,12 +22,13 @@ from archcheck.spec.source import Source, items, pairs, plain_string
 from archcheck.spec.words import NOT_CALLED, Lexicon, reference
 
 
-def read(data: bytes, file: str) -> Spec:
+def read(data: bytes, file: str, *, shaped: bool = False) -> Spec:
     """The spec in `data`.
 
     Args:
         data: a file's bytes.
         file: its name, as places give it.
+        shaped: these very bytes are known to have the shape of a spec, so that it is not checked again.
 
     Raises:
         SpecError: with every mistake in it.
@@ -35,9 +36,10 @@ def read(data: bytes, file: str) -> Spec:
     from archcheck.spec import guard  # imports PyYAML
 
     document = guard.read(data, file)
-    from archcheck.spec import shape  # imports pydantic, which a file that the guard refuses need not wait for
+    if not shaped:
+        from archcheck.spec import shape  # imports pydantic, which takes longer than reading a spec and a model
 
-    shape.check(document)
+        shape.check(document)
     root = document.root if isinstance(document.root, Mapping) else Mapping((), document.root.span)
     spec = _spec(root, Source(document, Lexicon({}, {}, {})))
     document.problems.raise_any()
