@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from archcheck.cli import options
+from archcheck.cli.entry import HOLDS, NOTHING_JUDGED
 
 
 @click.command("describe")
@@ -32,6 +33,7 @@ def command(
     from archcheck.pipeline import describe, load_target, spec_text
 
     request = options.request_of(target, arguments, mode)
+    unread = HOLDS
     try:
         if graph:
             reads = load_target(request, options.progress())
@@ -40,8 +42,10 @@ def command(
             text = spec_text(request, options.progress())
         else:
             found = describe(request, options.progress())
+            if all(one.default.error for one in found):
+                unread = NOTHING_JUDGED
             text = as_json(found) if form == "json" else "\n".join(as_text(one) for one in found)
     finally:
         options.clear_progress()
     options.write(text, output)
-    return 0
+    return unread

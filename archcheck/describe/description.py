@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from archcheck.describe.facts import Fact, facts, plain
+from archcheck.describe.facts import FACTS, Fact, facts, plain
 from archcheck.describe.regions import Region, layers
 from archcheck.findings import Undetermined
 from archcheck.frontends.static.reader import Reading, Variant
@@ -31,6 +31,7 @@ class Picture:
     layers: tuple[Region, ...]
     facts: tuple[Fact, ...]
     graph: OpGraph
+    error: str = ""  # why the code could not be read to its end; then there are no layers and no facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +79,21 @@ def describe_variants(
     mode = graphs[0].origin.mode if graphs else "train"
     unknown = [
         *undetermined,
-        *(Undetermined(fact.name, fact.why, reading.span) for fact in first.facts if fact.value is None),
+        *(
+            Undetermined(fact.name, fact.why, reading.span)
+            for fact in first.facts
+            if fact.value is None and not first.error
+        ),
     ]
     return Description(target, mode, tuple(kept), reading.assumptions, tuple(unknown))
 
 
 def _picture(variant: Variant, graph: OpGraph, reading: Reading) -> Picture:
+    if variant.error:  # what was read so far is a part, and tells nothing about the whole
+        unknown = tuple(Fact(name, None, "the code could not be read to its end") for name in FACTS)
+        return Picture(variant.when, variant.default, (), unknown, graph, variant.error)
     found = layers(graph, variant.places, reading.symbol, reading.span)
-    return Picture(variant.when, variant.default, found, facts(graph, found), graph)
+    return Picture(variant.when, variant.default, found, facts(graph, found, dict(variant.weights)), graph)
 
 
 def _gist(picture: Picture) -> object:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from archcheck.describe.regions import Region
@@ -28,8 +28,26 @@ class Fact:
     why: str = ""
 
 
-def facts(graph: OpGraph, layers: tuple[Region, ...]) -> tuple[Fact, ...]:
-    """Everything that the graph tells, in a fixed order."""
+FACTS = (
+    "final_norm",
+    "embedding_norm",
+    "activation",
+    "ffn_gated",
+    "attention",
+    "qk_norm",
+    "positions",
+    "tie_embeddings",
+)
+
+
+def facts(graph: OpGraph, layers: tuple[Region, ...], weights: Mapping[str, str]) -> tuple[Fact, ...]:
+    """Everything that the graph tells, in the order of `FACTS`.
+
+    Args:
+        graph: in canonical form.
+        layers: its layers.
+        weights: place of each learned tensor -> the first place that it has; empty where sharing is not known.
+    """
     return (
         _final_norm(graph, layers),
         _embedding_norm(graph, layers),
@@ -38,8 +56,27 @@ def facts(graph: OpGraph, layers: tuple[Region, ...]) -> tuple[Fact, ...]:
         _attention(layers),
         _qk_norm(layers),
         _positions(graph, layers),
-        Fact("tie_embeddings", None, "sharing of weights is not read yet"),
+        _tied(graph, weights),
     )
+
+
+def _tied(graph: OpGraph, weights: Mapping[str, str]) -> Fact:
+    """Whether the map to the vocabulary uses the embedding's own matrix (press2017)."""
+    name = "tie_embeddings"
+    tables = {op.attr("rows"): op for op in graph.walk() if op.kind is EMBEDDING and isinstance(op.attr("rows"), int)}
+    if not tables:
+        return Fact(name, None, "the target holds no embedding")
+    heads = [op for op in graph.ops if op.kind.name == "linear" and op.attr("out_features") in tables]
+    if not heads:
+        return Fact(name, None, "the target has no output embedding")
+    if not weights:
+        return Fact(name, None, "a library call that is not read may tie weights")
+    head = heads[-1]
+    places = [f"{op.path.rpartition('/')[0]}.weight" for op in (tables[head.attr("out_features")], head)]
+    held = [weights.get(place) for place in places]
+    if None in held:
+        return Fact(name, None, "which weights the output embedding uses was not recognised")
+    return Fact(name, held[0] == held[1])
 
 
 def _cores(layers: Iterable[Region], *kinds: str) -> Iterator[Op]:

@@ -17,7 +17,9 @@ def as_text(description: Description) -> str:
         lines += _layer(layer)
     if description.hparams:
         lines[-1:] = []
-    if not default.layers and not description.hparams:
+    if default.error:
+        lines.append(f"could not be read to its end: {default.error}")
+    elif not default.layers and not description.hparams:
         lines.append("no residual sublayers were found")
     told = [fact for fact in default.facts if fact.value is not None]
     if told and default.layers:
