@@ -1,0 +1,71 @@
+"""Loops over something unknown: one pass stands for any number, and nothing is counted that cannot be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from archcheck.frontends.static.library import Library, Root
+from archcheck.frontends.static.reader import read
+
+HEAD = """
+import torch
+from torch import nn
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.map = nn.Linear(8, 8)
+
+    def forward(self, x):
+"""
+
+
+def opaque(tmp_path: Path, body: str) -> list[str]:
+    """The names of ops that could not be read."""
+    lines = "".join(f"        {line}\n" for line in body.strip().splitlines())
+    tmp_path.joinpath("model.py").write_text(HEAD + lines, encoding="utf-8")
+    reading = read(Library([Root(tmp_path)]), "model", "Block", {})
+    (variant,) = reading.variants
+    assert not variant.error, variant.error
+    kinds = [op.kind.name for op in variant.graph.ops]
+    assert "linear" in kinds
+    return [str(op.attr("why")) for op in variant.graph.walk() if op.kind.name == "opaque"]
+
+
+@pytest.mark.parametrize(
+    "loop",
+    [
+        "for size in x.shape:\n    sizes.append(size)",
+        "for at in range(len(x.shape)):\n    sizes.append(x.shape[at])",
+        "for at, size in enumerate(x.shape):\n    sizes.append(size)",
+        "for at, size in enumerate(x.shape):\n    sizes += [size]",
+    ],
+)
+def test_sizes_collected_in_a_loop_have_no_known_number(tmp_path: Path, loop: str) -> None:
+    body = f"sizes = []\n{loop}\nbatch, time, width = sizes\nreturn self.map(x.reshape(batch * time, sizes[2]))"
+    assert opaque(tmp_path, body) == []
+
+
+def test_a_list_that_does_not_grow_in_the_loop_keeps_its_length(tmp_path: Path) -> None:
+    body = """
+sizes = [1, 2]
+for size in x.shape:
+    other = size
+one, two = sizes
+if len(sizes) != 2:
+    raise ValueError("grew")
+return self.map(x)
+"""
+    assert opaque(tmp_path, body) == []
+
+
+def test_tensors_collected_in_a_loop_are_kept(tmp_path: Path) -> None:
+    body = """
+found = []
+for size in x.shape:
+    found.append(self.map(x))
+return torch.cat(found)
+"""
+    assert opaque(tmp_path, body) == []
