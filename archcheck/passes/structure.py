@@ -31,6 +31,7 @@ KIND_WORDS = {
     "ssm": "ssm",
 }
 _RANK = ("self_attention", "cross_attention", "moe", "ssm", "recurrence", "feed_forward", "convolution")
+_LONGEST = 64  # ops between a norm and the sublayer that it prepares; far above what any released model has
 _CORES = SUBLAYERS | {FUNCTION, OPAQUE}
 
 
@@ -242,11 +243,16 @@ def _letters(draft: _Draft) -> list[str]:
 
 def _is_before(op: Op, stream: _Stream) -> bool:
     """Whether an op on the stream only prepares what a sublayer without a residual reads."""
-    readers = stream.readers.get(op.path, [])
-    if len(readers) != 1:
-        return False
-    reader = readers[0]
-    return reader.kind in SUBLAYERS or reader.kind is FUNCTION or (reader.kind in PEELED and _is_before(reader, stream))
+    for _ in range(_LONGEST):
+        readers = stream.readers.get(op.path, [])
+        if len(readers) != 1:
+            return False
+        op = readers[0]
+        if op.kind in SUBLAYERS or op.kind is FUNCTION:
+            return True
+        if op.kind not in PEELED:
+            return False
+    return False
 
 
 def _before(op: Op, stream: _Stream) -> list[Token]:

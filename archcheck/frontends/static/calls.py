@@ -124,6 +124,7 @@ def run(vm: Machine, function: Function, args: list[Data], kwargs: dict[str, Dat
     if function.ignored:
         vm.notes.tied = vm.notes.tied or function.ties
         return INERT
+    vm.step()
     if len(vm.frames) > vm.limits.depth:
         raise OutOfFuel(f"calls nest deeper than {vm.limits.depth}")
     scope = Scope(function.file, function.scope)

@@ -7,7 +7,8 @@ import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from archcheck.frontends.static.machine import Decision, Raised
+from archcheck.frontends.static import bounds
+from archcheck.frontends.static.machine import Decision, OutOfFuel, Raised
 from archcheck.frontends.static.values import (
     Class,
     Data,
@@ -55,7 +56,6 @@ SPECIAL = {
     ast.FloorDiv: "floordiv", ast.Mod: "mod", ast.BitAnd: "and", ast.BitOr: "or", ast.BitXor: "xor",
     ast.LShift: "lshift", ast.RShift: "rshift",
 }  # fmt: skip
-LARGEST = 10_000_000  # elements of a list or characters of a string that evaluation may build
 
 
 def binary(vm: Machine, op: type[ast.operator], left: Data, right: Data) -> Data:
@@ -71,7 +71,7 @@ def binary(vm: Machine, op: type[ast.operator], left: Data, right: Data) -> Data
             return value
     if is_open(left) or is_open(right):
         return vm.open(f"{shown(left)} {op.__name__.lower()} {shown(right)} is not known")
-    if op in (ast.Mult, ast.Pow, ast.LShift) and _too_large(left, right, op):
+    if bounds.result_too_large(op.__name__, left, right):
         return vm.open(f"{shown(left)} {op.__name__.lower()} {shown(right)} is too large to build")
     if op is ast.BitOr and (isinstance(left, (Class, Native)) or isinstance(right, (Class, Native))):
         return (left, right)  # a union of types, as isinstance reads it
@@ -83,17 +83,6 @@ def binary(vm: Machine, op: type[ast.operator], left: Data, right: Data) -> Data
 
 def _items(value: Data) -> Data:
     return value.items if isinstance(value, Instance) and value.items is not None else value
-
-
-def _too_large(left: Data, right: Data, op: type[ast.operator]) -> bool:
-    if op is ast.Mult:
-        for one, other in ((left, right), (right, left)):
-            if isinstance(one, (str, list, tuple, bytes)) and isinstance(other, int):
-                return len(one) * max(other, 0) > LARGEST
-        return False
-    if isinstance(left, int) and isinstance(right, int):
-        return left.bit_length() * max(right, 0) > LARGEST if op is ast.Pow else right > LARGEST
-    return False
 
 
 def _tensor_binary(vm: Machine, op: type[ast.operator], left: Data, right: Data) -> Data:
@@ -191,6 +180,8 @@ def compare(vm: Machine, op: type[ast.cmpop], left: Data, right: Data) -> Data:
             return value.about(f"{reason(left)} {_sign(op)} {reason(right)}")
     if isinstance(left, External) or isinstance(right, External):
         return vm.open(f"{shown(left)} {_sign(op)} {shown(right)} is not known", metadata=True)
+    if bounds.has_many_parts(left) or bounds.has_many_parts(right):
+        return vm.open("a comparison of values with very many parts", metadata=True)
     try:
         result = RELATIONS[op](left, right)
     except TypeError as error:
@@ -251,7 +242,7 @@ def _equal(one: Data, other: Data) -> bool:
         return True
     if isinstance(one, (Tensor, Tensors, Open)) or isinstance(other, (Tensor, Tensors, Open)):
         return False
-    return bool(one == other)
+    return not bounds.has_many_parts(one) and not bounds.has_many_parts(other) and bool(one == other)
 
 
 def unary_not(vm: Machine, value: Data) -> Data:
@@ -315,11 +306,17 @@ def iterate(vm: Machine, value: Data) -> list[Data]:
         if value.cls.lookup("__getitem__") and value.cls.lookup("__len__"):
             length = vm.call(vm.get(value, "__len__"), [], {})
             if isinstance(length, int):
-                return [vm.item(value, at) for at in range(min(length, vm.limits.iterations))]
+                if length > vm.limits.iterations:
+                    raise OutOfFuel(f"a loop over more than {vm.limits.iterations:,} items is not followed")
+                return [vm.item(value, at) for at in range(length)]
     if isinstance(value, Inert):
         return []
+    if isinstance(value, range) and len(value[: bounds.LARGEST + 1]) <= bounds.LARGEST:
+        return list(value)
+    if isinstance(value, (list, tuple, dict, set, frozenset, str, bytes)) and len(value) <= bounds.LARGEST:
+        return list(value)
     if isinstance(value, (list, tuple, dict, set, frozenset, str, range, bytes)):
-        return list(value) if len(value) <= LARGEST else []
+        raise OutOfFuel(f"a loop over more than {bounds.LARGEST:,} items is not followed")
     if isinstance(value, Tensor):
         if isinstance(value.data, (list, tuple)):
             return list(value.data)

@@ -140,6 +140,8 @@ class _Runner:
             error, error_span = str(raised), raised.span or vm.here()
         except OutOfFuel as stopped:
             error, error_span = str(stopped), vm.here()
+        except (MemoryError, RecursionError):
+            error, error_span = "its values are too large, or nest too deeply, to be followed", vm.here()
         if self.unused and not error:
             name = sorted(self.unused)[0]
             raise TargetError(

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from archcheck.frontends.static import conditions, names
+from archcheck.frontends.static import bounds, conditions, names
 from archcheck.frontends.static.values import (
     Data,
     Function,
@@ -73,7 +73,10 @@ def elements(vm: Machine, nodes: list[ast.expr], scope: Scope) -> list[Data]:
 
 
 def _tuple(vm: Machine, node: ast.Tuple, scope: Scope) -> Data:
-    return tuple(elements(vm, node.elts, scope))
+    made = tuple(elements(vm, node.elts, scope))
+    if bounds.has_many_parts(made):  # Python hashes every part of a tuple, as often as it is met
+        return vm.open(f"a tuple of more than {bounds.MOST_PARTS:,} parts", metadata=True)
+    return made
 
 
 def _list(vm: Machine, node: ast.List, scope: Scope) -> Data:
@@ -220,7 +223,8 @@ def comprehension(
         mark = len(vm.touched)
         items = vm.iterate(evaluate(vm, generator.iter, inside))
         settings = vm.since(mark)
-        for item in items[: vm.limits.iterations]:
+        for item in items:
+            vm.step()
             nested = _inner(inside)
             from archcheck.frontends.static.statements import bind
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from archcheck.frontends.static import bounds
 from archcheck.frontends.static.hparams import named_values
 from archcheck.frontends.static.machine import Raised, place_of
 from archcheck.frontends.static.values import (
@@ -309,6 +310,8 @@ def _number(name: str) -> Handler:
         unknown = next((value for value in args if not isinstance(value, (int, float, list, tuple))), None)
         if unknown is not None:
             return vm.not_known(unknown, f"math.{name} of {unknown}", metadata=True)
+        if bounds.number_too_large(name, args):
+            return vm.open(f"math.{name} is too large to build", metadata=True)
         try:
             return plain(*args)
         except (TypeError, ValueError, ArithmeticError):

@@ -7,10 +7,12 @@ only recorded. What cannot be computed is an `Open` value that says why. Nothing
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from archcheck.frontends.static import bounds
 from archcheck.frontends.static.library import Library, SourceFile
 from archcheck.frontends.static.recorder import Control, Recorder
 from archcheck.frontends.static.values import (
@@ -33,20 +35,41 @@ class OutOfFuel(Exception):
 
 
 class Raised(Exception):
-    """The code that is read raised an exception."""
+    """The code that is read raised an exception: one of Python's, by its name, or an instance of a class of the code."""
 
-    def __init__(self, name: str, message: str, span: Span | None) -> None:
+    def __init__(self, name: str, message: str, span: Span | None, cls: Class | None = None) -> None:
         super().__init__(f"{name}: {message}" if message else name)
         self.name = name
         self.message = message
         self.span = span
+        self.kinds = frozenset(_exception_kinds(name, cls))  # names by which a handler catches it
+
+
+def _exception_kinds(name: str, cls: Class | None) -> Iterator[str]:
+    waiting: list[Data] = [cls] if cls is not None else []
+    yield from _python_kinds(name)
+    while waiting:
+        base = waiting.pop()
+        if isinstance(base, Class):
+            yield base.name
+            waiting += base.bases
+        elif isinstance(base, (Native, External)):
+            yield from _python_kinds(base.name.rpartition(".")[2])
+
+
+def _python_kinds(name: str) -> Iterator[str]:
+    """Names of an exception of Python and of its bases; what is not known is an Exception."""
+    kind = getattr(builtins, name, None)
+    known = isinstance(kind, type) and issubclass(kind, BaseException)
+    yield name
+    yield from (base.__name__ for base in (kind.__mro__ if known else Exception.__mro__))  # type: ignore[union-attr]
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How much evaluation may cost before it gives up; far above what any released model needs."""
 
-    steps: int = 3_000_000
+    steps: int = 1_000_000
     depth: int = 120
     iterations: int = 4096
     forks: int = 16
@@ -127,8 +150,8 @@ class Machine:
         self.control: Control | None = None
         self.steps = 0
         self.modules: dict[str, ModuleValue] = {}
-        self.modules_built: list[Instance | Layer] = []  # in the order of construction, to find those never called
         self.executed: set[ast.stmt] = set()  # statements of modules that have run, which each does once
+        self.modules_built: list[Instance | Layer] = []  # in the order of construction, to find those never called
         # Namespaces whose sources are read all the same.
         self.opened = {names.opened_by(own_package)} if own_package else set[str]()
         self.container_classes: dict[str, Class] = {}
@@ -307,8 +330,12 @@ def span_of(file: SourceFile, node: ast.expr | ast.stmt | ast.arg) -> Span:
 def flatten_tensors(value: Data) -> Iterator[Tensor | Tensors]:
     """The tensors in `value`, in order, through lists, tuples, dicts and slices."""
     stack = [value]
+    met = 0
     while stack:
         item = stack.pop()
+        met += 1
+        if met > bounds.MOST_PARTS and bounds.has_many_parts(value):
+            raise OutOfFuel(f"a value of more than {bounds.MOST_PARTS:,} parts is not followed")
         if isinstance(item, (Tensor, Tensors)):
             yield item
         elif isinstance(item, (list, tuple)):

@@ -6,6 +6,7 @@ import builtins
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from archcheck.frontends.static import bounds
 from archcheck.frontends.static.values import (
     Class,
     Data,
@@ -38,7 +39,7 @@ def _isinstance(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     value, kinds = args[0], args[1]
     if isinstance(value, Open):
         return value.about(f"isinstance of {value.why}")
-    results = [_is_one(value, kind) for kind in _flat(kinds)]
+    results = [is_one_of(value, kind) for kind in _flat(kinds)]
     if True in results:
         return True
     return vm.open(f"isinstance({shown(value)}, {shown(kinds)})", metadata=True) if None in results else False
@@ -61,7 +62,8 @@ ABSTRACT: dict[str, tuple[type, ...]] = {
 }  # fmt: skip
 
 
-def _is_one(value: Data, kind: Data) -> bool | None:
+def is_one_of(value: Data, kind: Data) -> bool | None:
+    """Whether `value` is an instance of `kind`; None where that is not known."""
     if kind is None:
         return value is None
     if isinstance(kind, Class):
@@ -433,9 +435,11 @@ def _call_plain(vm: Machine, owner: Data, name: str, attribute: Any, args: Args,
     if name == "update" and args and is_open(args[0]):
         vm.unknown("dict", f"it is updated with {shown(args[0])}")
         return None
+    if bounds.call_too_large(owner, name, [*args, *kwargs.values()]):
+        return vm.open(f"{shown(owner)}.{name} is too large to build", metadata=True)
     try:
         result = attribute(*args, **kwargs)
-    except (KeyError, IndexError, ValueError) as error:
+    except (KeyError, IndexError, ValueError, OverflowError) as error:
         raise Raised(type(error).__name__, str(error), vm.here()) from None
     except (TypeError, AttributeError) as error:
         return vm.open(f"{shown(owner)}.{name}: {error}")

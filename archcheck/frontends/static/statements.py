@@ -6,9 +6,10 @@ import ast
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from archcheck.frontends.static import conditions, names
-from archcheck.frontends.static.machine import Raised
+from archcheck.frontends.static import conditions, names, patterns
+from archcheck.frontends.static.machine import OutOfFuel, Raised
 from archcheck.frontends.static.values import (
+    Class,
     Data,
     Instance,
     Open,
@@ -205,15 +206,16 @@ def _return(vm: Machine, node: ast.Return, scope: Scope) -> Signal:
 
 
 def _raise(vm: Machine, node: ast.Raise, scope: Scope) -> None:
-    name, message = "Exception", ""
-    if isinstance(node.exc, ast.Call):
-        name = ast.unparse(node.exc.func)
-        if node.exc.args:
+    name, message, kind = "Exception", "", None
+    if node.exc is not None:
+        made = isinstance(node.exc, ast.Call)
+        called = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
+        name = ast.unparse(called)
+        kind = vm.evaluate(called, scope)
+        if made and node.exc.args:
             text = vm.evaluate(node.exc.args[0], scope)
             message = text if isinstance(text, str) else ast.unparse(node.exc.args[0])
-    elif node.exc is not None:
-        name = ast.unparse(node.exc)
-    raise Raised(name.rpartition(".")[2], message[:200], vm.at(node))
+    raise Raised(name.rpartition(".")[2], message[:200], vm.at(node), kind if isinstance(kind, Class) else None)
 
 
 def _if(vm: Machine, node: ast.If, scope: Scope) -> Signal | None:
@@ -257,7 +259,9 @@ def _for(vm: Machine, node: ast.For, scope: Scope) -> Signal | None:
     items = vm.iterate(source)
     settings = vm.since(mark)
     lengths = _lengths(scope) if isinstance(source, Open) else {}
-    for item in items[: vm.limits.iterations]:
+    if len(items) > vm.limits.iterations:
+        raise OutOfFuel(f"a loop of more than {vm.limits.iterations:,} rounds is not followed")
+    for item in items:
         bind(vm, node.target, item, scope, settings)
         signal = execute(vm, node.body, scope)
         if lengths:
@@ -266,8 +270,6 @@ def _for(vm: Machine, node: ast.For, scope: Scope) -> Signal | None:
             return None
         if signal is not None and signal is not CONTINUE:
             return signal
-    if len(items) > vm.limits.iterations:
-        vm.unknown("loop", f"only the first {vm.limits.iterations} of {len(items)} iterations were read")
     return execute(vm, node.orelse, scope) if node.orelse else None
 
 
@@ -304,8 +306,7 @@ def _while(vm: Machine, node: ast.While, scope: Scope) -> Signal | None:
             return None
         if signal is not None and signal is not CONTINUE:
             return signal
-    vm.unknown("loop", f"a while loop did not end within {vm.limits.iterations} iterations")
-    return None
+    raise OutOfFuel(f"a while loop did not end within {vm.limits.iterations:,} rounds")
 
 
 def _with(vm: Machine, node: ast.With | ast.AsyncWith, scope: Scope) -> Signal | None:
@@ -320,10 +321,6 @@ def _with(vm: Machine, node: ast.With | ast.AsyncWith, scope: Scope) -> Signal |
     return execute(vm, node.body, scope)
 
 
-CATCHES_ALL = {"Exception", "BaseException"}
-CAUGHT_AS = {"KeyError": "LookupError", "IndexError": "LookupError", "ModuleNotFoundError": "ImportError"}
-
-
 def _try(vm: Machine, node: ast.Try, scope: Scope) -> Signal | None:
     signal: Signal | None = None
     caught: ast.ExceptHandler | None = None
@@ -334,7 +331,7 @@ def _try(vm: Machine, node: ast.Try, scope: Scope) -> Signal | None:
     except Raised as error:
         del vm.frames[depth:]
         vm.control = control
-        handler = next((handler for handler in node.handlers if _catches(handler, error.name)), None)
+        handler = next((handler for handler in node.handlers if _catches(handler, error)), None)
         if handler is None:
             if node.finalbody:
                 execute(vm, node.finalbody, scope)
@@ -353,39 +350,21 @@ def _try(vm: Machine, node: ast.Try, scope: Scope) -> Signal | None:
     return signal
 
 
-def _catches(handler: ast.ExceptHandler, name: str) -> bool:
+def _catches(handler: ast.ExceptHandler, error: Raised) -> bool:
     if handler.type is None:
         return True
     kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
-    caught = {ast.unparse(kind).rpartition(".")[2] for kind in kinds}
-    return bool(caught & {name, CAUGHT_AS.get(name, ""), *CATCHES_ALL})
+    return any(ast.unparse(kind).rpartition(".")[2] in error.kinds for kind in kinds)
 
 
 def _match(vm: Machine, node: ast.Match, scope: Scope) -> Signal | None:
     subject = vm.evaluate(node.subject, scope)
     for case in node.cases:
-        fits = _fits(vm, case.pattern, subject, scope)
+        fits = patterns.fits(vm, case.pattern, subject, scope)
         if fits is None:
             fits = vm.truth(vm.open(f"which case matches {shown(subject)}"), node.subject)
         if fits and (case.guard is None or vm.truth(vm.evaluate(case.guard, scope), case.guard)):
             return execute(vm, case.body, scope)
-    return None
-
-
-def _fits(vm: Machine, pattern: ast.pattern, subject: Data, scope: Scope) -> bool | None:
-    if isinstance(pattern, ast.MatchValue):
-        equal = conditions.compare(vm, ast.Eq, subject, vm.evaluate(pattern.value, scope))
-        return equal if isinstance(equal, bool) else None
-    if isinstance(pattern, ast.MatchSingleton):
-        return None if is_open(subject) else subject is pattern.value
-    if isinstance(pattern, ast.MatchOr):
-        fits = [_fits(vm, option, subject, scope) for option in pattern.patterns]
-        return True if True in fits else None if None in fits else False
-    if isinstance(pattern, ast.MatchAs):
-        fits_inner = True if pattern.pattern is None else _fits(vm, pattern.pattern, subject, scope)
-        if fits_inner and pattern.name:
-            names.store(scope, pattern.name, subject, ())
-        return fits_inner
     return None
 
 

@@ -7,6 +7,7 @@ instance of the code that is read is one of the objects below; it exists in the 
 from __future__ import annotations
 
 import ast
+import reprlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -219,6 +220,7 @@ class Function:
             inner = inner.wrapped
         return inner.node.args
 
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Method:
     """A function bound to an instance or a class."""
@@ -347,6 +349,12 @@ def holds_tensor(value: Data, depth: int = 4) -> bool:
     return False
 
 
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel = 3
+_SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxset = _SHORT.maxfrozenset = _SHORT.maxdict = 12
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 200
+
+
 def shown(value: Data) -> str:
     """`value` as a report prints it."""
     if isinstance(value, Open):
@@ -355,5 +363,5 @@ def shown(value: Data) -> str:
         return value.name
     if isinstance(value, (Class, Function)):
         return value.name
-    text = repr(value)
+    text = _SHORT.repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
