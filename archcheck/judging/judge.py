@@ -24,6 +24,7 @@ from archcheck.judging import statements
 from archcheck.judging.application import applied
 from archcheck.judging.binding import Expected, Form, Target, bind, expectation, fits
 from archcheck.judging.chain import chained
+from archcheck.judging.folds import folds, other_forms
 from archcheck.passes import canonicalise
 from archcheck.rules import explain
 from archcheck.rules.case import Case
@@ -240,10 +241,15 @@ class Judge:
         if periods > 1 and fits(expected, target.region):
             stated = chained(stated, periods)
         closed = EVERYTHING - {what.name for what in block.only} if block.only is not None else ()
-        alignment = align(stated, target.graph, closed=closed)
-        case = Case(block.id, block.says, target.region.symbol, stated, target.graph, alignment, self.place)
+        actual = target.graph
+        alignment = align(stated, actual, closed=closed)
+        for other, code in other_forms(stated, actual) if alignment.edits else ():
+            if len((told := align(other, code, closed=closed)).edits) < len(alignment.edits):
+                stated, actual, alignment = other, code, told
+        case = Case(block.id, block.says, target.region.symbol, stated, actual, alignment, self.place)
         findings = explain(case)
-        barred = set(alignment.equivalences) if "*" in block.strict else set(alignment.equivalences) & set(block.strict)
+        used = set(alignment.equivalences) | folds(alignment, actual)
+        barred = used if "*" in block.strict else used & set(block.strict)
         if barred and not findings:
             findings = (
                 Finding(
@@ -253,7 +259,7 @@ class Judge:
                     places=(self.place(target.region.span),) if target.region.span else (),
                 ),
             )
-        return findings, set(alignment.equivalences)
+        return findings, used
 
     def _not_found(self, block: Block, expected: Expected, subject: Subject) -> Finding:
         if expected.form is Form.LAYER:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from archcheck.ir.graph import Op, Value
 from archcheck.ir.ops import BY_NAME
 from archcheck.passes.base import Scope, ScopePass
-from archcheck.passes.kinds import ACTIVATIONS, LINEAR, VIEWS, named
+from archcheck.passes.kinds import ACTIVATIONS, LINEAR, SOURCES, VIEWS, named
 from archcheck.passes.raise_pointwise import is_pointwise
 
 _IDENTITY = BY_NAME["identity"]
@@ -39,13 +39,16 @@ class DropPadding(ScopePass):
     before                                  after
       %x = input                              input
       %m = input                              input
-      %i = nonzero %m                         nonzero %1
-      %t = gather %x, %i                      identity %0, %2:
-      linear %t                                 gather %0, %2
-      %r = relu                               linear
-      scatter %i, %r                          relu
-                                              identity %4, %2:
-                                                scatter %2, %4
+      %i = nonzero %m                         identity %0, %1:
+      %t = gather %x, %i                        nonzero %1
+      linear %t                                 gather %0, %3
+      %r = relu                                 give %4, %3
+      scatter %i, %r                          linear
+                                              relu
+                                              identity %6, %2.1:
+                                                scatter %2.1, %6
+
+    What computes the index for these two alone goes along with the removal.
 
     A map of each token gives for those that are no padding the same in either form; what it gives for padding, nothing
     reads. That holds only where each op between acts on each token alone (linear maps, activations, dropout, norms over
@@ -73,7 +76,7 @@ def _fold(scope: Scope, put: int) -> None:
             continue
         gather = removed[0]
         first = scope.ops[gather].reads[:1]
-        scope.fold({gather}, _IDENTITY, first=first)
+        scope.fold({gather, *_own(scope, gather, put)}, _IDENTITY, value=Value(scope.ops[gather].path), first=first)
         scope.fold({put}, _IDENTITY, first=(value,))
         return
 
@@ -108,6 +111,22 @@ def _removal(scope: Scope, put: int, value: Value) -> tuple[int, int] | None:
     ):
         return None
     return gather, index
+
+
+def _own(scope: Scope, gather: int, put: int) -> set[int]:
+    """The ops that compute the index of a removal and of nothing else."""
+    found: set[int] = set()
+    stack = [scope.giver(scope.ops[gather].reads[1])]
+    while stack and len(found) < _STEPS:
+        slot = stack.pop()
+        if slot >= 0 and slot not in found and scope.ops[slot].kind not in SOURCES:
+            found.add(slot)
+            stack.extend(scope.givers(slot))
+    own = {gather, put}
+    for slot in sorted(found, reverse=True):
+        if all(reader in own for reader in scope.readers(slot)):
+            own.add(slot)
+    return own - {gather, put}
 
 
 def _is_per_token(op: Op) -> bool:

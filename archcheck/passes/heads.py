@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from archcheck.ir.graph import AttrValue, Op, Value
+from archcheck.ir.graph import AttrValue, Op, Unknown, Value
 from archcheck.passes.base import Scope
 from archcheck.passes.kinds import LINEAR, NORMS, PARTS, VIEWS, named
 
@@ -63,6 +63,8 @@ def _counts(shape: tuple[AttrValue, ...], width: int | None) -> tuple[int, int] 
     if len(shape) < 3:
         return None
     heads, size = shape[-2], shape[-1]
+    if isinstance(size, Unknown) and all(isinstance(one, Unknown) for one in shape[:-2]):
+        size = -1  # computed as `width // heads`: the only size that is left for it
     if not isinstance(heads, int) or not isinstance(size, int):
         return None
     if heads > 0 and size > 0:

@@ -238,6 +238,9 @@ def _complete(scope: Scope, slot: int) -> None:
         told["causal"] = True
     elif held.get("causal") is False and not op.claim:  # a kernel's flag: a mask may be given instead
         del held["causal"]
+    size = told.get("head_dim", held.get("head_dim"))
+    if "layout" in held and "scale" not in held and isinstance(size, int) and size > 0:
+        told["scale"] = size**-0.5  # what kernels do that are given no scale; vaswani2017, Equation 1
     stated = attrs(**{**held, **told})
     if stated != op.attrs:
         scope.replace(slot, replace(op, attrs=stated))

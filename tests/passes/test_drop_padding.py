@@ -28,19 +28,28 @@ def test_padding_taken_away_around_a_feed_forward_is_no_part_of_it() -> None:
         """
         %x = input
         %m = input
-        %i = nonzero %m
-        %t = identity %x, %i:
-          gather %x, %i coordinates=True
+        %t = identity %x, %m:
+          %i = nonzero %m
+          %g = gather %x, %i coordinates=True
+          give %g, %i
         %u = reshape %t axis=0 form="unsqueeze"
         %a = linear %u
         %r = relu %a
         %d = dropout %r
         %b = linear %d
         %s = reshape %b axis=0 form="squeeze"
-        identity %s, %i:
-          scatter %i, %s coordinates=True
+        identity %s, %t.1:
+          scatter %t.1, %s coordinates=True
         """,
     )
+
+
+def test_an_index_that_several_layers_share_stays_outside() -> None:
+    layer = "%t = gather %y, %i\n%l = linear %t\n%s = scatter %i, %l\n"
+    found = PASS.run(
+        parse("%x = input\n%m = input\n%i = nonzero %m\n%y = relu %x\n" + layer + layer.replace("%y", "%s"))
+    )
+    assert [op.kind.name for op in found.ops[2:]] == ["nonzero", "relu", *["identity", "linear", "identity"] * 2]
 
 
 def test_a_gated_map_put_back_into_zeros() -> None:
