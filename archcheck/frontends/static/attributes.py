@@ -189,6 +189,8 @@ def _of_class(vm: Machine, owner: Class, name: str, default: Data) -> Data:
         return ""
     if name == "__mro__":
         return owner.mro
+    if name == "__members__" and owner.members:
+        return owner.members
     if name == "apply":
         # torch.autograd.Function: its forward takes a context first
         forward = owner.lookup("forward")
@@ -440,6 +442,8 @@ def item(vm: Machine, owner: Data, index: Data) -> Data:
         return result
     if isinstance(owner, Tensors):
         return item_of(owner, index) if isinstance(index, int) and index >= 0 else vm.open("a part of a tensor")
+    if isinstance(owner, Class) and owner.members:
+        return _plain(vm, owner.members, index)
     if isinstance(owner, (Class, Native)):
         return owner  # Generic[...]
     if isinstance(owner, External):

@@ -311,6 +311,8 @@ def iterate(vm: Machine, value: Data) -> list[Data]:
                 return [vm.item(value, at) for at in range(length)]
     if isinstance(value, Inert):
         return []
+    if isinstance(value, Class) and value.members:
+        return list(value.members.values())
     if isinstance(value, range) and len(value[: bounds.LARGEST + 1]) <= bounds.LARGEST:
         return list(value)
     if isinstance(value, (list, tuple, dict, set, frozenset, str, bytes)) and len(value) <= bounds.LARGEST:

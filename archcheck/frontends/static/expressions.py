@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
 
 
+WIDE = re.compile(r"\d{4}")  # a width in a format that could make a text of any size
 PLAIN = (bool, int, float, str, list, tuple, dict, set, type(None))
 
 
@@ -114,14 +116,25 @@ def _dict(vm: Machine, node: ast.Dict, scope: Scope) -> Data:
 def _joined(vm: Machine, node: ast.JoinedStr, scope: Scope) -> Data:
     text = ""
     for part in node.values:
-        if isinstance(part, ast.Constant):
-            text += str(part.value)
-            continue
-        value = evaluate(vm, part.value, scope) if isinstance(part, ast.FormattedValue) else None
-        if not isinstance(value, (str, int, float)):
+        piece = _piece(vm, part, scope)
+        if piece is None:
             return vm.open(f"the text {ast.unparse(node)[:60]}")
-        text += repr(value) if isinstance(part, ast.FormattedValue) and part.conversion == ord("r") else str(value)
+        text += piece
     return text
+
+
+def _piece(vm: Machine, part: ast.expr, scope: Scope) -> str | None:
+    """One part of an f-string; None where it is not known."""
+    if not isinstance(part, ast.FormattedValue):
+        return str(part.value) if isinstance(part, ast.Constant) else None
+    value = evaluate(vm, part.value, scope)
+    form = "" if part.format_spec is None else evaluate(vm, part.format_spec, scope)
+    if not isinstance(value, (str, int, float, type(None))) or not isinstance(form, str) or WIDE.search(form):
+        return None
+    try:
+        return format(repr(value) if part.conversion == ord("r") else value, form)
+    except (TypeError, ValueError):
+        return None
 
 
 def _lambda(vm: Machine, node: ast.Lambda, scope: Scope) -> Data:

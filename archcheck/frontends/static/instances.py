@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
-from archcheck.frontends.static import rows
+from archcheck.frontends.static import named, rows
 from archcheck.frontends.static.attributes import adopt, is_module
 from archcheck.frontends.static.machine import Raised
 from archcheck.frontends.static.statements import field_default
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 def instantiate(vm: Machine, cls: Class, args: list[Data], kwargs: dict[str, Data], given: Given | None = None) -> Data:
     """An instance of `cls`, its constructor evaluated."""
-    if _is_enum(cls):
-        return args[0] if args else vm.open(f"which {cls.name}")
+    if cls.members:
+        return named.member_of(vm, cls, args[0]) if args else vm.open(f"which {cls.name}")
     instance = Instance(cls)
     _take_library_form(vm, instance)
     if is_module(cls):
@@ -44,6 +44,8 @@ def instantiate(vm: Machine, cls: Class, args: list[Data], kwargs: dict[str, Dat
         vm.call(Method(init, instance), args, kwargs, given)
     elif init is not None:
         fill_fields(vm, instance, args, kwargs, given)
+        if named.is_named_tuple(cls):
+            instance.items = tuple(instance.attributes.values())
     else:
         initialise_from_library(vm, instance, args, kwargs)
     return instance
@@ -68,10 +70,6 @@ def is_dataclass(cls: Class) -> bool:
     decorators = cls.node.decorator_list if cls.node is not None else []
     names = (ast.unparse(node.func if isinstance(node, ast.Call) else node) for node in decorators)
     return any(name.rpartition(".")[2] in ("dataclass", "define", "attrs", "frozen") for name in names)
-
-
-def _is_enum(cls: Class) -> bool:
-    return any(base.startswith("enum.") for base in cls.externals)
 
 
 def _take_library_form(vm: Machine, instance: Instance) -> None:

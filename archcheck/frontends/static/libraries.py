@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from archcheck.frontends.static import bounds
 from archcheck.frontends.static.hparams import named_values
 from archcheck.frontends.static.machine import Raised, place_of
+from archcheck.frontends.static.named import AUTO, named_tuple
 from archcheck.frontends.static.values import (
     INERT,
     Class,
@@ -441,7 +442,8 @@ LIBRARY: dict[str, Handler] = {
     "collections.OrderedDict": _mapping,
     "collections.defaultdict": _default_mapping,
     "collections.deque": _sequence,
-    "collections.namedtuple": _environment("a named tuple"),
+    "collections.namedtuple": named_tuple,
+    "enum.auto": lambda vm, args, kwargs: AUTO,
     "itertools.chain": _chain,
     "itertools.chain.from_iterable": lambda vm, args, kwargs: _chain(vm, vm.iterate(args[0]), {}),
     "itertools.repeat": _repeat,

@@ -18,9 +18,11 @@ from archcheck.frontends.static.recorder import Control, Recorder
 from archcheck.frontends.static.values import (
     Class,
     Data,
+    External,
     Instance,
     Layer,
     ModuleValue,
+    Native,
     Open,
     Scope,
     Tensor,
@@ -35,7 +37,7 @@ class OutOfFuel(Exception):
 
 
 class Raised(Exception):
-    """The code that is read raised an exception: one of Python's, by its name, or an instance of a class of the code."""
+    """The code that is read raised an exception: one of Python's, by its name, or one of a class of the code."""
 
     def __init__(self, name: str, message: str, span: Span | None, cls: Class | None = None) -> None:
         super().__init__(f"{name}: {message}" if message else name)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from archcheck.errors import TargetError
 from archcheck.frontends import dialects
+from archcheck.frontends.static import named
 from archcheck.frontends.static.machine import Frame, Raised
 from archcheck.frontends.static.natives import BUILTINS
 from archcheck.frontends.static.values import (
@@ -265,6 +266,7 @@ def define_class(vm: Machine, node: ast.ClassDef, scope: Scope) -> Class:
             vm.execute([statement], inside)
         except Raised as error:
             vm.unknown(f"class {node.name}", f"a statement of its body raised {error}")
+    named.make_members(cls)
     return cls
 
 

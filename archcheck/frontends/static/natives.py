@@ -16,10 +16,12 @@ from archcheck.frontends.static.values import (
     Layer,
     Method,
     Native,
+    NumberMember,
     Open,
     Partial,
     Tensor,
     Tensors,
+    TextMember,
     is_metadata,
     is_open,
     is_undecided,
@@ -67,7 +69,7 @@ def is_one_of(value: Data, kind: Data) -> bool | None:
     if kind is None:
         return value is None
     if isinstance(kind, Class):
-        return isinstance(value, Instance) and kind in value.cls.mro
+        return isinstance(value, (Instance, TextMember, NumberMember)) and kind in value.cls.mro
     if isinstance(kind, Native):
         plain = PLAIN.get(kind.name)
         if plain is None:
@@ -127,7 +129,7 @@ def _setattr(vm: Machine, args: Args, kwargs: Kwargs) -> None:
 
 
 def _len(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-    value = args[0]
+    value = args[0].members if isinstance(args[0], Class) and args[0].members else args[0]
     if isinstance(value, Instance):
         if value.cls.lookup("__len__"):
             return vm.call(vm.get(value, "__len__"), [], {})

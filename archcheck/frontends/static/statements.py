@@ -206,16 +206,15 @@ def _return(vm: Machine, node: ast.Return, scope: Scope) -> Signal:
 
 
 def _raise(vm: Machine, node: ast.Raise, scope: Scope) -> None:
-    name, message, kind = "Exception", "", None
-    if node.exc is not None:
-        made = isinstance(node.exc, ast.Call)
-        called = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
-        name = ast.unparse(called)
-        kind = vm.evaluate(called, scope)
-        if made and node.exc.args:
-            text = vm.evaluate(node.exc.args[0], scope)
-            message = text if isinstance(text, str) else ast.unparse(node.exc.args[0])
-    raise Raised(name.rpartition(".")[2], message[:200], vm.at(node), kind if isinstance(kind, Class) else None)
+    if node.exc is None:
+        raise Raised("Exception", "", vm.at(node))
+    called, arguments = (node.exc.func, node.exc.args) if isinstance(node.exc, ast.Call) else (node.exc, [])
+    kind, message = vm.evaluate(called, scope), ""
+    if arguments:
+        text = vm.evaluate(arguments[0], scope)
+        message = text if isinstance(text, str) else ast.unparse(arguments[0])
+    name = ast.unparse(called).rpartition(".")[2]
+    raise Raised(name, message[:200], vm.at(node), kind if isinstance(kind, Class) else None)
 
 
 def _if(vm: Machine, node: ast.If, scope: Scope) -> Signal | None:

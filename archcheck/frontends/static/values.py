@@ -102,7 +102,7 @@ class Scope:
 class Class:
     """A class of the code that is read."""
 
-    __slots__ = ("_mro", "bases", "fields", "file", "name", "node", "scope")
+    __slots__ = ("_mro", "bases", "fields", "file", "members", "name", "node", "scope")
 
     def __init__(self, name: str, bases: tuple[Data, ...], scope: Scope, node: ast.ClassDef | None) -> None:
         self.name = name
@@ -111,6 +111,7 @@ class Class:
         self.file = scope.file
         self.node = node
         self.fields: dict[str, ast.AnnAssign] = {}  # annotated names, as a dataclass has them
+        self.members: dict[str, Data] = {}  # of an enumeration
         self._mro: tuple[Class | External, ...] | None = None
 
     @property
@@ -314,6 +315,32 @@ class Layer:
 
     def __repr__(self) -> str:
         return f"an instance of {self.name}"
+
+
+class TextMember(str):
+    """A member of an enumeration whose members are texts; it is its value."""
+
+    def __new__(cls, kind: Class, name: str, value: str) -> TextMember:
+        made = super().__new__(cls, value)
+        made.cls, made.name, made.value = kind, name, value
+        return made
+
+    cls: Class
+    name: str
+    value: str
+
+
+class NumberMember(int):
+    """A member of an enumeration whose members are numbers; it is its value."""
+
+    def __new__(cls, kind: Class, name: str, value: int) -> NumberMember:
+        made = super().__new__(cls, value)
+        made.cls, made.name, made.value = kind, name, value
+        return made
+
+    cls: Class
+    name: str
+    value: int
 
 
 def is_open(value: Data) -> bool:
