@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
-from archcheck.align import Alignment, align
+from archcheck.align import Alignment, Edit, EditKind, align
 from archcheck.describe.description import Description, HParamsSet, describe_variants
 from archcheck.describe.regions import layers
 from archcheck.errors import ArchcheckError, TargetError
@@ -19,6 +19,7 @@ from archcheck.ir.graph import OpGraph
 from archcheck.ir.span import Span
 from archcheck.judging import Judge, Preset, Subject, fitting_preset
 from archcheck.passes import canonicalise
+from archcheck.passes.kinds import named
 from archcheck.rules import explain
 from archcheck.rules.case import Case
 from archcheck.spec import Spec, load, to_graph
@@ -289,9 +290,27 @@ def _is_spec(text: str) -> bool:
     return text.endswith((".yaml", ".yml")) or text in keys()
 
 
-def diff(expected: Side, actual: Side) -> Alignment:
-    """How the second side departs from the first."""
-    return align(expected.graph, actual.graph)
+LAYOUT = named("reshape", "permute", "expand", "select", "split", "constant")
+
+
+def diff(expected: Side, actual: Side) -> tuple[Alignment, int]:
+    """How the second side departs from the first, and how many sizes of layouts could not be compared.
+
+    The sizes of a reshape follow from the input's in most code and are not known from reading; that they are not
+    compared is said once, not once for each reshape.
+    """
+    found = align(expected.graph, actual.graph)
+    kept = tuple(edit for edit in found.edits if not _is_layout(edit))
+    return replace(found, edits=kept), len(found.edits) - len(kept)
+
+
+def _is_layout(edit: Edit) -> bool:
+    return (
+        edit.kind is EditKind.UNKNOWN
+        and edit.aspect.startswith("attr:")
+        and edit.expected is not None
+        and edit.expected.kind in LAYOUT
+    )
 
 
 def explain_difference(expected: Side, actual: Side, alignment: Alignment) -> tuple[Finding, ...]:
@@ -335,7 +354,7 @@ def picture(
         }
         return draw_difference(expected, actual, align(expected, actual), form, titles=titles, places=decided)
     one, other = load_side(against, request, progress), load_side(request.target, request, progress)
-    return draw_difference(one.graph, other.graph, diff(one, other), form, titles=(one.name, other.name))
+    return draw_difference(one.graph, other.graph, diff(one, other)[0], form, titles=(one.name, other.name))
 
 
 def spec_text(request: Request, progress: Progress = silent, key: str = "", title: str = "") -> str:

@@ -7,8 +7,8 @@ import json
 import click
 
 from archcheck.cli import options
-from archcheck.cli.entry import HOLDS, VIOLATED
-from archcheck.findings import Finding
+from archcheck.cli.entry import HOLDS, NOTHING_JUDGED, VIOLATED
+from archcheck.findings import Finding, Verdict
 
 
 @click.command("diff")
@@ -27,7 +27,8 @@ def command(
     pinned: tuple[str, ...],
     form: str,
 ) -> int:
-    """Compare EXPECTED with ACTUAL: two targets, or a target and SPEC#block. Exit code 1 if they differ."""
+    """Compare EXPECTED with ACTUAL: two targets, or a target and SPEC#block. Exit code 1 if they differ, 3 if
+    nothing differs but something could not be compared."""
     from archcheck.pipeline import diff, explain_difference, load_side
 
     request = options.request_of(expected, arguments, mode, options.preset_of(preset, sizes, pinned))
@@ -36,13 +37,15 @@ def command(
         other = load_side(actual, request, options.progress())
     finally:
         options.clear_progress()
-    alignment = diff(one, other)
+    alignment, uncompared = diff(one, other)
     findings = explain_difference(one, other, alignment)
-    options.write((_as_json if form == "json" else _as_text)(one.name, other.name, findings), None)
-    return VIOLATED if findings else HOLDS
+    options.write((_as_json if form == "json" else _as_text)(one.name, other.name, findings, uncompared), None)
+    if any(finding.verdict is Verdict.VIOLATED for finding in findings):
+        return VIOLATED
+    return NOTHING_JUDGED if findings else HOLDS
 
 
-def _as_json(expected: str, actual: str, findings: tuple[Finding, ...]) -> str:
+def _as_json(expected: str, actual: str, findings: tuple[Finding, ...], uncompared: int) -> str:
     rows = [
         {
             "rule": finding.rule,
@@ -52,15 +55,36 @@ def _as_json(expected: str, actual: str, findings: tuple[Finding, ...]) -> str:
         }
         for finding in findings
     ]
-    return json.dumps({"version": 1, "expected": expected, "actual": actual, "differences": rows}, indent=2) + "\n"
+    found = {
+        "version": 1,
+        "expected": expected,
+        "actual": actual,
+        "differences": rows,
+        "sizes_not_compared": uncompared,
+    }
+    return json.dumps(found, indent=2) + "\n"
 
 
-def _as_text(expected: str, actual: str, findings: tuple[Finding, ...]) -> str:
-    lines = [f"{actual} departs from {expected}:" if findings else f"{actual} computes what {expected} computes"]
-    for finding in findings:
-        at = f"{finding.places[0].span}: " if finding.places else ""
-        lines += ["", f"{at}{finding.message}"]
+def _as_text(expected: str, actual: str, findings: tuple[Finding, ...], uncompared: int) -> str:
+    lines = [f"A  {expected}", f"B  {actual}", ""]
+    differences = [finding for finding in findings if finding.verdict is Verdict.VIOLATED]
+    unknown = [finding for finding in findings if finding.verdict is not Verdict.VIOLATED]
+    count = len(differences)
+    lines.append(
+        f"B departs from A in {count} {'way' if count == 1 else 'ways'}:" if count else "no difference was found"
+    )
+    for finding in differences:
+        lines += ["", *_line(finding)]
         if finding.expected:
-            lines.append(f"  {expected}: {' -> '.join(filter(None, finding.expected))}")
-            lines.append(f"  {actual}: {' -> '.join(filter(None, finding.actual))}")
+            lines += [f"    A  {' -> '.join(filter(None, finding.expected))}"]
+            lines += [f"    B  {' -> '.join(filter(None, finding.actual))}"]
+    if unknown:
+        lines += ["", "could not be compared:", *(line for finding in unknown for line in _line(finding))]
+    if uncompared:
+        lines += ["", f"sizes of {uncompared} reshapes were not compared: they follow from the input's"]
     return "\n".join(lines) + "\n"
+
+
+def _line(finding: Finding) -> list[str]:
+    at = f" ({finding.places[0].span})" if finding.places else ""
+    return [f"  {finding.message}{at}"]

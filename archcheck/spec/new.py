@@ -38,7 +38,7 @@ id: {key}
 title: {title}
 # paper: {{arxiv: "0000.00000", year: 2017, version: v1}}
 
-# What the paper's words mean. `archcheck explain ops` lists the kinds; `function` is a part not looked into.
+# What the paper's words mean. `archcheck ops` lists the kinds; `function` is a part not looked into.
 terms:
   norm: layer_norm
   # mlp: feed_forward
