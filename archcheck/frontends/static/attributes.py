@@ -9,7 +9,7 @@ from archcheck.frontends import dialects
 from archcheck.frontends.static import names, rows
 from archcheck.frontends.static.conditions import item_of
 from archcheck.frontends.static.libraries import CONSTANTS, MODULE_ATTRIBUTES
-from archcheck.frontends.static.machine import Raised, flatten_tensors, place_of
+from archcheck.frontends.static.machine import Raised, place_of
 from archcheck.frontends.static.natives import container_method, plain_method
 from archcheck.frontends.static.values import (
     INERT,
@@ -29,7 +29,6 @@ from archcheck.frontends.static.values import (
     TensorMethod,
     TensorModel,
     Tensors,
-    holds_tensor,
     shown,
 )
 from archcheck.ir.graph import Value
@@ -46,6 +45,8 @@ def get(vm: Machine, owner: Data, name: str, default: Data = NO_DEFAULT) -> Data
     Raises:
         Raised: AttributeError, where it is certain that there is no such attribute.
     """
+    if name == "__doc__":
+        return ""  # a text for readers decides nothing
     if isinstance(owner, Instance):
         return _of_instance(vm, owner, name, default)
     if isinstance(owner, (Tensor, Tensors)):
@@ -185,8 +186,6 @@ def _of_class(vm: Machine, owner: Class, name: str, default: Data) -> Data:
         return owner.bases
     if name == "__module__":
         return owner.file.module
-    if name == "__doc__":
-        return ""
     if name == "__mro__":
         return owner.mro
     if name == "__members__" and owner.members:
@@ -241,7 +240,7 @@ def _inherited(vm: Machine, receiver: Instance, name: str) -> Data:
         return Native(name, lambda machine, args, kwargs: rows.call_module(machine, receiver, args, kwargs))
     if receiver.items is not None:
         if name == "__getitem__":
-            return Native(name, lambda machine, args, kwargs: item(machine, receiver.items, args[0]))
+            return Native(name, lambda machine, args, kwargs: machine.item(receiver.items, args[0]))
         return container_method(receiver, name)
     if receiver.cls.lookup("__getitem__") and (mixin := _mapping_mixin(receiver, name)) is not None:
         return mixin
@@ -276,7 +275,7 @@ def _mapping_mixin(receiver: Instance, name: str) -> Data:
 
 
 def _entries(vm: Machine, receiver: Instance) -> list[tuple[Data, Data]]:
-    return [(key, item(vm, receiver, key)) for key in vm.iterate(receiver)]
+    return [(key, vm.item(receiver, key)) for key in vm.iterate(receiver)]
 
 
 def _mapping_get(vm: Machine, receiver: Instance, args: list[Data], kwargs: dict[str, Data]) -> Data:
@@ -412,75 +411,3 @@ def _above(owner: Instance, value: Instance | Layer) -> bool:
             return False
         at = at.owner[0]
     return True
-
-
-def item(vm: Machine, owner: Data, index: Data) -> Data:
-    """`owner[index]`.
-
-    Raises:
-        Raised: KeyError or IndexError, where it is certain that there is no such item.
-    """
-    if isinstance(owner, Instance):
-        found = owner.cls.lookup("__getitem__")
-        if found is not None:
-            return vm.call(bind_to(vm, found[1], owner), [index], {})
-        if owner.items is not None:
-            return _of_container(vm, owner, index)
-        if owner.cls.fields and isinstance(index, int):
-            values = [owner.attributes.get(field) for field in owner.cls.fields]
-            given = [value for value in values if value is not None]
-            if -len(given) <= index < len(given):
-                return given[index]  # a dataclass that is also a tuple of what is not None (ModelOutput)
-        if isinstance(index, str) and index in owner.attributes:
-            return owner.attributes[index]
-        return vm.open(f"{shown(owner)}[{shown(index)}]")
-    if isinstance(owner, Tensor):
-        if isinstance(owner.data, (list, tuple)) and isinstance(index, (int, slice)):
-            return _plain(vm, owner.data, index)
-        result = vm.emit("select", (owner, *flatten_tensors(index)), {"index": index})
-        result.base = owner if vm.inplace_sums else None
-        return result
-    if isinstance(owner, Tensors):
-        return item_of(owner, index) if isinstance(index, int) and index >= 0 else vm.open("a part of a tensor")
-    if isinstance(owner, Class) and owner.members:
-        return _plain(vm, owner.members, index)
-    if isinstance(owner, (Class, Native)):
-        return owner  # Generic[...]
-    if isinstance(owner, External):
-        generic = owner.name.startswith(("typing.", "collections."))
-        return owner if generic else vm.open(f"{owner.name}[{shown(index)}]", metadata=True)
-    if isinstance(owner, Open):
-        return owner.about(f"{owner.why}[{shown(index)}]", vm.here())
-    if isinstance(owner, Layer):
-        return vm.open(f"{owner.name}[{shown(index)}]")
-    return _plain(vm, owner, index)
-
-
-def _of_container(vm: Machine, owner: Instance, index: Data) -> Data:
-    if isinstance(index, slice) and isinstance(owner.items, list):
-        part = _plain(vm, owner.items, index)
-        if not isinstance(part, list):
-            return part
-        return Instance(owner.cls, owner=owner.owner, items=part)
-    return _plain(vm, owner.items, index)
-
-
-def _plain(vm: Machine, owner: Data, index: Data) -> Data:
-    if isinstance(index, Open):
-        if isinstance(owner, (list, tuple)) and len(owner) == 1:
-            return owner[0]
-        return index.about(f"an item at {index.why}", vm.here())
-    if holds_tensor(index) or (
-        isinstance(index, slice) and any(isinstance(part, Open) for part in (index.start, index.stop, index.step))
-    ):
-        if isinstance(index, slice) and isinstance(owner, (list, tuple)):
-            return vm.open("a slice whose bounds are not known", metadata=True)
-        return vm.open("an item at an index that a tensor decides", metadata=True)
-    if owner is None or isinstance(owner, (bool, int, float)):
-        raise Raised("TypeError", f"{shown(owner)} has no items", vm.here())
-    try:
-        return owner[index]
-    except (KeyError, IndexError) as error:
-        raise Raised(type(error).__name__, str(error), vm.here()) from None
-    except (TypeError, ValueError) as error:
-        return vm.open(f"{shown(owner)}[{shown(index)}]: {error}")

@@ -312,7 +312,7 @@ def iterate(vm: Machine, value: Data) -> list[Data]:
     if isinstance(value, Inert):
         return []
     if isinstance(value, Class) and value.members:
-        return list(value.members.values())
+        return list(dict.fromkeys(value.members.values()))  # a second name of a member is no other one
     if isinstance(value, range) and len(value[: bounds.LARGEST + 1]) <= bounds.LARGEST:
         return list(value)
     if isinstance(value, (list, tuple, dict, set, frozenset, str, bytes)) and len(value) <= bounds.LARGEST:

@@ -7,16 +7,15 @@ Ops are the business of the dialect tables. Here stand the names that move value
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from archcheck.frontends.static import bounds
+from archcheck.frontends.static.environment import ENVIRONMENT, INSTALLED
 from archcheck.frontends.static.hparams import named_values
-from archcheck.frontends.static.machine import Raised, place_of
+from archcheck.frontends.static.machine import place_of
 from archcheck.frontends.static.named import AUTO, named_tuple
 from archcheck.frontends.static.values import (
-    INERT,
     Class,
     Data,
     Function,
@@ -24,7 +23,6 @@ from archcheck.frontends.static.values import (
     Layer,
     Method,
     Native,
-    Open,
     Partial,
     Scope,
     Tensor,
@@ -392,49 +390,14 @@ def _whole_range(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     return range(*args) if known else vm.open("a range", metadata=True)
 
 
-def _environment(why: str) -> Handler:
-    return lambda vm, args, kwargs: vm.open(why, metadata=True)
-
-
-# The releases that code is taken to run with: what it does on an older one is another branch of the same source.
-INSTALLED = {"torch": "2.13.0", "tensorflow": "2.20.0", "keras": "3.12.0", "jax": "0.8.0", "numpy": "2.3.0"}
-
-
-def _find_spec(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-    """Whether a package is there: frameworks are, optional kernels and back ends are not."""
-    name = args[0] if args else None
-    if not isinstance(name, str):
-        return vm.open("whether a package is installed", metadata=True)
-    vm.assume(f"the package {name} is {'installed' if name in INSTALLED else 'not installed'}")
-    return INERT if name in INSTALLED else None
-
-
-def _installed_version(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-    name = args[0] if args else None
-    if isinstance(name, str) and name in INSTALLED:
-        vm.assume(f"{name} {INSTALLED[name]} is installed")
-        return INSTALLED[name]
-    raise Raised("PackageNotFoundError", f"{name} is taken as not installed", vm.here())
-
-
-def _parse_version(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-    """A version as the tuple of its numbers, which compares as versions do."""
-    text = args[0] if args else None
-    if not isinstance(text, str):
-        return text if isinstance(text, (Open, tuple)) else vm.open("a version", metadata=True)
-    return tuple(int(part) for part in re.findall(r"\d+", text.partition("+")[0])[:3])
-
-
 LIBRARY: dict[str, Handler] = {
-    "importlib.util.find_spec": _find_spec,
-    "importlib.metadata.version": _installed_version,
-    "packaging.version.parse": _parse_version,
-    "packaging.version.Version": _parse_version,
+    **ENVIRONMENT,
     "dataclasses.fields": _fields,
     "dataclasses.is_dataclass": lambda vm, args, kwargs: isinstance(args[0], (Instance, Class)),
     "functools.partial": _partial,
     "functools.reduce": _reduce,
     "functools.wraps": _first,
+    "functools.update_wrapper": _first,
     "functools.lru_cache": _first,
     "functools.cache": _first,
     "copy.copy": _copied,
@@ -473,8 +436,6 @@ LIBRARY: dict[str, Handler] = {
     "tensorflow.get_variable": _get_variable,
     "tensorflow.Variable": _get_variable,
     "tensorflow.contrib.training.HParams": named_values,
-    "os.environ.get": _environment("an environment variable"),
-    "os.getenv": _environment("an environment variable"),
 }
 LIBRARY.update(
     {f"math.{name}": _number(name) for name in dir(math) if callable(getattr(math, name)) and name[0] != "_"}

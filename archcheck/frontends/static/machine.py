@@ -181,7 +181,7 @@ class Machine:
         attributes.assign(self, owner, name, value)
 
     def item(self, owner: Data, index: Data) -> Data:
-        return attributes.item(self, owner, index)
+        return items.item(self, owner, index)
 
     def truth(self, value: Data, test: ast.expr | None = None) -> bool:
         return conditions.truth(self, value, test)
@@ -361,4 +361,4 @@ __all__ = [
     "span_of",
 ]
 
-from archcheck.frontends.static import attributes, calls, conditions, expressions, names, statements  # noqa: E402
+from archcheck.frontends.static import attributes, calls, conditions, expressions, items, names, statements  # noqa: E402

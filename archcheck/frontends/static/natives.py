@@ -129,7 +129,7 @@ def _setattr(vm: Machine, args: Args, kwargs: Kwargs) -> None:
 
 
 def _len(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-    value = args[0].members if isinstance(args[0], Class) and args[0].members else args[0]
+    value = vm.iterate(args[0]) if isinstance(args[0], Class) and args[0].members else args[0]
     if isinstance(value, Instance):
         if value.cls.lookup("__len__"):
             return vm.call(vm.get(value, "__len__"), [], {})

@@ -1,0 +1,61 @@
+"""The machine and the installation that code is taken to run on: what it asks about them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from archcheck.frontends.static.values import INERT, Data, Open
+
+if TYPE_CHECKING:
+    from archcheck.frontends.static.machine import Machine
+
+Args = list[Data]
+Kwargs = dict[str, Data]
+Handler = Callable[["Machine", Args, Kwargs], Data]
+
+
+def _environment(why: str) -> Handler:
+    return lambda vm, args, kwargs: vm.open(why, metadata=True)
+
+
+# The releases that code is taken to run with: what it does on an older one is another branch of the same source.
+INSTALLED = {"torch": "2.13.0", "tensorflow": "2.20.0", "keras": "3.12.0", "jax": "0.8.0", "numpy": "2.3.0"}
+
+
+def _find_spec(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    """Whether a package is there: frameworks are, optional kernels and back ends are not."""
+    name = args[0] if args else None
+    if not isinstance(name, str):
+        return vm.open("whether a package is installed", metadata=True)
+    vm.assume(f"the package {name} is {'installed' if name in INSTALLED else 'not installed'}")
+    return INERT if name in INSTALLED else None
+
+
+def _installed_version(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    name = args[0] if args else None
+    if isinstance(name, str) and name in INSTALLED:
+        vm.assume(f"{name} {INSTALLED[name]} is installed")
+        return INSTALLED[name]
+    from archcheck.frontends.static.machine import Raised
+
+    raise Raised("PackageNotFoundError", f"{name} is taken as not installed", vm.here())
+
+
+def _parse_version(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    """A version as the tuple of its numbers, which compares as versions do."""
+    text = args[0] if args else None
+    if not isinstance(text, str):
+        return text if isinstance(text, (Open, tuple)) else vm.open("a version", metadata=True)
+    return tuple(int(part) for part in re.findall(r"\d+", text.partition("+")[0])[:3])
+
+
+ENVIRONMENT: dict[str, Handler] = {
+    "importlib.util.find_spec": _find_spec,
+    "importlib.metadata.version": _installed_version,
+    "packaging.version.parse": _parse_version,
+    "packaging.version.Version": _parse_version,
+    "os.environ.get": _environment("an environment variable"),
+    "os.getenv": _environment("an environment variable"),
+}

@@ -1,0 +1,97 @@
+"""Items: of instances through their class, of containers, tensors and plain data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from archcheck.frontends.static.attributes import bind_to
+from archcheck.frontends.static.conditions import item_of
+from archcheck.frontends.static.machine import Raised, flatten_tensors
+from archcheck.frontends.static.values import (
+    Class,
+    Data,
+    External,
+    Instance,
+    Layer,
+    Native,
+    Open,
+    Tensor,
+    Tensors,
+    holds_tensor,
+    shown,
+)
+
+if TYPE_CHECKING:
+    from archcheck.frontends.static.machine import Machine
+
+
+def item(vm: Machine, owner: Data, index: Data) -> Data:
+    """`owner[index]`.
+
+    Raises:
+        Raised: KeyError or IndexError, where it is certain that there is no such item.
+    """
+    if isinstance(owner, Instance):
+        found = owner.cls.lookup("__getitem__")
+        if found is not None:
+            return vm.call(bind_to(vm, found[1], owner), [index], {})
+        if owner.items is not None:
+            return _of_container(vm, owner, index)
+        if owner.cls.fields and isinstance(index, int):
+            values = [owner.attributes.get(field) for field in owner.cls.fields]
+            given = [value for value in values if value is not None]
+            if -len(given) <= index < len(given):
+                return given[index]  # a dataclass that is also a tuple of what is not None (ModelOutput)
+        if isinstance(index, str) and index in owner.attributes:
+            return owner.attributes[index]
+        return vm.open(f"{shown(owner)}[{shown(index)}]")
+    if isinstance(owner, Tensor):
+        if isinstance(owner.data, (list, tuple)) and isinstance(index, (int, slice)):
+            return _plain(vm, owner.data, index)
+        result = vm.emit("select", (owner, *flatten_tensors(index)), {"index": index})
+        result.base = owner if vm.inplace_sums else None
+        return result
+    if isinstance(owner, Tensors):
+        return item_of(owner, index) if isinstance(index, int) and index >= 0 else vm.open("a part of a tensor")
+    if isinstance(owner, Class) and owner.members:
+        return _plain(vm, owner.members, index)
+    if isinstance(owner, (Class, Native)):
+        return owner  # Generic[...]
+    if isinstance(owner, External):
+        generic = owner.name.startswith(("typing.", "collections."))
+        return owner if generic else vm.open(f"{owner.name}[{shown(index)}]", metadata=True)
+    if isinstance(owner, Open):
+        return owner.about(f"{owner.why}[{shown(index)}]", vm.here())
+    if isinstance(owner, Layer):
+        return vm.open(f"{owner.name}[{shown(index)}]")
+    return _plain(vm, owner, index)
+
+
+def _of_container(vm: Machine, owner: Instance, index: Data) -> Data:
+    if isinstance(index, slice) and isinstance(owner.items, list):
+        part = _plain(vm, owner.items, index)
+        if not isinstance(part, list):
+            return part
+        return Instance(owner.cls, owner=owner.owner, items=part)
+    return _plain(vm, owner.items, index)
+
+
+def _plain(vm: Machine, owner: Data, index: Data) -> Data:
+    if isinstance(index, Open):
+        if isinstance(owner, (list, tuple)) and len(owner) == 1:
+            return owner[0]
+        return index.about(f"an item at {index.why}", vm.here())
+    if holds_tensor(index) or (
+        isinstance(index, slice) and any(isinstance(part, Open) for part in (index.start, index.stop, index.step))
+    ):
+        if isinstance(index, slice) and isinstance(owner, (list, tuple)):
+            return vm.open("a slice whose bounds are not known", metadata=True)
+        return vm.open("an item at an index that a tensor decides", metadata=True)
+    if owner is None or isinstance(owner, (bool, int, float)):
+        raise Raised("TypeError", f"{shown(owner)} has no items", vm.here())
+    try:
+        return owner[index]
+    except (KeyError, IndexError) as error:
+        raise Raised(type(error).__name__, str(error), vm.here()) from None
+    except (TypeError, ValueError) as error:
+        return vm.open(f"{shown(owner)}[{shown(index)}]: {error}")
