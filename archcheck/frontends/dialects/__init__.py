@@ -122,6 +122,7 @@ def canonical(qualified: str) -> str:
         seen.add(qualified)
 
 
+@cache
 def function(qualified: str) -> Row | None:
     """The row of a function; None if no dialect lists it."""
     name = canonical(qualified)
@@ -134,6 +135,7 @@ def function(qualified: str) -> Row | None:
     return row
 
 
+@cache
 def formula(qualified: str) -> Formula | None:
     """The formula of a function, for calls that its row does not fit or that has none."""
     name = canonical(qualified)
@@ -146,6 +148,7 @@ def formula(qualified: str) -> Formula | None:
     return found
 
 
+@cache
 def layer(qualified: str) -> LayerRow | None:
     """The row of a layer class; None if no dialect lists it."""
     name = canonical(qualified)
@@ -153,6 +156,7 @@ def layer(qualified: str) -> LayerRow | None:
     return None if dialect is None else dialect.layers.get(name)
 
 
+@cache
 def base_methods(qualified: str) -> tuple[str, ...] | None:
     """Methods that calling an instance of this base class runs, in order of preference; None if it is no such base."""
     name = canonical(qualified)
@@ -167,6 +171,7 @@ def prepares(qualified: str) -> tuple[str, ...]:
     return dialect.prepares if dialect is not None and name in dialect.bases else ()
 
 
+@cache
 def container(qualified: str) -> str | None:
     """`sequential`, `sequence` or `mapping` for a container class of layers; None for other names."""
     name = canonical(qualified)
@@ -186,6 +191,7 @@ def may_tie(qualified: str) -> bool:
     return dialect is not None and qualified in dialect.ties
 
 
+@cache
 def is_ignored(qualified: str) -> bool:
     """Whether calling this name computes nothing: logging, checks, profiling."""
     name = canonical(qualified)
@@ -193,6 +199,7 @@ def is_ignored(qualified: str) -> bool:
     return dialect is not None and name.startswith(dialect.ignored) and not _listed(dialect, name)
 
 
+@cache
 def known(qualified: str) -> bool:
     """Whether a dialect says what this name means."""
     name = canonical(qualified)
@@ -207,21 +214,25 @@ def _listed(dialect: Dialect, name: str) -> bool:
     return f"{name}." == dialect.tensor or any(name in table for table in tables)
 
 
+@cache
 def method(name: str) -> Row | None:
     """The row of a method of tensors, whatever the framework; dialects are asked in the order of `DIALECTS`."""
     return next((row for dialect in _ORDER if (row := _dialect(dialect).methods.get(name))), None)
 
 
+@cache
 def method_formula(name: str) -> Formula | None:
     """The formula of a method of tensors, for calls that its row does not fit or that has none."""
     return next((found for dialect in _ORDER if (found := _dialect(dialect).method_formulas.get(name))), None)
 
 
+@cache
 def property_row(name: str) -> Row | None:
     """The row of an attribute of tensors that computes something when it is read (`x.T`)."""
     return next((row for dialect in _ORDER if (row := _dialect(dialect).properties.get(name))), None)
 
 
+@cache
 def is_metadata(name: str) -> bool:
     """Whether this attribute or method of a tensor only tells about it."""
     return any(name in _dialect(dialect).metadata for dialect in _ORDER)

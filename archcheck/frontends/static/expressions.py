@@ -239,9 +239,7 @@ def comprehension(
         for item in items:
             vm.step()
             nested = _inner(inside)
-            from archcheck.frontends.static.statements import bind
-
-            bind(vm, generator.target, item, nested, settings)
+            statements.bind(vm, generator.target, item, nested, settings)
             if all(vm.truth(evaluate(vm, test, nested), test) for test in generator.ifs):
                 descend(depth + 1, nested)
         vm.touch(settings)
@@ -298,15 +296,18 @@ def _call(vm: Machine, node: ast.Call, scope: Scope) -> Data:
         if isinstance(inner, dict):
             kwargs.update({key: item for key, item in inner.items() if isinstance(key, str)})
     passed = vm.since(mark)
-    vm.frame.reach(node)
-    vm.frame.call = node
-    outer = vm.control
+    frame = vm.frames[-1]
+    frame.reach(node)
+    frame.call = node
     if chosen:
+        outer = vm.control
         vm.decide(chosen)
-    try:
+        try:
+            result = _call_noting(vm, function, args, kwargs, node, scope, passed)
+        finally:
+            vm.control = outer
+    else:
         result = _call_noting(vm, function, args, kwargs, node, scope, passed)
-    finally:
-        vm.control = outer
     if passed and isinstance(result, PLAIN):
         # Plain data made from settings depends on them. What a module is given decides its sizes, not that it stands
         # here; which module a function chose is told by the decisions on its way to `return`.
@@ -324,10 +325,8 @@ def _call_noting(
     passed: tuple[Setting, ...],
 ) -> Data:
     """Call, handing over which settings decided each argument."""
-    from archcheck.frontends.static import calls
-
     vm.step()
-    if passed or any(isinstance(keyword.value, ast.Constant) for keyword in node.keywords):
+    if passed or (node.keywords and any(isinstance(keyword.value, ast.Constant) for keyword in node.keywords)):
         given = calls.argument_settings(vm, node, scope, passed)
         return calls.call(vm, function, args, kwargs, given)
     return calls.call(vm, function, args, kwargs)
@@ -450,3 +449,5 @@ HANDLERS: dict[type[ast.expr], Callable[..., Data]] = {
     ast.Await: _await,
     ast.Starred: _starred,
 }  # each handler takes the node type that it is listed under
+
+from archcheck.frontends.static import calls, statements  # noqa: E402  # they import this module

@@ -148,6 +148,7 @@ class Machine:
         self.taken: list[Decision] = []
         self.decided: dict[str, bool] = {}
         self.frames: list[Frame] = []
+        self.spans: dict[tuple[str, int, int], Span] = {}  # places reached: loops come to the same ones again
         self.touched: list[Setting] = []  # settings that the expression being evaluated has read
         self.control: Control | None = None
         self.steps = 0
@@ -220,7 +221,14 @@ class Machine:
 
     def here(self) -> Span | None:
         """The place that evaluation has reached."""
-        return Span(self.frame.file.shown, self.frame.line, self.frame.column) if self.frames else None
+        if not self.frames:
+            return None
+        frame = self.frames[-1]
+        place = (frame.file.shown, frame.line, frame.column)
+        span = self.spans.get(place)
+        if span is None:
+            span = self.spans[place] = Span(*place)
+        return span
 
     @contextmanager
     def standing(self, span: Span | None) -> Iterator[None]:
@@ -309,7 +317,8 @@ class Machine:
         """The settings read since `touched` had `mark` entries, each once; they are taken off."""
         if len(self.touched) == mark:
             return ()
-        found = tuple({id(setting): setting for setting in self.touched[mark:]}.values())
+        last = self.touched[mark:]
+        found = tuple({id(setting): setting for setting in last}.values()) if len(last) > 1 else tuple(last)
         del self.touched[mark:]
         return found
 

@@ -60,8 +60,8 @@ class Recorder:
         op = Op(
             path=path,
             kind=BY_NAME[kind],
-            reads=tuple(_value(read) for read in reads),
-            attrs=tuple(Attr(name, attr_value(value)) for name, value in sorted(attributes.items())),
+            reads=tuple([_value(read) for read in reads]),
+            attrs=tuple([Attr(name, attr_value(value)) for name, value in sorted(attributes.items())]),
             span=span,
             because=because,
         )

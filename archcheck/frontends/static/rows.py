@@ -61,7 +61,7 @@ def bind(
         elif not parameter.keyword_only and position < len(args):
             bound[parameter.name] = args[position]
             position += 1
-        elif (spelling := _spelling(parameter.name, rest)) is not None:
+        elif rest and (spelling := _spelling(parameter.name, rest)) is not None:
             bound[parameter.name] = rest.pop(spelling)
         elif parameter.required:
             if strict:
@@ -94,6 +94,8 @@ def fits(bound: dict[str, Data] | None, parameters: Sequence[Parameter], plain: 
     """Whether a row says what a call with these arguments computes."""
     if bound is None:
         return False
+    if not plain:
+        return True
     defaults = {parameter.name: parameter.default for parameter in parameters}
     return all(_same(bound[name], defaults.get(name)) for name in plain if name in bound)
 
@@ -133,9 +135,15 @@ def ordered_operands(vm: Machine, row: LayerRow, bound: dict[str, Data]) -> list
     return found
 
 
+@cache
+def _declared(kind: str) -> frozenset[str]:
+    """The attributes that ops of `kind` may state."""
+    return frozenset(declaration.name for declaration in BY_NAME[kind].attrs)
+
+
 def stated(row: Row | LayerRow, parameters: Sequence[Parameter], bound: dict[str, Data]) -> dict[str, Data]:
     """The attributes that a call states."""
-    declared = {declaration.name for declaration in BY_NAME[row.kind].attrs}
+    declared = _declared(row.kind)
     found: dict[str, Data] = dict(row.const)
     for attribute, parameter in row.attrs.items():
         value = bound.get(parameter)
@@ -214,7 +222,7 @@ def _result(vm: Machine, path: str, row: Row, bound: dict[str, Data], reads: lis
 
 def activated(vm: Machine, row: Row | LayerRow, arguments: dict[str, Data], result: Data) -> Data:
     """`result` behind the activation that a call names in its arguments, as Keras and `tf.layers` take it."""
-    if "activation" not in row.attrs or any(attr.name == "activation" for attr in BY_NAME[row.kind].attrs):
+    if "activation" not in row.attrs or "activation" in _declared(row.kind):
         return result
     activation = arguments.get(row.attrs["activation"])
     if activation is None or activation == "linear":

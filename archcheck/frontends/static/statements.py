@@ -146,7 +146,7 @@ def bind(
     elif isinstance(target, ast.Attribute):
         owner = vm.evaluate(target.value, scope)
         if node is not None and isinstance(value, SCALARS) and not settings and isinstance(owner, Instance):
-            settings = (Setting(ast.unparse(target), repr(value), vm.at(node), vm.trail()),)
+            settings = (Setting(_written(target), repr(value), vm.at(node), vm.trail()),)
         if isinstance(owner, Instance) and settings:
             owner.settings[target.attr] = settings
         elif isinstance(owner, Instance):
@@ -158,6 +158,14 @@ def bind(
         bind(vm, target.value, value, scope, settings)
     elif isinstance(target, ast.Subscript):
         _bind_item(vm, target, value, scope)
+
+
+def _written(target: ast.Attribute) -> str:
+    """`target` as code; kept with the tree, since every instance of a class sets the same attributes."""
+    known: str | None = getattr(target, "written", None)
+    if known is None:
+        known = target.written = ast.unparse(target)  # type: ignore[attr-defined]
+    return known
 
 
 def _bind_many(

@@ -102,7 +102,7 @@ class Scope:
 class Class:
     """A class of the code that is read."""
 
-    __slots__ = ("_mro", "bases", "fields", "file", "members", "name", "node", "scope")
+    __slots__ = ("_externals", "_mro", "bases", "fields", "file", "members", "name", "node", "scope")
 
     def __init__(self, name: str, bases: tuple[Data, ...], scope: Scope, node: ast.ClassDef | None) -> None:
         self.name = name
@@ -113,6 +113,7 @@ class Class:
         self.fields: dict[str, ast.AnnAssign] = {}  # annotated names, as a dataclass has them
         self.members: dict[str, Data] = {}  # of an enumeration
         self._mro: tuple[Class | External, ...] | None = None
+        self._externals: tuple[str, ...] | None = None
 
     @property
     def mro(self) -> tuple[Class | External, ...]:
@@ -131,7 +132,9 @@ class Class:
     @property
     def externals(self) -> tuple[str, ...]:
         """Qualified names of the bases that are not among the sources read."""
-        return tuple(cls.name for cls in self.mro if isinstance(cls, External))
+        if self._externals is None:
+            self._externals = tuple(cls.name for cls in self.mro if isinstance(cls, External))
+        return self._externals
 
     def __repr__(self) -> str:
         return f"class {self.name}"
