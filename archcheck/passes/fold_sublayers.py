@@ -72,10 +72,15 @@ def fold_branch(scope: Scope, holder: Op) -> bool:
     """Fold the cores of the body of a residual; False where it is a stream of its own."""
     if any(_is_stack(scope.ops[slot]) for slot in scope.slots()):
         return False
-    entry = _entry(scope, holder)
-    entry, before = _peel_front(scope, entry)
-    exit_value, after = _peel_back(scope, scope.results[0], before)
-    peeled = before | after
+    start = _entry(scope, holder)
+    # What could not be read and stands between the stream and the sublayer may be a norm: it stays in sight.
+    for ends in (PEELED | {OPAQUE}, PEELED):
+        entry, before = _peel_front(scope, start, ends)
+        exit_value, after = _peel_back(scope, scope.results[0], before, ends)
+        peeled = before | after
+        inside = _core(scope, [exit_value], peeled | {entry})
+        if is_bearing([scope.ops[slot] for slot in inside]):
+            break
     arms = _arms(scope, entry, exit_value, peeled)
     if len(arms) < 2:
         _fold_core(scope, Arm(entry, exit_value, _core(scope, [exit_value], peeled | {entry})))
@@ -95,7 +100,7 @@ def _entry(scope: Scope, holder: Op) -> int:
     return skip if skip in read else next(iter(read), skip)
 
 
-def _peel_front(scope: Scope, entry: int) -> tuple[int, set[int]]:
+def _peel_front(scope: Scope, entry: int, ends: frozenset[OpKind] = PEELED) -> tuple[int, set[int]]:
     """Walk over the norms, dropouts and factors that all of a branch goes through first."""
     peeled: set[int] = set()
     readers: dict[int, list[int]] = {}
@@ -108,13 +113,15 @@ def _peel_front(scope: Scope, entry: int) -> tuple[int, set[int]]:
         while len(found := readers.get(at, [])) == 1 and scope.ops[found[0]].kind in VIEWS:
             at = found[0]
             passed.append(at)
-        if len(found) != 1 or scope.ops[found[0]].kind not in PEELED or scope.giver(scope.ops[found[0]].reads[0]) != at:
+        if len(found) != 1 or scope.ops[found[0]].kind not in ends or scope.giver(scope.ops[found[0]].reads[0]) != at:
             return entry, peeled
         entry = found[0]
         peeled.update([*passed, entry])
 
 
-def _peel_back(scope: Scope, value: Value, before: set[int]) -> tuple[Value, set[int]]:
+def _peel_back(
+    scope: Scope, value: Value, before: set[int], ends: frozenset[OpKind] = PEELED
+) -> tuple[Value, set[int]]:
     """Walk back over the norms, dropouts and factors that a branch ends in."""
     peeled: set[int] = set()
     while True:
@@ -123,7 +130,7 @@ def _peel_back(scope: Scope, value: Value, before: set[int]) -> tuple[Value, set
         while slot >= 0 and slot not in before and scope.ops[slot].kind in VIEWS and scope.ops[slot].reads:
             passed.append(slot)
             slot = scope.giver(scope.ops[slot].reads[0])
-        if slot < 0 or slot in before or scope.ops[slot].kind not in PEELED or not scope.ops[slot].reads:
+        if slot < 0 or slot in before or scope.ops[slot].kind not in ends or not scope.ops[slot].reads:
             return value, peeled
         peeled.update([*passed, slot])
         value = scope.ops[slot].reads[0]

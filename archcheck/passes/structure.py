@@ -95,6 +95,8 @@ def letter_of(kind: OpKind) -> str:
         return "d"
     if kind is SCALE:
         return "s"
+    if kind is OPAQUE:
+        return "?"  # could not be read: a norm may hide in it
     return "p" if kind is STOCHASTIC_DEPTH else ""
 
 
@@ -318,7 +320,8 @@ def _of_residual(op: Op, stream: _Stream) -> list[_Draft]:
     for arm in arms:
         own_after, exit_value = _after(arm, body) if len(arms) > 1 else ([], arm)
         core, cores = _core(exit_value, body)
-        before = _before_arm(cores[0] if cores else core, body)
+        named = [one for one in cores if one.kind is not OPAQUE]
+        before = _before_arm(named[0] if named else core, body)
         kind = word(core) if core is not None else "other"
         drafts.append(_Draft(kind, [*before, Token("F", core or op), *own_after, *after, *ending], core, op))
     place = {inner.path: number for number, inner in enumerate(op.body)}
