@@ -14,6 +14,7 @@ from math import log
 from tests.benchmarks.harness import ROOT, Bar, audit, bench, finish, parser
 
 MOST = 6.0
+BLOCK = "wang2022#encoder_only_layer"
 DEPTHS = (10, 100, 1_000, 10_000)
 
 
@@ -25,10 +26,7 @@ def main() -> int:
     model = ROOT / "tests/benchmarks/deepnet.py"
     depths = sorted({100, 1_000, *options.depths})
     commands = {
-        depth: audit(
-            f"{model}:Encoder", "wang2022#encoder_only_layer", "--arg", f"layers={depth}", "--size", f"N={depth}"
-        )
-        for depth in depths
+        depth: audit(f"{model}:Encoder", BLOCK, "--arg", f"layers={depth}", "--size", f"N={depth}") for depth in depths
     }
     with bench() as timer:
         shallow = {str(depth): command for depth, command in commands.items() if depth <= 1_000}

@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.bench_layer [--torch-python PATH] [--check]
 
-Bar: at most 0.15 of the import's CPU time. PATH is an interpreter that has torch and transformers; the default is the one
-that runs this, if it can import torch.
+Bar: at most 0.15 of the import's CPU time. PATH is an interpreter that has torch and transformers; the default is the
+one that runs this, if it can import torch.
 """
 
 from __future__ import annotations
@@ -65,10 +65,8 @@ def main() -> int:
     for name, cost in costs.items():
         print(f"{name:38}{cost.cpu:7.3f}s{cost.wall:8.3f}s")
     if not torch:
-        print(
-            f"\nno baseline: {options.torch_python} cannot import torch; `pip install torch==2.13.0 {RELEASE}` into a"
-        )
-        print("virtual environment and name its interpreter with --torch-python")
+        print(f"\nno baseline: {options.torch_python} cannot import torch")
+        print(f"`pip install torch==2.13.0 {RELEASE}` in an environment, and name its Python with --torch-python")
         return int(options.check)
     bars = [
         Bar(

@@ -30,10 +30,9 @@ def main() -> int:
     }
     empty, version = "python -c pass", "archcheck --version"
     with bench() as timer:
-        starts = timer.medians(
-            {empty: (sys.executable, "-c", "pass"), version: (*ARCHCHECK, "--version")}, options.runs
-        )
-        costs = timer.medians({empty: (sys.executable, "-c", "pass"), **audits}, max(3, options.runs // 2))
+        python = (sys.executable, "-c", "pass")
+        starts = timer.medians({empty: python, version: (*ARCHCHECK, "--version")}, options.runs)
+        costs = timer.medians({empty: python, **audits}, max(3, options.runs // 2))
     print(f"{'':26}{'CPU':>8}{'wall':>9}  wall / {empty}")
     for name, cost in [*starts.items(), *((name, costs[name]) for name in audits)]:
         base_wall = (starts if name in starts else costs)[empty].wall

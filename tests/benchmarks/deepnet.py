@@ -1,4 +1,4 @@
-"""Read by bench_depth, never imported: DeepNet's encoder (wang2022), post-norm, the residual multiplied by a constant."""
+"""Read by bench_depth, never imported: DeepNet's encoder (wang2022), whose residual is multiplied by a constant."""
 
 import torch
 from torch import nn
@@ -46,8 +46,7 @@ class Layer(nn.Module):
 
     def forward(self, x):
         x = self.attention_norm(x * self.alpha + self.attention(x))
-        x = self.feed_forward_norm(x * self.alpha + self.feed_forward(x))
-        return x
+        return self.feed_forward_norm(x * self.alpha + self.feed_forward(x))
 
 
 class Encoder(nn.Module):

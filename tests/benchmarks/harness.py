@@ -1,10 +1,11 @@
 """What all benchmarks share: child processes timed from start to end, baselines in the same run, bars as ratios.
 
-Times on a shared machine mean little by themselves. Every bar is therefore a ratio of medians of runs that alternate with
-those of its baseline, and `--check` compares that ratio alone (wall-clock bars apart, which a user feels).
+Times on a shared machine mean little by themselves. Every bar is therefore a ratio of medians of runs that alternate
+with those of its baseline, and `--check` compares that ratio alone (wall-clock bars apart, which a user feels).
 
-A process starts as an installed program does: with bytecode at hand. It is kept in a folder of the benchmark's own, which one
-run that does not count fills, so that nothing is written beside the sources and the environment's habits do not matter.
+A process starts as an installed program does: with bytecode at hand. It is kept in a folder of the benchmark's own,
+which one run that does not count fills, so that nothing is written beside the sources and the environment's habits do
+not matter.
 """
 
 from __future__ import annotations
