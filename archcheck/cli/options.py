@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -111,10 +112,15 @@ def write(text: str | bytes, path: str | None) -> None:
         ArchcheckError: the file cannot be written.
     """
     if path is None or path == "-":
-        if isinstance(text, bytes):
-            sys.stdout.buffer.write(text)
-        else:
-            click.echo(text, nl=False, color=colours(sys.stdout))
+        try:
+            if isinstance(text, bytes):
+                sys.stdout.buffer.write(text)
+                sys.stdout.buffer.flush()
+            else:
+                click.echo(text, nl=False, color=colours(sys.stdout))
+        except BrokenPipeError:
+            # Nobody reads on (`| head`): the verdict stands, and so does the exit code that tells it.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
     try:
         data = text if isinstance(text, bytes) else text.encode("utf-8")
