@@ -57,7 +57,7 @@ def call_too_large(owner: Any, name: str, args: list[Any]) -> bool:
 def number_too_large(name: str, args: list[Any]) -> bool:
     """Whether the function `name` of numbers would give a larger one than evaluation may build."""
     if name == "pow":
-        return len(args) == 2 and result_too_large("Pow", args[0], args[1])
+        return len(args) == 2 and result_too_large("Pow", args[0], args[1])  # with a modulus it stays small
     if name not in _GROWING:
         return False
     flat = [item for value in args for item in (value if isinstance(value, (list, tuple)) else (value,))]

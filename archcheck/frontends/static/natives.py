@@ -315,6 +315,8 @@ def _number(name: str) -> Handler:
         unknown = next((value for value in args if not isinstance(value, (int, float, complex))), None)
         if unknown is not None:
             return vm.not_known(unknown, f"{name}({shown(unknown)})", metadata=True)
+        if bounds.number_too_large(name, args):
+            return vm.open(f"{name} is too large to build", metadata=True)
         try:
             return plain(*args)
         except (TypeError, ValueError, ArithmeticError):
