@@ -1,4 +1,4 @@
-"""A paper's architecture in many styles of code holds, and one swapped thing in each is told by the rule that guards it."""
+"""A paper's architecture in many styles of code holds; one swapped thing in each is told by the rule that guards it."""
 
 from __future__ import annotations
 
@@ -74,16 +74,38 @@ def test_one_swapped_thing_is_told_by_its_rule(fixture: Fixture, tmp_path: Path)
         assert all(place.text == lines[place.span.line - 1] for place in first if place.span.file.endswith("model.py"))
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the claims on attention state three inputs, self-attention has one: they are called another wiring",
-)
-@pytest.mark.parametrize("fixture", CONFORMING)
+# Styles written at a smaller size than the paper's: its numbers (64 features a head, scores divided by 8) are not theirs.
+SMALLER = {
+    f"vaswani2017/{style}": claims
+    for style, claims in {
+        "decorators": {"attention", "heads"},
+        "einsum": {"attention"},
+        "functional": {"attention", "heads"},
+        "handwritten_norm": {"heads"},
+        "in_place_add": {"attention", "heads"},
+    }.items()
+}
+SEEN_WRONG = {"vaswani2017/module_list": "queries, keys and values are picked out of one fused map by their index"}
+
+
+def whole(fixture: Fixture) -> object:
+    why = fixture.xfail or SEEN_WRONG.get(fixture.id, "")
+    marks = [pytest.mark.xfail(strict=True, reason=why)] if why else []
+    return pytest.param(fixture, id=fixture.id, marks=marks)
+
+
+@pytest.mark.parametrize("fixture", [whole(fixture) for fixture, _ in ALL])
 def test_no_claim_of_the_whole_paper_is_violated(fixture: Fixture) -> None:
     """What a style leaves open is undetermined; nothing in it is called a violation."""
     report = audit(fixture, fixture.folder / "model.py", fixture.spec.partition("#")[0])
-    violated = {claim.claim: told(list(claim.findings)) for claim in report.default.claims if claim.verdict is Verdict.VIOLATED}
-    assert violated == {}
+    violated = {
+        claim.claim: told(list(claim.findings)) for claim in report.default.claims if claim.verdict is Verdict.VIOLATED
+    }
+    assert set(violated) == SMALLER.get(fixture.id, set()), violated
+    numbers = ("the scale of attention is", "head_dim of self attention is", "not-determined: UNDETERMINED: heads")
+    assert [
+        line for text in violated.values() for line in text.splitlines() if not any(n in line for n in numbers)
+    ] == []
 
 
 def test_there_are_many_styles_and_each_departs() -> None:
