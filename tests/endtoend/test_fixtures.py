@@ -74,7 +74,7 @@ def test_one_swapped_thing_is_told_by_its_rule(fixture: Fixture, tmp_path: Path)
         assert all(place.text == lines[place.span.line - 1] for place in first if place.span.file.endswith("model.py"))
 
 
-# Styles written at a smaller size than the paper's: its numbers (64 features a head, scores divided by 8) are not theirs.
+# Styles written smaller than the paper's model: its numbers (64 features a head, scores divided by 8) are not theirs.
 SMALLER = {
     f"vaswani2017/{style}": claims
     for style, claims in {
