@@ -22,10 +22,12 @@ from archcheck.passes.raise_rope import RaiseRope
 from archcheck.passes.raise_scales import RaiseScales
 from archcheck.passes.raise_softmax import RaiseSoftmax
 from archcheck.passes.spell_projections import SpellProjections
+from archcheck.passes.spell_rearrange import SpellRearrange
 from archcheck.passes.split_fused import SplitFused
 
 CANONICAL: tuple[Pass, ...] = (
     DropNoOps(),  # first: later patterns assume no cast or identity between two ops
+    SpellRearrange(),  # early: all that follows knows reshapes and permutations
     SpellProjections(),  # before linears, which take in the learned tensors that such a call may read
     RaiseLinears(),  # then what is learned: a product with a matrix is no product of scores, a weight no operand
     RaiseNorms(),  # before activations: a bound on a variance is no ReLU

@@ -149,17 +149,15 @@ def _reshaped(layout: Layout, shape: tuple[AttrValue, ...]) -> Layout | None:
     width = layout.width
     if width is None or None in behind or behind != layout.digits or not _is_dense(layout.digits):
         return None
+    stride = layout.digits[-1].stride
     for start in range(len(shape) - 1, 0, -1):
         if _product(shape[start:]) == width and -1 not in shape[start:]:
-            return Layout(
-                (*[None] * _leading(shape[:start], tokens), *_digits(shape[start:], layout.digits[-1].stride))
-            )
-    if -1 in shape and all(isinstance(size, Unknown) for size in shape[: shape.index(-1)]):
-        start = shape.index(-1)
-        sizes = _sizes(shape[start:], width) if start else None
-        if sizes is not None:
-            return Layout((*[None] * _leading(shape[:start], tokens), *_digits(sizes, layout.digits[-1].stride)))
-    return None
+            return Layout((*[None] * _leading(shape[:start], tokens), *_digits(shape[start:], stride)))
+    start = max((place for place, size in enumerate(shape) if isinstance(size, Unknown)), default=-1) + 1
+    sizes = _sizes(shape[start:], width) if start and -1 in shape[start:] else None
+    if sizes is None:
+        return None
+    return Layout((*[None] * _leading(shape[:start], tokens), *_digits(sizes, stride)))
 
 
 def _leading(sizes: tuple[AttrValue, ...], tokens: int) -> int:
