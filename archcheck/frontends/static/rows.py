@@ -11,6 +11,7 @@ from archcheck.frontends import dialects
 from archcheck.frontends.dialects.table import IGNORED_KEYWORDS, Formula, LayerRow, Parameter, Row
 from archcheck.frontends.dialects.table import stated as as_stated
 from archcheck.frontends.dialects.tensorflow_v1 import ONLY_V1
+from archcheck.frontends.static.decorators import veiled
 from archcheck.frontends.static.libraries import TENSOR_METHODS
 from archcheck.frontends.static.machine import flatten_tensors, place_of
 from archcheck.frontends.static.values import (
@@ -50,6 +51,7 @@ def bind(
     position = 0
     for parameter in parameters:
         if parameter.double_star:
+            bound[parameter.name] = tuple(rest.items())
             rest = {}
             continue
         if parameter.star:
@@ -353,8 +355,15 @@ def metadata(vm: Machine, name: str) -> Data:
 
 
 def call_layer(vm: Machine, layer: Layer, args: list[Data], kwargs: dict[str, Data]) -> Data:
-    """A library layer's call."""
+    """A library layer's call, with what stands around it: a hook, another `forward` that was set on it."""
     layer.called = True
+    if "forward" in layer.attributes:
+        return vm.call(layer.attributes["forward"], args, kwargs)
+    result = _call_row(vm, layer, args, kwargs)
+    return veiled(vm, result, layer.veil) if layer.veil else result
+
+
+def _call_row(vm: Machine, layer: Layer, args: list[Data], kwargs: dict[str, Data]) -> Data:
     row = layer.row
     place = place_of(layer)
     outer = vm.frame.place
@@ -389,9 +398,19 @@ def _layer_result(vm: Machine, layer: Layer, path: str) -> Data:
 def call_module(
     vm: Machine, instance: Instance, args: list[Data], kwargs: dict[str, Data], given: Given | None = None
 ) -> Data:
-    """A call of an instance: its own `__call__`, or the method that its framework runs."""
+    """A call of an instance, with what stands around it: a hook, a decorator of its class."""
+    result = _called(vm, instance, args, kwargs, given)
+    veil = instance.veil or instance.cls.veil
+    return veiled(vm, result, veil) if veil else result
+
+
+def _called(vm: Machine, instance: Instance, args: list[Data], kwargs: dict[str, Data], given: Given | None) -> Data:
+    """Its own `__call__`, or the method that its framework runs; one set on the instance itself comes first."""
     instance.called = True
     prepare(vm, instance)
+    for name in ("forward", "call"):
+        if name in instance.attributes and is_module_like(instance):
+            return vm.call(instance.attributes[name], args, kwargs, given)
     own = instance.cls.lookup("__call__")
     if own is not None and isinstance(own[1], Function) and vm.frame_receiver() is not instance:
         return vm.call(Method(own[1], instance), args, kwargs, given)
@@ -411,6 +430,11 @@ def call_module(
     tensors = list(flatten_tensors([args, kwargs]))
     why = f"{instance.cls.name} has no method that a call runs"
     return vm.opaque(instance.cls.name, tensors, why) if tensors else vm.open(why)
+
+
+def is_module_like(instance: Instance) -> bool:
+    """Whether a call of `instance` runs a framework's method."""
+    return instance.layer is not None or any(dialects.base_methods(base) for base in instance.cls.externals)
 
 
 def prepare(vm: Machine, instance: Instance) -> None:

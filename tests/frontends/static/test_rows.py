@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from archcheck.frontends.dialects.table import parameters
+from archcheck.frontends.static.rows import _joined_sizes, bind
+from archcheck.frontends.static.values import Open
+
+
+def test_keywords_that_a_row_does_not_list_go_to_its_double_starred_parameter() -> None:
+    listed = parameters("tensor!, pattern, **sizes")
+    assert bind(listed, ["x", "b (h d) -> b h d"], {"h": 8, "d": 64}) == {
+        "tensor": "x",
+        "pattern": "b (h d) -> b h d",
+        "sizes": (("h", 8), ("d", 64)),
+    }
+
+
+def test_lists_of_sizes_are_joined_and_one_that_is_not_known_stays_one_entry() -> None:
+    leading = Open("the shape of a tensor[:-1]", metadata=True)
+    assert _joined_sizes({"values": [leading, [8, -1]], "axis": 0}) == [leading, 8, -1]
+
+
+def test_what_is_no_list_of_sizes_is_not_joined() -> None:
+    assert _joined_sizes({"values": [Open("what it is")], "axis": 0}) is None
+    assert _joined_sizes({"values": [[1], [2]], "axis": 1}) is None
+    assert _joined_sizes({"values": 3, "axis": 0}) is None
