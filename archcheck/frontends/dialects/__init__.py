@@ -26,6 +26,7 @@ __all__ = [
     "function",
     "is_ignored",
     "is_metadata",
+    "is_transparent",
     "keyword",
     "known",
     "layer",
@@ -183,6 +184,12 @@ def presets(qualified: str) -> dict[str, AttrValue]:
     """Attributes that a library sets on instances of this class where it builds a model."""
     dialect = _of(qualified)
     return {} if dialect is None else dialect.presets.get(qualified, {})
+
+
+def is_transparent(qualified: str) -> bool:
+    """Whether a decorator of this name leaves what it decorates as it is."""
+    dialect = _of(qualified)
+    return dialect is not None and qualified.startswith(dialect.transparent)
 
 
 def may_tie(qualified: str) -> bool:

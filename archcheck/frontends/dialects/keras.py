@@ -121,6 +121,7 @@ LAYERS: dict[str, LayerRow] = {"keras.layers." + name: row for name, row in _LAY
 _FOLDERS = ("activations", "attention", "convolutional", "core", "merging", "normalization", "pooling", "regularization", "reshaping", "rnn", "merge", "embeddings", "recurrent", "wrappers", "noise", "advanced_activations", "local")
 KERAS = Dialect(
     name="keras",
+    transparent=("keras.saving.", "keras.utils.register_keras_serializable", "keras.export.", "keras.src.api_export.", "keras.utils.generic_utils."),
     functions=FUNCTIONS,
     layers=LAYERS,
     aliases={

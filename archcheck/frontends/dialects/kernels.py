@@ -65,6 +65,14 @@ _FORMULAS: dict[str, str] = {
 
 KERNELS = Dialect(
     name="kernels",
+    transparent=(
+        # documentation, output classes, hidden-state capture, kernels that compute the same
+        "transformers.utils.auto_docstring.", "transformers.utils.doc.", "transformers.utils.deprecation.", "transformers.utils.import_utils.", "transformers.utils.generic.can_return_tuple",
+        "transformers.utils.generic.merge_with_config_defaults", "transformers.utils.generic.check_model_inputs", "transformers.utils.generic.filter_output_hidden_states",
+        "transformers.utils.generic.accepts_precomputed_kwargs", "transformers.utils.output_capturing.", "transformers.integrations.hub_kernels.", "transformers.integrations.accelerate.",
+        "transformers.integrations.moe.use_experts_implementation", "transformers.modeling_rope_utils.dynamic_rope_update", "transformers.initialization.", "transformers.pytorch_utils.compile_compatible_method_lru_cache",
+        "apex.amp.",
+    ),
     # What runs when a model is whole: initial values, and weights that the configuration ties.
     ties=("transformers.modeling_utils.PreTrainedModel.post_init", "transformers.modeling_utils.PreTrainedModel.init_weights", "transformers.modeling_utils.PreTrainedModel.tie_weights"),
     # Attention and experts spelled out in PyTorch, which every release has; kernels compute the same.

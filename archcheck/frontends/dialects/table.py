@@ -194,6 +194,7 @@ class Dialect:
         containers: qualified class name -> "sequence", "sequential" or "mapping".
         ignored: prefixes of qualified names whose calls compute nothing (logging, checks, profiling).
         metadata: names of tensor attributes and methods that tell about a tensor and compute nothing from it.
+        transparent: prefixes of qualified names of decorators that leave what they decorate as it is.
         ties: qualified names of functions that are not read and may make weights one; after such a call it is not known
             which weights a model shares.
         presets: qualified class name -> attributes that the library sets on its instances where it builds a model, and
@@ -214,6 +215,7 @@ class Dialect:
     formulas: dict[str, Formula] = field(default_factory=dict)
     method_formulas: dict[str, Formula] = field(default_factory=dict)
     keywords: dict[str, str] = field(default_factory=dict)
+    transparent: tuple[str, ...] = ()
     ties: tuple[str, ...] = ()
     presets: dict[str, dict[str, AttrValue]] = field(default_factory=dict)
     prepares: tuple[str, ...] = ()

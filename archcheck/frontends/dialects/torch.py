@@ -75,6 +75,10 @@ TORCH = Dialect(
     properties=PROPERTIES,
     formulas=FORMULAS,
     method_formulas=METHOD_FORMULAS,
+    transparent=(
+        "torch.no_grad", "torch.inference_mode", "torch.enable_grad", "torch.autograd.no_grad", "torch.jit.", "torch._jit_internal.", "torch.compile", "torch.compiler.", "torch._dynamo.", "torch._disable_dynamo",
+        "torch.autocast", "torch.amp.", "torch.cuda.amp.", "torch.autograd.function.once_differentiable", "torch.fx.wrap", "torch.library.", "torch.overrides.", "torch.utils._python_dispatch.", "torch.serialization.",
+    ),
     tensor="torch.Tensor.",
     keywords={"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other"},
 )

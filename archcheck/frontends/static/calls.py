@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
 from archcheck.frontends.static import instances, rows
+from archcheck.frontends.static.decorators import veiled
 from archcheck.frontends.static.libraries import LIBRARY
 from archcheck.frontends.static.machine import Frame, OutOfFuel, Raised, flatten_tensors, place_of, span_of
 from archcheck.frontends.static.values import (
@@ -149,7 +150,8 @@ def run(vm: Machine, function: Function, args: list[Data], kwargs: dict[str, Dat
         signal = vm.execute(node.body, scope)
         if scope.yields is not None:
             return scope.yields
-        return None if signal is None else signal.value
+        result = None if signal is None else signal.value
+        return veiled(vm, result, function.veil) if function.veil else result
     except Raised as error:
         if vm.trying or (frame.receiver is not None and frame.receiver is vm.target) or function is vm.target:
             raise

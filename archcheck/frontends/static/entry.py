@@ -10,6 +10,7 @@ from archcheck.errors import TargetError
 from archcheck.frontends import dialects
 from archcheck.frontends.static import configs, names, rows
 from archcheck.frontends.static.attributes import is_module
+from archcheck.frontends.static.decorators import veiled
 from archcheck.frontends.static.machine import Frame, Machine, OutOfFuel, Raised, flatten_tensors, span_of
 from archcheck.frontends.static.values import (
     Class,
@@ -131,6 +132,12 @@ class _Runner:
                 function = self.entry_method(instance, value)
             if isinstance(function, (Method, Function, Instance, Layer)):
                 result = self.invoke(function)
+                veil = (
+                    function.receiver.cls.veil
+                    if isinstance(function, Method) and isinstance(function.receiver, Instance)
+                    else ""
+                )
+                result = veiled(vm, result, veil) if veil else result
             else:
                 raise TargetError(
                     f"{self.call.symbol} is {_kind(value)}, which computes nothing",

@@ -108,6 +108,11 @@ def _add_weight(vm: Machine, module: Instance | Layer, args: Args, kwargs: Kwarg
     return learned(vm, f"{place_of(module)}.{name}")
 
 
+def _hook(vm: Machine, module: Instance | Layer, args: Args, kwargs: Kwargs) -> None:
+    """A hook may replace what a module is given or gives; which hooks still stand when it runs is not followed."""
+    module.veil = "a forward hook"
+
+
 MODULE_ATTRIBUTES: dict[str, Bookkeeping] = {
     "register_buffer": _register,
     "register_parameter": _register,
@@ -130,8 +135,8 @@ MODULE_ATTRIBUTES: dict[str, Bookkeeping] = {
     "zero_grad": _nothing_of,
     "extra_repr": _nothing_of,
     "reset_parameters": _nothing_of,
-    "register_forward_hook": _nothing_of,
-    "register_forward_pre_hook": _nothing_of,
+    "register_forward_hook": _hook,
+    "register_forward_pre_hook": _hook,
     "register_full_backward_hook": _nothing_of,
     "register_load_state_dict_post_hook": _nothing_of,
     "register_state_dict_pre_hook": _nothing_of,

@@ -7,22 +7,20 @@ only recorded. What cannot be computed is an `Open` value that says why. Nothing
 from __future__ import annotations
 
 import ast
-import builtins
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from archcheck.frontends.static import bounds
 from archcheck.frontends.static.library import Library, SourceFile
+from archcheck.frontends.static.outcomes import OutOfFuel, Raised
 from archcheck.frontends.static.recorder import Control, Recorder
 from archcheck.frontends.static.values import (
     Class,
     Data,
-    External,
     Instance,
     Layer,
     ModuleValue,
-    Native,
     Open,
     Scope,
     Tensor,
@@ -30,41 +28,6 @@ from archcheck.frontends.static.values import (
 )
 from archcheck.ir.graph import Value
 from archcheck.ir.span import Setting, Span, Step
-
-
-class OutOfFuel(Exception):
-    """Evaluation took more steps or calls than it may; what was recorded so far is not the whole model."""
-
-
-class Raised(Exception):
-    """The code that is read raised an exception: one of Python's, by its name, or one of a class of the code."""
-
-    def __init__(self, name: str, message: str, span: Span | None, cls: Class | None = None) -> None:
-        super().__init__(f"{name}: {message}" if message else name)
-        self.name = name
-        self.message = message
-        self.span = span
-        self.kinds = frozenset(_exception_kinds(name, cls))  # names by which a handler catches it
-
-
-def _exception_kinds(name: str, cls: Class | None) -> Iterator[str]:
-    waiting: list[Data] = [cls] if cls is not None else []
-    yield from _python_kinds(name)
-    while waiting:
-        base = waiting.pop()
-        if isinstance(base, Class):
-            yield base.name
-            waiting += base.bases
-        elif isinstance(base, (Native, External)):
-            yield from _python_kinds(base.name.rpartition(".")[2])
-
-
-def _python_kinds(name: str) -> Iterator[str]:
-    """Names of an exception of Python and of its bases; what is not known is an Exception."""
-    kind = getattr(builtins, name, None)
-    known = isinstance(kind, type) and issubclass(kind, BaseException)
-    yield name
-    yield from (base.__name__ for base in (kind.__mro__ if known else Exception.__mro__))  # type: ignore[union-attr]
 
 
 @dataclass(frozen=True, slots=True)

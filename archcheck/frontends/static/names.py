@@ -7,9 +7,8 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from archcheck.errors import TargetError
 from archcheck.frontends import dialects
-from archcheck.frontends.static import named
+from archcheck.frontends.static import decorators, named
 from archcheck.frontends.static.machine import Frame, Raised
 from archcheck.frontends.static.natives import BUILTINS
 from archcheck.frontends.static.values import (
@@ -21,7 +20,6 @@ from archcheck.frontends.static.values import (
     ModuleValue,
     Open,
     Scope,
-    is_open,
 )
 from archcheck.ir.span import Setting
 
@@ -267,6 +265,8 @@ def define_class(vm: Machine, node: ast.ClassDef, scope: Scope) -> Class:
         except Raised as error:
             vm.unknown(f"class {node.name}", f"a statement of its body raised {error}")
     named.make_members(cls)
+    for decorator in reversed(node.decorator_list):
+        cls = decorators.decorate_class(vm, decorator, cls, scope)
     return cls
 
 
@@ -280,23 +280,6 @@ def _base(vm: Machine, node: ast.expr, scope: Scope) -> Data:
     return value
 
 
-TRANSPARENT = frozenset(
-    {
-        "wraps", "lru_cache", "cache", "abstractmethod", "overload", "override", "final", "no_grad", "inference_mode",
-        "contextmanager", "dataclass", "jit", "script", "ignore", "unused", "export", "function", "compile",
-        "custom_gradient", "add_arg_scope", "deprecated", "torch_function", "disable", "autocast", "custom_fwd",
-        "custom_bwd", "runtime_checkable", "total_ordering", "once_differentiable",
-    }
-)  # fmt: skip
-ROLES = {
-    "staticmethod": "static",
-    "classmethod": "class",
-    "property": "property",
-    "cached_property": "property",
-    "classproperty": "property",
-}
-
-
 def define_function(vm: Machine, node: ast.FunctionDef | ast.AsyncFunctionDef, scope: Scope) -> Data:
     """The function that `node` defines, behind its decorators."""
     function = Function(node, scope, node.name)
@@ -308,43 +291,5 @@ def define_function(vm: Machine, node: ast.FunctionDef | ast.AsyncFunctionDef, s
     ]
     result: Data = function
     for decorator in reversed(node.decorator_list):
-        result = _decorated(vm, decorator, function, result, scope)
+        result = decorators.decorate_function(vm, decorator, function, result, scope)
     return result
-
-
-def _decorated(vm: Machine, decorator: ast.expr, function: Function, value: Data, scope: Scope) -> Data:
-    base = decorator.func if isinstance(decorator, ast.Call) else decorator
-    last = ast.unparse(base).rpartition(".")[2]
-    if last in ROLES:
-        function.role = ROLES[last]
-        return value
-    if last in ("setter", "deleter", "getter") and isinstance(base, ast.Attribute):
-        previous = scope.vars.get(function.name)
-        if last == "setter":
-            scope.vars[f"{function.name}.setter"] = function
-        return previous if previous is not None else value
-    if last in TRANSPARENT:
-        return value
-    applied = _apply_decorator(vm, decorator, base, function, value, scope)
-    if applied is not None:
-        return applied
-    vm.assume(f"the decorator {last} leaves what it decorates as it is")
-    return value
-
-
-def _apply_decorator(
-    vm: Machine, decorator: ast.expr, base: ast.expr, function: Function, value: Data, scope: Scope
-) -> Data:
-    """What a decorator that stands beside the function makes of it; None where it is not read."""
-    if not isinstance(base, ast.Name):
-        return None
-    name = load(vm, base.id, scope)
-    if not isinstance(name, Function) or name.file.path.parent != function.file.path.parent:
-        return None
-    try:
-        result = vm.call(vm.evaluate(decorator, scope), [value], {})
-    except (Raised, TargetError):
-        return None
-    if isinstance(result, Function) and result is not function:
-        result.wrapped = function
-    return None if is_open(result) or result is None else result

@@ -368,6 +368,15 @@ def _repr(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     return repr(args[0]) if isinstance(args[0], (str, int, float, bool, type(None))) else vm.open("a text")
 
 
+def _beyond_reading(name: str) -> Handler:
+    def stop(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+        from archcheck.frontends.static.outcomes import OutOfFuel
+
+        raise OutOfFuel(f"the code calls {name}, whose effect cannot be read")
+
+    return stop
+
+
 _HANDLERS: dict[str, Handler] = {
     "isinstance": _isinstance, "issubclass": _issubclass, "hasattr": _hasattr, "getattr": _getattr,
     "setattr": _setattr, "len": _len, "int": _converted("int"), "float": _converted("float"), "str": _converted("str"),
@@ -380,7 +389,7 @@ _HANDLERS: dict[str, Handler] = {
     "id": lambda vm, args, kwargs: id(args[0]), "property": lambda vm, args, kwargs: args[0],
     "staticmethod": lambda vm, args, kwargs: args[0], "classmethod": lambda vm, args, kwargs: args[0],
     "locals": lambda vm, args, kwargs: vm.open("the names of a scope"),
-    "globals": lambda vm, args, kwargs: vm.open("the names of a module"),
+    **{name: _beyond_reading(name) for name in ("exec", "eval", "compile", "__import__", "globals")},
     "complex": _number("complex"), "bytes": _repr, "hash": _repr, "ord": _number("abs"), "chr": _repr,
     "format": _repr, "delattr": _nothing, "super": _nothing, "input": _repr, "open": _repr, "long": _converted("int"),
     "basestring": _converted("str"), "unicode": _converted("str"),
@@ -422,7 +431,7 @@ def plain_method(owner: Data, name: str) -> Data:
 
 
 def _call_plain(vm: Machine, owner: Data, name: str, attribute: Any, args: Args, kwargs: Kwargs) -> Data:
-    from archcheck.frontends.static.machine import Raised
+    from archcheck.frontends.static.outcomes import Raised
 
     if isinstance(owner, (str, bytes)):
         unknown = next((value for value in [*args, *kwargs.values()] if not _is_plain(value)), None)

@@ -102,7 +102,7 @@ class Scope:
 class Class:
     """A class of the code that is read."""
 
-    __slots__ = ("_externals", "_mro", "bases", "fields", "file", "members", "name", "node", "scope")
+    __slots__ = ("_externals", "_mro", "bases", "fields", "file", "members", "name", "node", "scope", "veil")
 
     def __init__(self, name: str, bases: tuple[Data, ...], scope: Scope, node: ast.ClassDef | None) -> None:
         self.name = name
@@ -112,6 +112,7 @@ class Class:
         self.node = node
         self.fields: dict[str, ast.AnnAssign] = {}  # annotated names, as a dataclass has them
         self.members: dict[str, Data] = {}  # of an enumeration
+        self.veil = ""  # something unread stands around it
         self._mro: tuple[Class | External, ...] | None = None
         self._externals: tuple[str, ...] | None = None
 
@@ -197,6 +198,7 @@ class Function:
         "role",
         "scope",
         "ties",
+        "veil",
         "wrapped",
     )
 
@@ -214,6 +216,7 @@ class Function:
         self.ignored: bool | None = None  # a dialect says that it computes nothing
         self.ties = False  # a dialect says that it may make weights one
         self.attributes: dict[str, Data] = {}
+        self.veil = ""  # something unread stands around it: "the decorator fused"
         self.wrapped: Function | None = None  # what a decorator made this one from
 
     @property
@@ -297,6 +300,7 @@ class Instance:
     owner: tuple[Instance, str] | None = None
     items: Data = None  # list or dict that a container holds
     layer: Layer | None = None  # the library layer that this class extends
+    veil: str = ""  # something unread stands around its call: a hook
     called: bool = False
     prepared: bool = False  # what its framework runs before the first call has run
 
@@ -315,6 +319,7 @@ class Layer:
     owner: tuple[Instance, str] | None = None
     attributes: dict[str, Data] = field(default_factory=dict)
     called: bool = False
+    veil: str = ""  # something unread stands around its call: a hook
 
     def __repr__(self) -> str:
         return f"an instance of {self.name}"
