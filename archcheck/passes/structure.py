@@ -228,8 +228,8 @@ def _attach(op: Op, stream: _Stream, tails: dict[str, list[_Draft]], lead: list[
                 tails[op.path] = drafts
         return
     letter = letter_of(op.kind)
-    if not letter or not op.reads or _is_before(op, stream) or _on_skip(op, stream):
-        return
+    if not letter or not op.reads or op.reads[0].index or _is_before(op, stream) or _on_skip(op, stream):
+        return  # a further output, such as attention weights, is not the stream
     path = stream.behind_views(op.reads[0])
     for draft in tails.get(path, []):
         draft.tokens.append(Token(letter, op))
