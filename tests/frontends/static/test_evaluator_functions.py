@@ -117,7 +117,7 @@ def test_a_decorator_with_arguments_is_applied(sources: Sources) -> None:
     assert sources.computes(text, "Model") == "%1 = relu %0\n%2 = mul %1 by=7"
 
 
-def test_a_decorator_from_elsewhere_is_assumed_to_change_nothing(sources: Sources) -> None:
+def test_a_decorator_that_cannot_be_read_hides_what_it_stands_around(sources: Sources) -> None:
     text = """
         from somewhere import traced
 
@@ -125,8 +125,20 @@ def test_a_decorator_from_elsewhere_is_assumed_to_change_nothing(sources: Source
         def f(x):
             return x * 2
         """
-    reading = sources.read(text)
-    assert "the decorator traced leaves what it decorates as it is" in reading.assumptions
+    [variant] = sources.read(text).variants
+    assert [op.kind.name for op in variant.graph.ops] == ["input", "mul", "opaque"]
+    assert [unread.why for unread in variant.unread] == ["the decorator traced could not be read"]
+
+
+def test_a_decorator_that_is_known_changes_nothing(sources: Sources) -> None:
+    text = """
+        from functools import lru_cache
+
+        @lru_cache(maxsize=None)
+        @torch.no_grad()
+        def f(x):
+            return x * 2
+        """
     assert sources.computes(text) == "%1 = mul %0 by=2"
 
 
