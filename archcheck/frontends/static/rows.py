@@ -420,6 +420,10 @@ def _called(vm: Machine, instance: Instance, args: list[Data], kwargs: dict[str,
             if found is not None and isinstance(found[1], Function):
                 return vm.call(Method(found[1], instance), args, kwargs, given)
     if instance.layer is not None:
+        for name in ("forward", "call"):  # a class that extends a library's layer may compute something else
+            found = instance.cls.lookup(name)
+            if found is not None and isinstance(found[1], Function):
+                return vm.call(Method(found[1], instance), args, kwargs, given)
         if instance.layer.owner is None:
             instance.layer.owner = instance.owner
         return call_layer(vm, instance.layer, args, kwargs)
