@@ -160,6 +160,7 @@ class _Stream:
     ops: Sequence[Op]
     at: dict[str, Op] = field(default_factory=dict)
     readers: dict[str, list[Op]] = field(default_factory=dict)
+    joined: set[str] = field(default_factory=set)  # what stands behind the add with which a branch joins a stream
 
     def __post_init__(self) -> None:
         for op in self.ops:
@@ -217,15 +218,21 @@ def _attach(op: Op, stream: _Stream, tails: dict[str, list[_Draft]], lead: list[
     if op.kind in VIEWS:
         if op.reads and (drafts := tails.get(op.reads[0].op)):
             tails[op.path] = drafts
+            if op.reads[0].op in stream.joined:
+                stream.joined.add(op.path)
         return
     if op.kind is ADD and len(op.reads) == 2:
         for value in op.reads:
-            drafts = tails.get(stream.behind_views(value), [])
-            open_ends = [draft for draft in drafts if draft.residual is None and "a" not in _letters(draft)]
-            for draft in open_ends:
-                draft.tokens.append(Token("a", op))
-            if open_ends:
-                tails[op.path] = drafts
+            path = stream.behind_views(value)
+            if path in stream.joined:
+                continue
+            branches = [draft for draft in tails.get(path, []) if draft.residual is None]
+            for draft in branches:
+                if "a" not in _letters(draft):  # a branch may join two streams, in either order
+                    draft.tokens.append(Token("a", op))
+            if branches:
+                tails[op.path] = branches
+                stream.joined.add(op.path)
         return
     letter = letter_of(op.kind)
     if not letter or not op.reads or op.reads[0].index or _is_before(op, stream) or _on_skip(op, stream):
@@ -235,6 +242,8 @@ def _attach(op: Op, stream: _Stream, tails: dict[str, list[_Draft]], lead: list[
         draft.tokens.append(Token(letter, op))
     if path in tails:
         tails[op.path] = tails[path]
+        if path in stream.joined:
+            stream.joined.add(op.path)
     elif letter == "n" and not tails:
         lead.append(Token("N", op))
 
