@@ -1,0 +1,119 @@
+"""Decorators: those that change nothing, those that are read and applied, and those behind which nothing is certain."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from typing import TYPE_CHECKING
+
+from archcheck.errors import TargetError
+from archcheck.frontends import dialects
+from archcheck.frontends.static.outcomes import Raised
+from archcheck.frontends.static.values import (
+    Class,
+    Data,
+    External,
+    Function,
+    Inert,
+    Instance,
+    Native,
+    Partial,
+    Scope,
+    Tensor,
+    Tensors,
+)
+
+if TYPE_CHECKING:
+    from archcheck.frontends.static.machine import Machine
+
+ROLES = {
+    "staticmethod": "static",
+    "classmethod": "class",
+    "property": "property",
+    "cached_property": "property",
+    "classproperty": "property",
+}
+
+
+def decorate_function(vm: Machine, node: ast.expr, function: Function, value: Data, scope: Scope) -> Data:
+    """What one decorator makes of a function."""
+    base = node.func if isinstance(node, ast.Call) else node
+    last = ast.unparse(base).rpartition(".")[2]
+    if last in ROLES:
+        function.role = ROLES[last]
+        return value
+    if last in ("setter", "deleter", "getter") and isinstance(base, ast.Attribute):
+        previous = scope.vars.get(function.name)
+        if last == "setter":
+            scope.vars[f"{function.name}.setter"] = function
+        return previous if previous is not None else value
+    if _changes_nothing(vm, base, scope):
+        return value
+    result = _applied(vm, node, value, scope)
+    if isinstance(result, (Function, Partial, Instance)):
+        if isinstance(result, Function) and result is not function:
+            result.wrapped = function
+            if result.cls is None:
+                result.cls = function.cls
+        return result
+    function.veil = f"the decorator {last}"
+    return value
+
+
+def decorate_class(vm: Machine, node: ast.expr, cls: Class, scope: Scope) -> Class:
+    """What one decorator makes of a class."""
+    base = node.func if isinstance(node, ast.Call) else node
+    if _changes_nothing(vm, base, scope):
+        return cls
+    result = _applied(vm, node, cls, scope)
+    if isinstance(result, Class):
+        return result
+    cls.veil = f"the decorator {ast.unparse(base).rpartition('.')[2]}"
+    return cls
+
+
+def _changes_nothing(vm: Machine, base: ast.expr, scope: Scope) -> bool:
+    """Whether a decorator leaves what it decorates as it is, as far as what is computed goes."""
+    try:
+        value = vm.evaluate(base, scope)
+    except (Raised, TargetError):
+        return False
+    if isinstance(value, (Inert, Native)):
+        return True
+    if isinstance(value, External):
+        top = value.name.partition(".")[0]
+        return top in sys.stdlib_module_names or dialects.is_transparent(value.name) or dialects.is_ignored(value.name)
+    if isinstance(value, (Function, Class)):
+        qualified = f"{value.file.module}.{value.name}"
+        if dialects.is_transparent(qualified):
+            vm.assume(f"the decorator {value.name} leaves what it decorates as it is")
+            return True
+    return False
+
+
+def _applied(vm: Machine, node: ast.expr, value: Data, scope: Scope) -> Data:
+    """What a decorator gives when its code is read; None where it is not."""
+    try:
+        decorator = vm.evaluate(node, scope)
+        if not isinstance(decorator, (Function, Class, Instance, Partial)):
+            return None
+        return vm.call(decorator, [value], {})
+    except (Raised, TargetError):
+        return None
+
+
+def veiled(vm: Machine, value: Data, name: str, depth: int = 4) -> Data:
+    """`value` as it comes out from behind something that could not be read: its tensors may be anything."""
+    if isinstance(value, (Tensor, Tensors)):
+        return vm.opaque(name, [value], f"{name} could not be read")
+    if depth and isinstance(value, tuple) and type(value) is tuple:
+        return tuple(veiled(vm, item, name, depth - 1) for item in value)
+    if depth and isinstance(value, list):
+        return [veiled(vm, item, name, depth - 1) for item in value]
+    if depth and isinstance(value, dict):
+        return {key: veiled(vm, item, name, depth - 1) for key, item in value.items()}
+    if depth and isinstance(value, Instance):
+        for key, item in value.attributes.items():
+            if isinstance(item, Tensor):
+                value.attributes[key] = veiled(vm, item, name, depth - 1)
+    return value
