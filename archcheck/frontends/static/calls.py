@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
 
 Given = dict[str | int, tuple[Setting, ...]]  # settings that decided an argument, by its name or position
+BINDS = (Function, Method, Class, Instance)  # calls of these bind arguments to parameters of code that is read
 
 
 def call(vm: Machine, function: Data, args: list[Data], kwargs: dict[str, Data], given: Given | None = None) -> Data:

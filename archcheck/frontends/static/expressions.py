@@ -326,10 +326,14 @@ def _call_noting(
 ) -> Data:
     """Call, handing over which settings decided each argument."""
     vm.step()
-    if passed or (node.keywords and any(isinstance(keyword.value, ast.Constant) for keyword in node.keywords)):
+    if isinstance(function, calls.BINDS) and (passed or _states_constants(node)):
         given = calls.argument_settings(vm, node, scope, passed)
         return calls.call(vm, function, args, kwargs, given)
     return calls.call(vm, function, args, kwargs)
+
+
+def _states_constants(node: ast.Call) -> bool:
+    return any(isinstance(keyword.value, ast.Constant) for keyword in node.keywords)
 
 
 def settings_of(vm: Machine, node: ast.expr, scope: Scope) -> tuple[Setting, ...]:

@@ -254,7 +254,7 @@ class Machine:
             kind,
             reads,
             attributes or {},
-            place=self.frame.place if self.frames else "",
+            place=self.frames[-1].place if self.frames else "",
             span=self.stands or self.here(),
             because=self.control.flat() if self.control else (),
         )

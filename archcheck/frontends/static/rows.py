@@ -47,8 +47,9 @@ def bind(
 ) -> dict[str, Data] | None:
     """Arguments by parameter name, defaults filled in; None where they do not fit."""
     bound: dict[str, Data] = {}
-    rest = dict(kwargs)
+    rest = dict(kwargs) if kwargs else {}
     position = 0
+    count = len(args)
     for parameter in parameters:
         if parameter.double_star:
             bound[parameter.name] = tuple(rest.items())
@@ -60,7 +61,7 @@ def bind(
                 given = list(given[0])
             bound[parameter.name] = tuple(given)
             position = len(args)
-        elif not parameter.keyword_only and position < len(args):
+        elif position < count and not parameter.keyword_only:
             bound[parameter.name] = args[position]
             position += 1
         elif rest and (spelling := _spelling(parameter.name, rest)) is not None:
@@ -145,13 +146,14 @@ def _declared(kind: str) -> frozenset[str]:
 
 def stated(row: Row | LayerRow, parameters: Sequence[Parameter], bound: dict[str, Data]) -> dict[str, Data]:
     """The attributes that a call states."""
-    declared = _declared(row.kind)
     found: dict[str, Data] = dict(row.const)
-    for attribute, parameter in row.attrs.items():
-        value = bound.get(parameter)
-        if attribute not in declared or value is None or isinstance(value, (Tensor, Tensors)):
-            continue
-        found[attribute] = value if isinstance(value, Open) else as_stated(attribute, value)
+    if row.attrs:
+        declared = _declared(row.kind)
+        for attribute, parameter in row.attrs.items():
+            value = bound.get(parameter)
+            if value is None or attribute not in declared or isinstance(value, (Tensor, Tensors)):
+                continue
+            found[attribute] = as_stated(attribute, value) if isinstance(value, (str, bool)) else value
     return found
 
 
@@ -366,13 +368,14 @@ def call_layer(vm: Machine, layer: Layer, args: list[Data], kwargs: dict[str, Da
 def _call_row(vm: Machine, layer: Layer, args: list[Data], kwargs: dict[str, Data]) -> Data:
     row = layer.row
     place = place_of(layer)
-    outer = vm.frame.place
-    vm.frame.place = place or outer
+    frame = vm.frames[-1]
+    outer = frame.place
+    frame.place = place or outer
     try:
         bound = bind(row.call_parameters, args, kwargs) or bind(row.call_parameters, args, kwargs, strict=False) or {}
         reads = ordered_operands(vm, row, bound)
         everything = {**layer.arguments, **bound}
-        if not fits(everything, (*row.init_parameters, *row.call_parameters), row.plain):
+        if row.plain and not fits(everything, (*row.init_parameters, *row.call_parameters), row.plain):
             return vm.opaque(layer.name, reads, "it is used with arguments that its dialect row does not describe")
         if reads and _switched_off(vm, row, bound):
             return reads[0]
@@ -385,7 +388,7 @@ def _call_row(vm: Machine, layer: Layer, args: list[Data], kwargs: dict[str, Dat
         path = vm.emit_path(row.kind, reads, stated(row, row.init_parameters, everything))
         return _layer_result(vm, layer, path)
     finally:
-        vm.frame.place = outer
+        frame.place = outer
 
 
 def _layer_result(vm: Machine, layer: Layer, path: str) -> Data:
