@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -130,6 +130,14 @@ def _around(case: Case, edits: Sequence[Edit], also: Collection[Op]) -> tuple[Se
     return tuple(found)
 
 
+def _held(case: Case, expected: Op | None) -> Iterator[Op]:
+    """What the code has of the inside of an op that it lacks: what stands in a residual that is missing."""
+    if expected is None or not expected.body:
+        return
+    inside = {op.path for op in expected.walk()}
+    yield from (found for stated, found in case.alignment.pairs if stated.path in inside and not found.body)
+
+
 def _fix(told: Told, settings: Sequence[Setting]) -> str:
     words = told.fix
     lines = [f"{s.name} ({_line(s.span)})" for s in settings if s.span is not None]
@@ -164,7 +172,8 @@ def _places(case: Case, edits: Sequence[Edit], settings: Sequence[Setting]) -> I
             if expected is not None and expected.span is not None:
                 spec.setdefault(expected.span, "")
         if edit.actual is None:
-            near = next((op for op in (edit.before, edit.after) if op is not None and op.span is not None), None)
+            beside = (edit.before, edit.after, *_held(case, edit.expected))
+            near = next((op for op in beside if op is not None and op.span is not None), None)
             if near is not None and near.span is not None:
                 code.setdefault(near.span, "next to it")
     for span, says in (*list(code.items())[:_MOST_PLACES], *list(spec.items())[:_MOST_PLACES]):

@@ -71,6 +71,10 @@ class Gating:
             follow = [edit for edit in consequences(case, own, edits) if id(edit) not in told]
             told.update(id(edit) for edit in follow)
             yield finding(self.id, case, [*own, *follow], _told(case, group))
+        for gate in _open_gates(case.view, [edit for edit in edits if id(edit) not in told]):
+            follow = [edit for edit in consequences(case, gate, edits) if id(edit) not in told]
+            told.update(id(edit) for edit in (*gate, *follow))
+            yield finding(self.id, case, [*gate, *follow], _words("feed-forward", gate[0].actual is not None))
 
 
 def _ops(edit: Edit) -> Iterator[Op]:
@@ -89,8 +93,31 @@ def _is_part(view: View, edit: Edit, holders: set[str]) -> bool:
 
 def _told(case: Case, group: list[Edit]) -> Told:
     name = called(subject(group[0]))
-    gated = group[0].found is True
     places = where(case, group) if len(group) > 1 or group[0].also else ""
+    return _words(name, group[0].found is True, places)
+
+
+def _open_gates(view: View, edits: list[Edit]) -> Iterator[list[Edit]]:
+    """Product and map of a gate, where the claim is about the inside of a feed-forward and no op holds them."""
+    for product in edits:
+        if product.kind not in (EditKind.MISSING, EditKind.EXTRA) or subject(product).kind.name != "mul":
+            continue
+        index = view.actual if product.actual is not None else view.expected
+        if index.inside(subject(product)) is not None:
+            continue
+        factors = [index.giver(value) for value in subject(product).reads]
+        maps = [
+            edit
+            for edit in edits
+            if edit.kind is product.kind
+            and subject(edit).kind.name == "linear"
+            and any(factor is not None and factor.path == subject(edit).path for factor in factors)
+        ]
+        if len(maps) == 1 and any(factor is not None and factor.kind.family == "activation" for factor in factors):
+            yield [product, *maps]
+
+
+def _words(name: str, gated: bool, places: str = "") -> Told:
     forms = {True: f"gated: {_GATED}", False: f"plain: {_PLAIN}"}
     return Told(
         f"the {name} is {'gated' if gated else 'not gated'}{places}",
