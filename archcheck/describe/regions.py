@@ -58,9 +58,20 @@ def layers(graph: OpGraph, places: Iterable[ModulePlace], symbol: str, span: Spa
     rest = tuple(op for op in graph.ops if op.kind is not REPEAT)
     outside = sublayers(rest)
     if outside:
-        whole = OpGraph(rest, graph.results, graph.origin) if not repeats else graph
-        found.insert(0, Region(whole, "", _symbol("", by_path, symbol), _span("", by_path, span), outside))
+        found.insert(
+            0, Region(_beside(graph, rest), "", _symbol("", by_path, symbol), _span("", by_path, span), outside)
+        )
     return tuple(found)
+
+
+def _beside(graph: OpGraph, rest: tuple[Op, ...]) -> OpGraph:
+    """What stands beside the repeats of a graph, as a graph of its own: what a repeat gives is an input of it."""
+    own = {op.path for op in rest}
+    results = tuple(value for value in graph.results if value.op in own)
+    inputs: dict[str, Op] = {}
+    for value in free_values(rest, results):
+        inputs.setdefault(value.op, Op(value.op, INPUT))
+    return OpGraph((*inputs.values(), *rest), results, graph.origin)
 
 
 def inside(graph: OpGraph, places: Iterable[ModulePlace], symbol: str, kinds: frozenset[str]) -> Iterator[Region]:
