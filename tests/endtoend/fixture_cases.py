@@ -6,6 +6,8 @@ A fixture is a folder `fixtures/<paper>/<style>/` with a `model.py`, which is re
     spec: vaswani2017#encoder_layer
     target: EncoderLayer                  # a name in model.py
     arguments: {width: "512"}             # as --arg takes them
+    preset: base                          # as --preset takes it
+    sizes: {N: 6}                         # as --size takes them
     claims: {encoder_layer: HOLDS}        # verdict of each claim that is looked at
     sublayers: {self_attention: F d a n}  # signatures of the part that the first claim is bound to, in order
     repeat: 6                             # how often that part stands in a row
@@ -29,8 +31,8 @@ from typing import Any
 import yaml
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
-KEYS = {"spec", "target", "arguments", "preset", "claims", "sublayers", "repeat", "departures", "xfail", "undetermined"}
-DEPARTURE_KEYS = {"replace", "spec", "arguments", "preset", "claims", "rules", "at", "xfail"}
+KEYS = {"spec", "target", "arguments", "preset", "sizes", "claims", "sublayers", "repeat", "departures", "xfail"}
+DEPARTURE_KEYS = {"replace", "spec", "arguments", "preset", "sizes", "claims", "rules", "at", "xfail"}
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Fixture:
     source: str
     arguments: dict[str, str]
     preset: str
+    sizes: dict[str, float]
     claims: dict[str, str]
     sublayers: dict[str, str] = field(default_factory=dict)
     repeat: int = 1
@@ -71,6 +74,7 @@ def fixtures() -> Iterator[tuple[Fixture, tuple[Fixture, ...]]]:
             source,
             told.get("arguments", {}),
             told.get("preset", ""),
+            told.get("sizes", {}),
             told["claims"],
             told.get("sublayers", {}),
             told.get("repeat", 1),
@@ -95,6 +99,7 @@ def _twin(own: Fixture, name: str, said: dict[str, Any]) -> Fixture:
         source,
         said.get("arguments", own.arguments),
         said.get("preset", own.preset),
+        said.get("sizes", own.sizes),
         said["claims"],
         rules=tuple(sorted(said["rules"])),
         at=said.get("at", ""),

@@ -25,7 +25,7 @@ DEPARTING = [parameter(twin) for _, twins in ALL for twin in twins]
 
 
 def audit(fixture: Fixture, file: Path, spec: str = "") -> Report:
-    request = Request(f"{file}:{fixture.symbol}", fixture.arguments, preset=Preset(fixture.preset))
+    request = Request(f"{file}:{fixture.symbol}", fixture.arguments, preset=Preset(fixture.preset, fixture.sizes))
     (report,) = check(request, spec or fixture.spec)
     return report
 
@@ -94,12 +94,14 @@ def whole(fixture: Fixture) -> object:
     return pytest.param(fixture, id=fixture.id, marks=marks)
 
 
-@pytest.mark.parametrize("fixture", [whole(fixture) for fixture, _ in ALL])
+@pytest.mark.parametrize("fixture", [whole(fixture) for fixture, _ in ALL if not fixture.id.startswith("xiong2020/")])
 def test_no_claim_of_the_whole_paper_is_violated(fixture: Fixture) -> None:
-    """What a style leaves open is undetermined; nothing in it is called a violation."""
+    """What a style leaves open is undetermined; nothing in it is called a violation. (xiong2020 states two orders.)"""
     report = audit(fixture, fixture.folder / "model.py", fixture.spec.partition("#")[0])
     violated = {
-        claim.claim: told(list(claim.findings)) for claim in report.default.claims if claim.verdict is Verdict.VIOLATED
+        claim.claim: told(list(claim.findings))
+        for claim in report.default.claims
+        if claim.verdict is Verdict.VIOLATED and not claim.advisory
     }
     assert set(violated) == SMALLER.get(fixture.id, set()), violated
     numbers = ("the scale of attention is", "head_dim of self attention is", "not-determined: UNDETERMINED: heads")

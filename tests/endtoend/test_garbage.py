@@ -1,4 +1,4 @@
-"""Whatever a target, a spec or an option holds, a user gets one clear error and an exit code, in bounded time, and nothing of it runs."""
+"""Garbage in: one clear error and its exit code, in bounded time, and nothing of what is read runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from archcheck.cli.entry import FAILED, HOLDS, NOTHING_JUDGED, VIOLATED, run
-from archcheck.errors import ArchcheckError, SpecError
+from archcheck.errors import SpecError
 from archcheck.findings import Report, Verdict
 from archcheck.frontends.static import reader
 from archcheck.frontends.static.machine import Limits
@@ -44,7 +44,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def failing(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """What one failing command says: exit code 2, nothing on standard output, one error, no traceback, no control characters."""
+    """What one failing command says: one error and no more, with exit code 2."""
     assert run(list(arguments)) == FAILED
     out, err = capsys.readouterr()
     assert out == ""
@@ -75,12 +75,12 @@ def printable(text: str) -> bool:
         ("model.py", "import os\nX = 3\n", "model.py:X", ["X", "computes nothing"]),
         ("model.py", "import os\n", "model.py", ["no class that computes"]),
         ("model.py", "", "model.py", ["no class that computes"]),
-        ("model.py", "def f(x:\n    return x\n", "model.py:f", ["model.py:1:6:", "never closed", "   1 | def f(x:\n     |      ^"]),
+        ("model.py", "def f(x:\n    return x\n", "model.py:f", ["model.py:1:6:", "never closed", "\n     |      ^"]),
         ("model.py", "x = " + "(" * 100_000, "model.py:f", ["model.py:1:", "too many nested parentheses", "^"]),
         ("model.py", "x = " + "(" * 100_000 + ")" * 100_000, "model.py:x", ["model.py:1:", "^"]),
         ("model.py", "x = " + "-" * 100_000 + "1\n", "model.py:x", ["model.py"]),
         ("model.py", b"\x00\x01\x02\xff" * 999, "model.py:f", ["NUL byte", "not Python source"]),
-        ("model.py", b"# caf\xe9\nx = 1\n", "model.py:x", ["model.py: not Python source", "encoding", "save the file as UTF-8"]),
+        ("model.py", b"# caf\xe9\nx = 1\n", "model.py:x", ["model.py: not Python source", "save the file as UTF-8"]),
         ("data/readme.txt", "no code", "data", ["data: there is no Python file in this folder"]),
         ("model.pt", b"PK\x03\x04", "model.pt", ["holds weights, not the code"]),
         ("model.ipynb", "{}", "model.ipynb", ["is a notebook", "nbconvert"]),
@@ -259,7 +259,7 @@ def layer(body: str, rest: str = "", before: str = "") -> str:
         (layer("for i in range(5000):\n    x = x + self.norm(x)\nreturn x"), "loop of more than 4,096 rounds"),
         (layer("for i in range(10**30):\n    x = self.norm(x)\nreturn x"), "loop over more than 10,000,000 items"),
         (layer("for i in zip(range(10**12), range(10**12)):\n    x = self.norm(x)\nreturn x"), "loop over more than"),
-        (layer("def g():\n    while True:\n        yield 1\nfor i in g():\n    x = self.norm(x)\nreturn x"), "did not end"),
+        (layer("def g():\n    while True:\n        yield 1\nfor i in g():\n    x = x + i\nreturn x"), "did not end"),
         (layer("s = [1]\nfor _ in range(99):\n    s.extend(s)\nreturn self.norm(x)"), "loop over more than"),
         (layer("s = [x]\ns.append(s)\nreturn undefined(s)"), "more than 100,000 parts"),
         (layer("s = [x]\nfor _ in range(60):\n    s = [s, s]\nreturn undefined(s)"), "more than 100,000 parts"),
@@ -275,8 +275,8 @@ def test_code_that_cannot_be_read_to_its_end_is_undetermined_with_its_reason(
 
 def test_layers_that_hold_each_other_do_not_hang(tmp_path: Path) -> None:
     source = "from torch import nn\n" + "".join(
-        f"class {own}(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.other = {other}()\n"
-        "    def forward(self, x):\n        return self.other(x)\n"
+        f"class {own}(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        f"        self.other = {other}()\n    def forward(self, x):\n        return self.other(x)\n"
         for own, other in (("Layer", "Other"), ("Other", "Layer"))
     )
     _, words = undetermined(source, tmp_path)
@@ -337,16 +337,9 @@ def test_a_thousand_norms_in_a_row_are_read(tmp_path: Path) -> None:
 
 
 def test_a_class_that_is_its_own_base_is_told(tmp_path: Path) -> None:
-    file = tmp_path / "model.py"
-    file.write_text(
-        "class A(B):\n    pass\nclass B(A):\n    def forward(self, x):\n        return x\n", encoding="utf-8"
-    )
-    try:
-        (report,) = check(Request(f"{file}:A"), "vaswani2017#encoder_layer")
-    except ArchcheckError as error:
-        assert "A" in str(error)
-    else:
-        assert report.verdict is Verdict.UNDETERMINED
+    source = "class Layer(B):\n    pass\nclass B(Layer):\n    def forward(self, x):\n        return x\n"
+    _, words = undetermined(source, tmp_path)
+    assert words
 
 
 def test_a_file_of_ten_thousand_lines_is_read(tmp_path: Path) -> None:
@@ -440,7 +433,8 @@ def test_reading_runs_nothing_and_opens_no_connection(tmp_path: Path, monkeypatc
 
 HOSTILE = LAYER.replace('mode="post"', 'mode="\\x1b[2J\x1b[31m\u202e\u2028"').replace(
     "        return self",
-    '        if self.mode == "\\x1b]0;owned\\x07":  # \x1b[2K \u202e \x9b31m\n            raise ValueError("\\x1b[31m" + self.mode)\n        return self',
+    '        if self.mode == "\\x1b]0;owned\\x07":  # \x1b[2K \u202e \x9b31m\n'
+    '            raise ValueError("\\x1b[31m" + self.mode)\n        return self',
 )
 
 

@@ -49,7 +49,7 @@ from archcheck.pipeline import Request, check
 (report,) = check(Request(sys.argv[1]), "vaswani2017#encoder_layer")
 print(json.dumps(dict(
     heavy=[name for name in {HEAVY!r} if name in sys.modules],
-    target=[name for name, module in sys.modules.items() if str(getattr(module, "__file__", "")).startswith(sys.argv[2])],
+    target=[name for name, one in sys.modules.items() if str(getattr(one, "__file__", "")).startswith(sys.argv[2])],
     path=[entry for entry in sys.path if entry not in before["path"]],
     limit=sys.getrecursionlimit() == before["limit"],
     folder=os.getcwd() == before["folder"],
