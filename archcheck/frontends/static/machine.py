@@ -36,7 +36,7 @@ class Limits:
 
     steps: int = 1_000_000
     depth: int = 120
-    iterations: int = 4096
+    iterations: int = 16_384  # of one loop; a model may have thousands of layers
     forks: int = 16
 
 
