@@ -11,13 +11,14 @@ from archcheck.align import Alignment, Edit, EditKind, align
 from archcheck.describe.description import Description, HParamsSet, describe_variants
 from archcheck.describe.regions import layers
 from archcheck.errors import ArchcheckError, TargetError
-from archcheck.findings import Finding, Place, Report, Undetermined, Variant, Verdict
+from archcheck.findings import Finding, Place, Report, Undetermined, Verdict
 from archcheck.frontends.static.library import Library, SourceFile
 from archcheck.frontends.static.reader import Limits, Reading, read, takes_argument
 from archcheck.frontends.targets import Target, parse_target, resolve
 from archcheck.ir.graph import OpGraph
 from archcheck.ir.span import Span
 from archcheck.judging import Judge, Preset, Subject, fitting_preset
+from archcheck.judging.undecided import distinct
 from archcheck.passes import canonicalise
 from archcheck.passes.kinds import named
 from archcheck.rules import explain
@@ -187,21 +188,11 @@ def _report(one: Read, spec: Spec, reference: str, only: frozenset[str], request
         spec=f"{spec.id}#{next(iter(only))}" if only else spec.id,
         title=spec.title,
         frontend="static",
-        variants=_merged(variants),
+        variants=distinct(variants),
         not_checked=tuple(note.what for note in spec.not_checked) if not only else (),
         assumptions=assumptions,
         undetermined=undetermined(one.reading),
     )
-
-
-def _merged(variants: tuple[Variant, ...]) -> tuple[Variant, ...]:
-    """Variants whose verdicts are those of the default tell a reader nothing and are left out."""
-    first = next((variant for variant in variants if variant.default), variants[0])
-    return (first, *(variant for variant in variants if _verdicts(variant) != _verdicts(first)))
-
-
-def _verdicts(variant: Variant) -> list[tuple[str, Verdict]]:
-    return [(claim.claim, claim.verdict) for claim in variant.claims]
 
 
 def undetermined(reading: Reading) -> tuple[Undetermined, ...]:

@@ -38,7 +38,12 @@ def value(found: AttrValue) -> str:
 
 def flags(variant: Variant) -> str:
     """The values that make a variant: "norm_first=True, activation='relu'"; "as it stands" for none."""
-    return ", ".join(f"{name}={value(found)}" for name, found in variant.when) or "as it stands"
+    return ", ".join(_flag(name, value(found)) for name, found in variant.when) or "as it stands"
+
+
+def _flag(name: str, found: str) -> str:
+    """A condition that no flag decides is shown as code."""
+    return f"{name}={found}" if name.replace(".", "").isidentifier() else f"`{name}` is {found}"
 
 
 def line_of(span: Span) -> str:
@@ -84,9 +89,10 @@ def same_line(span: Span | None, other: Span) -> bool:
 
 
 def sentence_of_variants(variants: tuple[Variant, ...], verdicts: tuple[Verdict, ...]) -> str:
-    """ "holds when norm_first=False, the default; violated when norm_first=True"."""
+    """ "holds as it stands; violated when norm_first=True or when gated=True"."""
     said = {Verdict.HOLDS: "holds", Verdict.VIOLATED: "violated", Verdict.UNDETERMINED: "undetermined"}
     groups: dict[Verdict, list[str]] = {}
     for variant, verdict in zip(variants, verdicts, strict=True):
-        groups.setdefault(verdict, []).append(flags(variant) + (", the default" if variant.default else ""))
-    return "; ".join(f"{said[verdict]} when {' or '.join(whens)}" for verdict, whens in groups.items())
+        when = f"when {flags(variant)}" if variant.when else flags(variant)
+        groups.setdefault(verdict, []).append(when + (", the default" if variant.default and variant.when else ""))
+    return "; ".join(f"{said[verdict]} {' or '.join(whens)}" for verdict, whens in groups.items())
