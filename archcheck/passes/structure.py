@@ -148,6 +148,7 @@ class _Draft:
     core: Op | None
     residual: Op | None
     count: int = 1
+    behind: str = ""  # the add behind which its last letters stand
 
     def done(self) -> Sublayer:
         return Sublayer(self.kind, tuple(self.tokens), self.core, self.residual, self.count)
@@ -160,7 +161,7 @@ class _Stream:
     ops: Sequence[Op]
     at: dict[str, Op] = field(default_factory=dict)
     readers: dict[str, list[Op]] = field(default_factory=dict)
-    joined: set[str] = field(default_factory=set)  # what stands behind the add with which a branch joins a stream
+    joined: dict[str, str] = field(default_factory=dict)  # what stands behind an add with which a branch joins a stream
 
     def __post_init__(self) -> None:
         for op in self.ops:
@@ -219,7 +220,7 @@ def _attach(op: Op, stream: _Stream, tails: dict[str, list[_Draft]], lead: list[
         if op.reads and (drafts := tails.get(op.reads[0].op)):
             tails[op.path] = drafts
             if op.reads[0].op in stream.joined:
-                stream.joined.add(op.path)
+                stream.joined[op.path] = stream.joined[op.reads[0].op]
         return
     if op.kind is ADD and len(op.reads) == 2:
         for value in op.reads:
@@ -232,18 +233,22 @@ def _attach(op: Op, stream: _Stream, tails: dict[str, list[_Draft]], lead: list[
                     draft.tokens.append(Token("a", op))
             if branches:
                 tails[op.path] = branches
-                stream.joined.add(op.path)
+                stream.joined[op.path] = op.path
         return
     letter = letter_of(op.kind)
     if not letter or not op.reads or op.reads[0].index or _is_before(op, stream) or _on_skip(op, stream):
         return  # a further output, such as attention weights, is not the stream
     path = stream.behind_views(op.reads[0])
+    join = stream.joined.get(path, "")
     for draft in tails.get(path, []):
+        if join and draft.behind not in ("", join):
+            continue  # of two streams that a branch joins, the signature is that of the one that is normed first
+        draft.behind = join
         draft.tokens.append(Token(letter, op))
     if path in tails:
         tails[op.path] = tails[path]
-        if path in stream.joined:
-            stream.joined.add(op.path)
+        if join:
+            stream.joined[op.path] = join
     elif letter == "n" and not tails:
         lead.append(Token("N", op))
 
