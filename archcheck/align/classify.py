@@ -146,7 +146,7 @@ class Classifier:
         kind, other_kind = self.expected.ops[node].kind, self.actual.ops[other].kind
         if not family:
             return (node in self.expected.inside) == (other in self.actual.inside)
-        return kind.family != "" and kind.family == other_kind.family
+        return kind is other_kind or (kind.family != "" and kind.family == other_kind.family)
 
     def _hidden(self, missing: list[int], spare: list[int]) -> list[int]:
         """Report as UNKNOWN what may stand in an opaque op at its place, or in a body that was not understood."""

@@ -30,6 +30,7 @@ class _Mending:
         self.expected: Side = wiring.expected
         self.actual: Side = wiring.actual
         self._readers = (_readers(self.expected), _readers(self.actual))
+        self._spare = (_spare(self.expected, self.match.to), _spare(self.actual, self.match.back))
 
     def run(self, found: list[Mismatch]) -> bool:
         """Exchange or undo matches where that explains more of the wiring; whether anything was changed."""
@@ -79,17 +80,17 @@ class _Mending:
         return False
 
     def _slide(self, mismatch: Mismatch) -> bool:
-        """Of two like ops in a row, one of which is new or gone, the other one was matched."""
+        """Of two like ops, one of which is new or gone, the other one was matched."""
         if mismatch.stated is None or mismatch.found is None:
             return False
         to, back = self.match.to, self.match.back
         node, twin = mismatch.stated[0], mismatch.found[0]
         if to[node] >= 0:
-            for other in self._next_to(0, node):
+            for other in self._lone(0, node):
                 if to[other] < 0 and self._alike(other, to[node]) and self._try([(other, to[node])]):
                     return True
         if back[twin] >= 0:
-            for other in self._next_to(1, twin):
+            for other in self._lone(1, twin):
                 if back[other] < 0 and self._alike(back[twin], other) and self._try([(back[twin], other)]):
                     return True
         return False
@@ -139,9 +140,11 @@ class _Mending:
     def _read_by(self, which: int, node: int) -> list[int]:
         return self._readers[which].get(node, [])
 
-    def _next_to(self, which: int, node: int) -> tuple[int, ...]:
+    def _lone(self, which: int, node: int) -> tuple[int, ...]:
+        """Ops without counterpart that might take the place of a like one: those next to it, then any."""
         side = self.actual if which else self.expected
-        return (*side.operands[node], *self._read_by(which, node))
+        near = (*side.operands[node], *(reader for reader in self._read_by(which, node) if reader >= 0))
+        return (*near, *self._spare[which].get(side.token[node], ())[:_NEAR])
 
     def _count(self, nodes: Iterable[int], twins: Iterable[int]) -> int:
         """How many operands mismatch at these ops and at all that read them."""
@@ -172,3 +175,12 @@ def _readers(side: Side) -> dict[int, list[int]]:
         for read in results:
             readers.setdefault(read, []).append(scope)
     return readers
+
+
+def _spare(side: Side, counterpart: list[int]) -> dict[int, list[int]]:
+    """Ops without counterpart by their tokens."""
+    spare: dict[int, list[int]] = {}
+    for node, twin in enumerate(counterpart):
+        if twin < 0 and not side.source[node]:
+            spare.setdefault(side.token[node], []).append(node)
+    return spare

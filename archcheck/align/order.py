@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from zlib import crc32
 
@@ -29,24 +29,23 @@ def arrange(side: Side, numbers: Numbers) -> None:
         if scope == TOP:
             continue
         place = {node: index for index, node in enumerate(order)}
-        side.content[scope] = numbers(
-            (
-                "content",
-                tuple(
-                    [
-                        (
-                            side.content.get(node, -1 - side.classes[node]),
-                            *[index - place.get(operand, index) for operand in side.operands[node]],
-                        )
-                        for index, node in enumerate(order)
-                    ]
-                ),
-                tuple([place.get(node, -1) for node in side.results[scope]]),
-            )
-        )
+        side.content[scope] = numbers(("content", *_tokens(side, scope, order, place, special)))
         core = side.core[scope] = _core(side, order)
         if _names_nothing(side.ops[scope].kind):
             side.token[scope] = numbers((side.classes[scope], core))
+
+
+def _tokens(
+    side: Side, scope: int, order: list[int], place: dict[int, int], special: bytearray
+) -> Iterator[tuple[int, ...]]:
+    """What a body holds, op by op, with operands as distances; 0 for a value from outside."""
+    for index, node in enumerate(order):
+        distances = [index - place.get(read, index) for read in side.operands[node]]
+        if special[node]:
+            head = 1 if special[node] == _HOLDS else 0
+            distances[head:] = sorted(distances[head:])
+        yield side.content.get(node, -1 - side.classes[node]), *distances
+    yield tuple(place.get(node, -1) for node in side.results[scope])
 
 
 def _names_nothing(kind: OpKind) -> bool:
@@ -58,7 +57,7 @@ _COMMUTES, _HOLDS = 1, 2
 
 
 class _Ranks:
-    """Sorts ops whose order no operand decides, by all that leads to them: first without attributes, then with.
+    """Sorts ops whose order no operand decides by what leads to them: kinds, then attributes and outer values.
 
     A claim states few attributes, and where it states none its order must not hang on those of the code.
     """
@@ -83,8 +82,9 @@ class _Ranks:
             side = self.side
             self._fine = fine = [0] * len(side)
             for scope in reversed(list(side.inside)):
+                outside = {} if scope == TOP else {read: -1 - at for at, read in enumerate(side.operands[scope])}
                 for node in side.inside[scope]:
-                    parts = [fine[read] for read in side.operands[node]]
+                    parts = [outside.get(read, fine[read]) for read in side.operands[node]]
                     if self.special[node]:
                         parts.sort()
                     given = [fine[result] for result in side.results.get(node, ())]

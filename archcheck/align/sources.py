@@ -23,6 +23,7 @@ def bind_sources(wiring: Wiring, pairs: list[tuple[int, int]]) -> None:
         pairs: matched ops of (claim, code) whose operands are to vote.
     """
     binding = _Binding(wiring)
+    binding.same_names()
     wires: list[_Wires] = [wiring.wires(*pair) for pair in pairs]
     wires += [(wiring.expected.given(one), wiring.actual.given(other), Mode.EACH) for one, other in wiring.scopes()]
     wires = [wire for wire in wires if any(True for _ in binding.open_sources(wire))]
@@ -40,6 +41,17 @@ class _Binding:
         self.actual = wiring.actual
         inputs = (node for node in self.expected.inside[TOP] if self.expected.ops[node].kind.name == "input")
         self.stream = next(inputs, -1)
+
+    def same_names(self) -> None:
+        """Where both sides have inputs of just the same names, as two revisions of one model have, these say it all."""
+        named = [
+            {side.ops[node].attr("name"): node for node in side.inside[TOP] if side.ops[node].kind.name == "input"}
+            for side in (self.expected, self.actual)
+        ]
+        if named[0].keys() == named[1].keys() and None not in named[0]:
+            for name, source in named[0].items():
+                if self.match.to[source] < 0 and self.match.back[named[1][name]] < 0:
+                    self.match.join(source, named[1][name])
 
     def open_sources(self, wire: _Wires) -> Iterator[tuple[int, int, bool]]:
         """Sources of the claim without counterpart, with the operand that they lead to and whether they are it."""
