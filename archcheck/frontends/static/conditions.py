@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from archcheck.frontends.static import bounds
+from archcheck.frontends.static import bounds, forks
 from archcheck.frontends.static.machine import Decision, OutOfFuel, Raised
 from archcheck.frontends.static.values import (
     Class,
@@ -249,6 +249,9 @@ def unary_not(vm: Machine, value: Data) -> Data:
     """`not value`, with three truths."""
     if isinstance(value, Open):
         return value.about(f"not {value.why}")
+    chance = forks.by_chance(vm, value)
+    if chance is not None:
+        return not chance
     if is_undecided(value):
         return vm.open(f"not {shown(value)}", metadata=True)
     return not vm.truth(value)
@@ -268,6 +271,9 @@ def truth(vm: Machine, value: Data, test: ast.expr | None = None) -> bool:
         return False
     if not is_undecided(value):
         return bool(value)
+    chance = forks.by_chance(vm, value)
+    if chance is not None:
+        return chance
     text = ast.unparse(test)[:80] if test is not None else shown(value)
     place = vm.at(test) if test is not None and vm.frames else vm.here()
     if not isinstance(value, Open) or value.metadata:

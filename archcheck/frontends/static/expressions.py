@@ -148,7 +148,7 @@ def _conditional(vm: Machine, node: ast.IfExp, scope: Scope) -> Data:
     mark = len(vm.touched)
     test = evaluate(vm, node.test, scope)
     settings = vm.since(mark)
-    chosen = node.body if vm.truth(forks.weighed(test, node, scope), node.test) else node.orelse
+    chosen = node.body if vm.truth(forks.weighed(vm, test, node, scope), node.test) else node.orelse
     outer = vm.control
     if settings:
         vm.decide(settings)

@@ -4,23 +4,57 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from archcheck.frontends.static.values import Class, Data, Function, Instance, Layer, Open, Scope, is_metadata
+from archcheck.frontends.static.values import (
+    Class,
+    Data,
+    Function,
+    Instance,
+    Layer,
+    Open,
+    Scope,
+    Tensor,
+    Tensors,
+    is_metadata,
+)
+
+if TYPE_CHECKING:
+    from archcheck.frontends.static.machine import Machine
 
 DEEPEST = 3  # methods that call methods
 Find = Callable[[str], Data]
 
 
-def weighed(test: Data, node: ast.If | ast.IfExp, scope: Scope) -> Data:
+def weighed(vm: Machine, test: Data, node: ast.If | ast.IfExp, scope: Scope) -> Data:
     """`test`; as an open condition, of which both sides are read, where it is about a tensor's shape, type or device
     and what `node` runs on one of its sides calls a module.
 
     Other conditions of that kind are taken as false: they guard what is done about odd sizes.
     """
-    if not is_metadata(test):
+    if not (is_metadata(test) or isinstance(test, (Tensor, Tensors))) or by_chance(vm, test) is not None:
         return test
-    assert isinstance(test, Open)
-    return Open(test.why, test.span) if _calls_module(node, _names(scope), DEEPEST) else test
+    if not _calls_module(node, _names(scope), DEEPEST):
+        return test
+    return Open(test.why, test.span) if isinstance(test, Open) else Open("it is decided by a tensor's content")
+
+
+def by_chance(vm: Machine, test: Data) -> bool | None:
+    """The truth of a random number that is held against a probability, as in `torch.rand([]) < self.layerdrop`: what
+    is dropped at random, with a small probability, is kept. None for any other condition.
+
+    Layers left out at random: Fan, Grave, Joulin, "Reducing Transformer Depth on Demand with Structured Dropout"
+    (2020), Section 3; Huang et al., "Deep Networks with Stochastic Depth" (2016), Section 3.
+    """
+    op = vm.recorder.by_path.get(test.value.op) if isinstance(test, Tensor) else None
+    if op is None or op.kind.name != "compare" or len(op.reads) != 1:
+        return None
+    drawn = vm.recorder.by_path.get(op.reads[0].op)
+    relation = op.attr("relation")
+    if drawn is None or drawn.kind.name != "random" or drawn.reads or relation not in ("lt", "le", "gt", "ge"):
+        return None
+    vm.assume("what is dropped at random is kept")
+    return relation in ("gt", "ge")
 
 
 def _names(scope: Scope) -> Find:

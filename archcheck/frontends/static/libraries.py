@@ -443,6 +443,18 @@ LIBRARY: dict[str, Handler] = {
     "tensorflow.contrib.training.HParams": named_values,
 }
 LIBRARY.update(
+    {
+        name: lambda vm, args, kwargs: vm.emit("random", (), {"distribution": "uniform"})
+        for name in (
+            "random.random",
+            "random.uniform",
+            "numpy.random.rand",
+            "numpy.random.random",
+            "numpy.random.uniform",
+        )
+    }
+)
+LIBRARY.update(
     {f"math.{name}": _number(name) for name in dir(math) if callable(getattr(math, name)) and name[0] != "_"}
 )
 LIBRARY.update(

@@ -155,7 +155,7 @@ class _Reader:
             found = self.forks(first)
         elif explore:
             found += self.flags(first)
-        distinct = _distinct(found)
+        distinct = _told_apart(_distinct(found))
         alone = len(distinct) == 1
         settled = not first.machine.taken
         variants = tuple(
@@ -280,6 +280,12 @@ def _distinct(
     for when, one in found:
         kept.setdefault(_key(one), (when, one))
     return list(kept.values())
+
+
+def _told_apart(found: list[tuple[Flags, Run]]) -> list[tuple[Flags, Run]]:
+    """Runs named by the conditions in which they part."""
+    common = set(found[0][0]).intersection(*(when for when, _ in found)) if len(found) > 1 else set()
+    return [(tuple(one for one in when if one not in common), run) for when, run in found]
 
 
 def _key(one: Run) -> object:

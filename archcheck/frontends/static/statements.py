@@ -235,7 +235,7 @@ def _if(vm: Machine, node: ast.If, scope: Scope) -> Signal | None:
     elif is_undecided(test) and only_complains(node.orelse):
         chosen = node.body
     else:
-        chosen = node.body if vm.truth(forks.weighed(test, node, scope), node.test) else node.orelse
+        chosen = node.body if vm.truth(forks.weighed(vm, test, node, scope), node.test) else node.orelse
     if not settings:
         return execute(vm, chosen, scope)
     outer = vm.control
