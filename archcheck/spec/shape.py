@@ -204,7 +204,7 @@ def check(document: Document) -> None:
         rows = error.errors(include_url=False, include_context=True, include_input=False)
     else:
         return
-    places = [_find(document.root, row["loc"]) for row in rows]
+    places = [_find(document.root, row["loc"], missing=row["type"] == "missing") for row in rows]
     kinds: dict[Span, list[str]] = {}
     for row, place in zip(rows, places, strict=True):
         noun = _NOUNS.get(row["type"])
@@ -254,8 +254,12 @@ class _Place:
     holders: tuple[Node, ...]  # the nodes that hold something wrong in this place
 
 
-def _find(root: Mapping, loc: tuple[int | str, ...]) -> _Place:
-    """The node that pydantic's `loc` means; parts that name a branch of a union are passed over."""
+def _find(root: Mapping, loc: tuple[int | str, ...], *, missing: bool) -> _Place:
+    """The node that pydantic's `loc` means; parts that name a branch of a union are passed over.
+
+    Args:
+        missing: the last part names a key that is not there.
+    """
     node: Node = root
     owner = Span(root.span.file, root.span.line, root.span.column, root.span.line, root.span.column + 1)
     key: Scalar = _may()
@@ -280,8 +284,8 @@ def _find(root: Mapping, loc: tuple[int | str, ...]) -> _Place:
         shape = _model(annotation) or shape
     if loc and loc[-1] == "[key]" and key is not None:
         return _Place(key, owner, shape, tuple(holders))
-    if isinstance(node, Mapping) and loc and isinstance(loc[-1], str) and node.key(loc[-1]) is None:
-        holders.append(node)  # a key that is missing
+    if missing:
+        holders.append(node)
     return _Place(node, owner, shape, tuple(holders))
 
 

@@ -222,3 +222,18 @@ def test_any_shuffle_of_lines_is_a_spec_or_a_spec_error(lines: list[str]) -> Non
     except SpecError as error:
         found = error.problems
     assert found
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("claims: {}", "a list must stand here"),
+        ("not_checked: {}", "a list must stand here"),
+        ("sizes: {N: {}}", "a number or text must stand here"),
+        ("blocks: {b: {where: x, flow: relu(x), repeat: {}}}", "a number or text must stand here"),
+        ("blocks: {b: {where: x, flow: relu(x), only: {}}}", "true or false or a list must stand here"),
+        ("blocks: {b: {where: x, flow: relu(x), for: {}}}", "text or a list must stand here"),
+    ],
+)
+def test_an_empty_mapping_where_something_else_must_stand(text: str, said: str) -> None:
+    assert said in message(f"archcheck: 1\nid: a\ntitle: b\n{text}\n")
