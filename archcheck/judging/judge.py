@@ -20,7 +20,7 @@ from archcheck.findings import (
 from archcheck.frontends.static.reader import ModulePlace
 from archcheck.ir.graph import AttrValue, OpGraph
 from archcheck.ir.span import Span
-from archcheck.judging import statements
+from archcheck.judging import statements, widths
 from archcheck.judging.application import applied
 from archcheck.judging.binding import Expected, Form, Target, bind, expectation, fits
 from archcheck.judging.chain import chained
@@ -216,7 +216,7 @@ class Judge:
         findings: list[Finding] = []
         equivalences: set[str] = set()
         for target in targets:
-            found, used = self._compare(block, expected, target)
+            found, used = self._compare_at_any_width(block, expected, target)
             findings += [finding for finding in found if finding not in findings]
             equivalences |= used
         if not targets:
@@ -234,6 +234,18 @@ class Judge:
             advisory=block.advisory,
             equivalences=tuple(sorted(equivalences)),
         )
+
+    def _compare_at_any_width(
+        self, block: Block, expected: Expected, target: Target
+    ) -> tuple[tuple[Finding, ...], set[str]]:
+        found, used = self._compare(block, expected, target)
+        if found and not self.preset.name and not self.preset.sizes:
+            for sizes in widths.of_the_code(self.spec, block, expected.kind, target.graph):
+                graph = to_graph(self.spec, block.id, {**self.values, **sizes})
+                others, with_them = self._compare(block, expectation(canonicalise(graph)), target)
+                if not others:
+                    return others, with_them | {f"{name} = {size}, the code's" for name, size in sizes.items()}
+        return found, used
 
     def _compare(self, block: Block, expected: Expected, target: Target) -> tuple[tuple[Finding, ...], set[str]]:
         periods = len(target.region.sublayers) // max(1, len(expected.sublayers)) if expected.form is Form.LAYER else 1

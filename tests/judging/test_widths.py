@@ -1,0 +1,49 @@
+"""The formula of attention holds for any width of a head; a scale that is not that of its width departs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from archcheck.findings import Verdict
+from archcheck.judging import Preset
+from archcheck.pipeline import Request, check
+
+SOURCE = """
+import torch
+from torch import nn
+
+class Attention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.q, self.k, self.v = (nn.Linear(96, 96) for _ in range(3))
+
+    def forward(self, x):
+        q, k, v = (part(x).view(x.shape[0], -1, 4, 24).transpose(1, 2) for part in (self.q, self.k, self.v))
+        return torch.softmax(q @ k.transpose(-2, -1) * SCALE, -1) @ v
+"""
+
+
+def verdict(folder: Path, scale: str, preset: Preset | None = None) -> Verdict:
+    file = folder / "model.py"
+    file.write_text(SOURCE.replace("SCALE", scale))
+    (report,) = check(Request(f"{file}:Attention", preset=preset or Preset()), "vaswani2017#attention")
+    return report.default.claims[0].verdict
+
+
+@pytest.mark.parametrize(
+    ("scale", "expected"),
+    [
+        ("24**-0.5", Verdict.HOLDS),
+        ("24**-1", Verdict.VIOLATED),
+        ("96**-0.5", Verdict.VIOLATED),
+        ("1", Verdict.VIOLATED),
+    ],
+)
+def test_the_scale_is_that_of_the_width(tmp_path: Path, scale: str, expected: Verdict) -> None:
+    assert verdict(tmp_path, scale) is expected
+
+
+def test_a_size_that_is_given_stands(tmp_path: Path) -> None:
+    assert verdict(tmp_path, "24**-0.5", Preset("base")) is Verdict.VIOLATED
