@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 from archcheck.align.agree import Agreement, values
 from archcheck.findings import ClaimResult, Finding, Place, Verdict
 from archcheck.ir.graph import AttrValue, Op, OpGraph, Unknown, Value
-from archcheck.ir.ops import kind
 from archcheck.ir.span import Span
+from archcheck.judging import paths
 from archcheck.judging.binding import Target
-from archcheck.passes.kinds import named
 from archcheck.spec import Block, Claim
 from archcheck.spec.formula import Amount, Expression
 from archcheck.spec.model import (
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from archcheck.judging.judge import Judge, Subject
 
 Targets = Mapping[str, tuple[Target, ...]]
-SILENT = named("dropout", "stochastic_depth", "identity", "reshape", "permute", "select")
 GIVE_THE_SIZE = "give the size: --preset NAME or --size NAME=NUMBER"
 AUDIT_THE_HOLDER = "audit the model that holds it"
 
@@ -66,7 +64,7 @@ def of_claim(judge: Judge, claim: Claim, targets: Targets, subject: Subject) -> 
     elif isinstance(states, Count):
         findings = [f for pattern, amount in states.counts for f in _count(judge, pattern, amount, targets, subject)]
     elif isinstance(states, Path):
-        findings = _path(states, subject)
+        findings = paths.follow(states, subject.graph, subject.symbol)
     elif isinstance(states, SameWeights):
         findings = _shared(judge, states, subject)
     return _result(judge, claim.id, claim.says, claim.citation, _once(findings), claim)
@@ -211,8 +209,14 @@ def _count(judge: Judge, pattern: Pattern, amount: Expression, targets: Targets,
     graphs = _graphs(pattern.where, targets, subject)
     if not graphs:
         yield _unfound(str(pattern.where))
+    if beyond := paths.beyond_kind(pattern.what):
+        yield _untold(beyond)
+        return
     stated = _amount(judge, amount)
     for graph in graphs:
+        if unread := next((op for op in graph.walk() if op.kind.name == "opaque"), None):
+            yield _untold(f"how many {pattern.what} there are cannot be told: {unread.attr('name')} could not be read")
+            continue
         found = sum(_multiplied(graph, op) for op in _matching(pattern.what, graph))
         if isinstance(stated, Unknown):
             yield _untold(f"how many {pattern.what} there are cannot be compared: {stated.why}; the code has {found}")
@@ -315,6 +319,9 @@ def _matching(what: What, graph: OpGraph) -> list[Op]:
 
 def _presence(judge: Judge, pattern: Pattern, wanted: bool, targets: Targets, subject: Subject) -> Iterator[Finding]:
     """Whether something stands where a pattern says."""
+    if stated := paths.beyond_kind(pattern.what):
+        yield _untold(stated)
+        return
     if pattern.relation in ("", "in"):
         graphs = _graphs(pattern.where, targets, subject)
         if not graphs:
@@ -385,7 +392,7 @@ def _after(graph: OpGraph, op: Op) -> list[Op]:
         if one in found:
             continue
         found.append(one)
-        if one.kind in SILENT:
+        if one.kind in paths.SILENT:
             waiting += users.get(one.path, ())
     return found
 
@@ -400,55 +407,6 @@ def _before(graph: OpGraph, op: Op) -> list[Op]:
         if one is None or one in found:
             continue
         found.append(one)
-        if one.kind in SILENT:
+        if one.kind in paths.SILENT:
             waiting += one.reads[:1]
     return found
-
-
-# ---- paths
-
-
-def _path(path: Path, subject: Subject) -> list[Finding]:
-    """Whether ops stand along the data flow in the order that a path states."""
-    ops = [op for op in subject.graph.ops if op.kind is not kind("input")]
-    users = _readers(ops)
-    steps = list(path.steps)
-    starts = [op for op in ops if steps and steps[0] is not None and _is(steps[0], op)]
-    if any(_walk(users, path, start, steps[1:]) for start in starts):
-        return []
-    if any(op.kind.name == "opaque" for op in ops):
-        return [_untold(f"the path {path} cannot be followed: some of the code could not be read")]
-    return [
-        Finding(
-            "path",
-            Verdict.VIOLATED,
-            f"there is no path {path}",
-            f"The paper has {path}.",
-            f"{subject.symbol} has no such sequence.",
-        )
-    ]
-
-
-def _walk(users: dict[str, list[Op]], path: Path, start: Op, steps: list[What | None]) -> bool:
-    """Depth first along readers; a gap lets any op between, but for what the path excludes."""
-    waiting: list[tuple[Op, tuple[What | None, ...]]] = [(start, tuple(steps))]
-    seen: set[tuple[str, int]] = set()
-    while waiting:
-        op, rest = waiting.pop()
-        if not rest:
-            return True
-        if (op.path, len(rest)) in seen:
-            continue
-        seen.add((op.path, len(rest)))
-        gap = rest[0] is None
-        wanted = rest[1:] if gap else rest
-        if gap and not wanted:
-            return True
-        for user in users.get(op.path, ()):
-            if any(_is(what, user) for what in path.absent):
-                continue
-            if wanted[0] is not None and _is(wanted[0], user):
-                waiting.append((user, wanted[1:]))
-            if user.kind in SILENT or (gap and (path.only is None or any(_is(what, user) for what in path.only))):
-                waiting.append((user, rest))
-    return False

@@ -1,0 +1,162 @@
+"""Sequences along the data flow, followed through the bodies of sublayers, residuals and repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+
+from archcheck.findings import Finding, Verdict
+from archcheck.ir.graph import Op, OpGraph
+from archcheck.ir.ops import Tier, kind
+from archcheck.passes.kinds import named
+from archcheck.spec.model import Path, What
+
+SILENT = named("dropout", "stochastic_depth", "identity", "reshape", "permute", "select")
+ADD, ATTENTION, INPUT, OPAQUE, REPEAT, RESIDUAL = map(
+    kind, ("add", "attention", "input", "opaque", "repeat", "residual")
+)
+
+
+class Part(Enum):
+    """How a walk meets an op that has a body: as a whole, or where what its body computes comes out."""
+
+    WHOLE = 1
+    EXIT = 2
+
+
+Node = tuple[str, Part]
+
+
+@dataclass
+class Flow:
+    """The ops of a graph at all depths, and which of them reads what another gives."""
+
+    ops: dict[str, Op] = field(default_factory=dict)
+    readers: dict[str, list[Node]] = field(default_factory=dict)  # of an op's value, by its path
+    given: frozenset[str] = frozenset()  # paths of the ops whose values come out of the graph
+
+    @classmethod
+    def of(cls, graph: OpGraph) -> Flow:
+        """The flow through `graph`."""
+        flow = cls(given=frozenset(value.op for value in graph.results))
+        for op in graph.walk():
+            flow.ops[op.path] = op
+            for value in op.reads:
+                flow._edge(value.op, (op.path, Part.WHOLE))
+            for value in op.results:
+                flow._edge(value.op, (op.path, Part.EXIT))
+            if op.kind is RESIDUAL and op.body and op.reads:  # the sum of the stream and what the body computes
+                flow._edge(op.reads[0].op, (op.path, Part.EXIT))
+        for op in [op for op in flow.ops.values() if op.kind is REPEAT]:
+            flow._next_round(op)
+        return flow
+
+    def _next_round(self, op: Op) -> None:
+        """What a repeat's body gives is read by its next round, as what the repeat reads is by its first."""
+        carried = {read.op: result.op for read, result in zip(op.reads, op.results, strict=False)}
+        for read, result in carried.items():
+            inside = {inner.path for inner in op.walk() if inner is not op}
+            for reader in [node for node in self.readers.get(read, ()) if node[0] in inside]:
+                self._edge(result, reader)
+
+    def _edge(self, giver: str, reader: Node) -> None:
+        readers = self.readers.setdefault(giver, [])
+        if reader not in readers:
+            readers.append(reader)
+
+    def matches(self, what: What, node: Node) -> bool:
+        """Whether a step of a path is this op."""
+        op = self.ops[node[0]]
+        if what.kind is None:
+            return (what.name == "output" and op.path in self.given) or (what.name == "input" and op.kind is INPUT)
+        if node[1] is Part.EXIT:
+            return op.kind is RESIDUAL and what.kind.covers(ADD)
+        if what.kind is ATTENTION and op.kind.family == "sublayer":  # a paper's attention has its projections within
+            return any(inner.kind is ATTENTION for inner in op.body)
+        return what.kind.covers(op.kind)
+
+    def passes(self, path: Path, node: Node, gap: bool) -> bool:
+        """Whether a walk may go through an op that is no step of the path."""
+        op = self.ops[node[0]]
+        if any(self.matches(what, node) for what in path.absent):
+            return False
+        guarded = path.only is not None or bool(path.absent)
+        if node[1] is Part.EXIT:
+            real = op.kind is RESIDUAL
+            return not real or (gap and (path.only is None or any(self.matches(what, node) for what in path.only)))
+        if op.body and (op.kind.tier is Tier.STRUCTURE or guarded):
+            return False  # what is inside stands on the path too: the walk goes through it
+        if op.kind is OPAQUE and guarded:
+            return False
+        return op.kind in SILENT or (gap and (path.only is None or any(self.matches(what, node) for what in path.only)))
+
+
+def beyond_kind(what: What) -> str:
+    """Why `dropout(p=0.1)` cannot be looked for; "" for a plain `dropout`."""
+    return f"{what}: only kinds of ops are looked for, their attributes are not compared" if "(" in str(what) else ""
+
+
+def follow(path: Path, graph: OpGraph, symbol: str) -> list[Finding]:
+    """What is to be said of a path: nothing where ops stand along the data flow in the order that it states."""
+    for what in (*path.steps, *(path.only or ()), *path.absent):
+        if what is not None and (stated := beyond_kind(what)):
+            return [_untold(stated)]
+        if what is not None and what.kind is None and what.name not in ("input", "output"):
+            return [_untold(f"the path {path} cannot be followed: {what} is no kind of op", "name its ops instead")]
+    flow = Flow.of(graph)
+    nodes = [(op.path, part) for op in flow.ops.values() for part in Part if part is Part.WHOLE or op.body]
+    first = path.steps[0]
+    if any(_walk(flow, path, node) for node in nodes if first is None or flow.matches(first, node)):
+        return []
+    if any(op.kind is OPAQUE for op in flow.ops.values()):
+        return [_untold(f"the path {path} cannot be followed: some of the code could not be read")]
+    for end in (path.steps[0], path.steps[-1]):
+        if end is not None and not any(flow.matches(end, node) for node in nodes):
+            message = f"the path {path} cannot be followed: {symbol} holds no {end}"
+            return [_untold(message, "audit the model that holds it")]
+    return [
+        Finding(
+            "path",
+            Verdict.VIOLATED,
+            f"there is no path {path}",
+            f"The paper has {path}.",
+            f"{symbol} has no such sequence.",
+            "compute the ops in this order; or, if the code is meant, state its order in the spec",
+        )
+    ]
+
+
+def _untold(message: str, fix: str = "") -> Finding:
+    return Finding("not-determined", Verdict.UNDETERMINED, message, fix=fix)
+
+
+def _walk(flow: Flow, path: Path, start: Node) -> bool:
+    """Depth first along readers; a gap lets any op between, but for what the path excludes."""
+    steps = path.steps if path.steps[0] is None else path.steps[1:]
+    waiting: list[tuple[Node, tuple[What | None, ...]]] = [(start, steps)]
+    seen: set[tuple[Node, int]] = set()
+    while waiting:
+        node, rest = waiting.pop()
+        if (node, len(rest)) in seen:
+            continue
+        seen.add((node, len(rest)))
+        wanted = rest[1:] if rest and rest[0] is None else rest
+        if not wanted:
+            return True
+        if wanted == rest[-1:] and rest[-1] is not None and rest[-1].kind is None and flow.matches(rest[-1], node):
+            return True  # `output`: the op whose value comes out is there already
+        waiting += _onward(flow, path, node, rest, wanted)
+    return False
+
+
+def _onward(
+    flow: Flow, path: Path, node: Node, rest: tuple[What | None, ...], wanted: tuple[What | None, ...]
+) -> Iterator[tuple[Node, tuple[What | None, ...]]]:
+    for reader in flow.readers.get(node[0], ()):
+        step = wanted[0]
+        excluded = any(flow.matches(what, reader) for what in path.absent)
+        if step is not None and not excluded and flow.matches(step, reader):
+            yield reader, wanted[1:]
+        if flow.passes(path, reader, gap=len(wanted) < len(rest)):
+            yield reader, rest

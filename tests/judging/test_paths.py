@@ -1,0 +1,102 @@
+"""Paths are followed through sublayers, residuals and repeats, wherever the canonical form has put the ops."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from archcheck.findings import Verdict
+from archcheck.pipeline import Request, check
+
+SOURCE = """
+from torch import nn
+import torch.nn.functional as F
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.LayerNorm(64)
+        self.attention = nn.MultiheadAttention(64, 4, batch_first=True)
+        self.second = nn.LayerNorm(64)
+        self.up, self.down = nn.Linear(64, 256), nn.Linear(256, 64)
+
+    def forward(self, x):
+        y = self.norm(x)
+        x = x + self.attention(y, y, y, need_weights=False)[0]
+        return x + self.down(F.relu(self.up(self.second(x))))
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.tokens = nn.Embedding(1000, 64)
+        self.blocks = nn.ModuleList(Block() for _ in range(4))
+        self.last = nn.LayerNorm(64)
+        self.head = nn.Linear(64, 1000)
+
+    def forward(self, ids):
+        x = self.tokens(ids)
+        for block in self.blocks:
+            x = block(x)
+        return self.head(self.last(x))
+"""
+
+
+def verdict(folder: Path, claim: str, symbol: str = "Model", source: str = SOURCE) -> Verdict:
+    model, spec = folder / "model.py", folder / "spec.yaml"
+    model.write_text(source)
+    spec.write_text(f"archcheck: 1\nid: a2026\ntitle: A\nclaims:\n  - {{id: a, where: Section 1, {claim}}}\n")
+    (report,) = check(Request(f"{model}:{symbol}"), str(spec))
+    return report.default.claims[0].verdict
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "linear -> relu -> linear",
+        "linear -> relu -> linear -> add",
+        "layer_norm -> attention -> add",
+        "layer_norm -> self_attention -> add",
+        "layer_norm -> ... -> attention -> ... -> relu",
+        "relu -> ... -> attention",  # in the next round
+        "embedding -> ... -> relu -> ... -> layer_norm -> linear -> output",
+        "embedding -> ... -> output",
+        "add -> layer_norm -> linear -> relu",
+    ],
+)
+def test_what_stands_there_holds(tmp_path: Path, path: str) -> None:
+    assert verdict(tmp_path, f"path: {path}") is Verdict.HOLDS
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "relu -> linear -> layer_norm",  # the add stands between
+        "linear -> gelu -> linear",
+        "attention -> layer_norm",
+        "layer_norm -> relu",
+        "linear -> ... -> embedding",
+    ],
+)
+def test_what_does_not_is_violated(tmp_path: Path, path: str) -> None:
+    assert verdict(tmp_path, f"path: {path}") is Verdict.VIOLATED
+
+
+def test_what_a_path_excludes_cannot_be_gone_around(tmp_path: Path) -> None:
+    assert verdict(tmp_path, "path: attention -> ... -> relu, absent: layer_norm") is Verdict.VIOLATED
+    assert verdict(tmp_path, "path: attention -> ... -> relu, absent: gelu") is Verdict.HOLDS
+
+
+@pytest.mark.parametrize(
+    "claim",
+    ["path: embedding -> ... -> relu", "path: linear(bias=False) -> relu", "present: layer_norm(eps=0.5)"],
+    ids=["outside the target", "attributes", "attributes of what is present"],
+)
+def test_what_cannot_be_told_is_undetermined(tmp_path: Path, claim: str) -> None:
+    assert verdict(tmp_path, claim, "Block") is Verdict.UNDETERMINED
+
+
+def test_what_could_not_be_read_leaves_a_path_and_a_count_undetermined(tmp_path: Path) -> None:
+    source = SOURCE.replace("F.relu(self.up(self.second(x)))", "unread(self.up(self.second(x)))")
+    source = "from elsewhere import unread\n" + source
+    assert verdict(tmp_path, "path: linear -> relu -> linear", "Block", source) is Verdict.UNDETERMINED
