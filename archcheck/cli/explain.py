@@ -18,16 +18,17 @@ def command(rule: str | None) -> int:
     from difflib import get_close_matches
 
     from archcheck.rules import RULES
+    from archcheck.rules.claims import PAGES
     from archcheck.rules.page import page
 
-    by_id = {one.id: one for one in RULES}
+    pages = {one.id: one for one in (*map(page, RULES), *PAGES)}
     if rule is None:
-        width = max(map(len, by_id))
-        options.write("".join(f"{one.id:<{width}}  {one.title}\n" for one in RULES), None)
+        width = max(map(len, pages))
+        options.write("".join(f"{one.id:<{width}}  {one.title}\n" for one in pages.values()), None)
         return 0
-    if rule not in by_id:
-        near = get_close_matches(rule, by_id, 1)
+    if rule not in pages:
+        near = get_close_matches(rule, pages, 1)
         hint = f'did you mean "{near[0]}"?' if near else "`archcheck explain` lists them all"
         raise ArchcheckError(f'there is no rule "{rule}"', hint=hint)
-    options.write(page(by_id[rule]).text(), None)
+    options.write(pages[rule].text(), None)
     return 0

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 import pytest
 from rule_cases import findings
 
+import archcheck.judging
 import archcheck.rules
 from archcheck.errors import ArchcheckError
 from archcheck.rules import RULES, Example, Rule
+from archcheck.rules.claims import PAGES
 from archcheck.rules.page import SECTIONS, find, page
 
 EXAMPLES = [
@@ -73,3 +78,16 @@ def test_a_page_without_a_section_is_refused() -> None:
 
     with pytest.raises(ValueError, match="sections"):
         page(Half())  # type: ignore[arg-type]
+
+
+def test_each_finding_that_judging_makes_has_a_page() -> None:
+    made = set()
+    for file in Path(archcheck.judging.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Finding":
+                first = node.args[0]
+                assert isinstance(first, ast.Constant)
+                made.add(first.value)
+    pages = {one.id for one in PAGES} | {rule.id for rule in RULES}
+    assert made >= {one.id for one in PAGES}
+    assert made <= pages
