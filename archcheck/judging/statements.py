@@ -335,7 +335,7 @@ def _presence(judge: Judge, pattern: Pattern, wanted: bool, targets: Targets, su
         yield _unfound(str(pattern.where))
     for target in found:
         stands = target.region.op
-        if stands is None or not any(op is stands for op in subject.graph.walk()):
+        if stands is None or not any(op is stands for op in subject.graph.ops):
             yield _untold(
                 f"what stands {pattern.relation} {pattern.where} is decided where {target.region.symbol} is used",
                 AUDIT_THE_HOLDER,
