@@ -243,8 +243,9 @@ class Judge:
             for sizes in widths.of_the_code(self.spec, block, expected.kind, target.graph):
                 graph = to_graph(self.spec, block.id, {**self.values, **sizes})
                 others, with_them = self._compare(block, expectation(canonicalise(graph)), target)
-                if not others:
-                    return others, with_them | {f"{name} = {size}, the code's" for name, size in sizes.items()}
+                if all(finding.verdict is not Verdict.VIOLATED for finding in others):
+                    told = {f"{name} = {size}, the code's" for name, size in sizes.items() if isinstance(size, int)}
+                    return others, with_them | told
         return found, used
 
     def _compare(self, block: Block, expected: Expected, target: Target) -> tuple[tuple[Finding, ...], set[str]]:

@@ -79,7 +79,6 @@ SMALLER = {
     f"vaswani2017/{style}": claims
     for style, claims in {
         "decorators": {"heads"},
-        "einsum": {"attention"},
         "functional": {"heads"},
         "handwritten_norm": {"heads"},
         "in_place_add": {"heads"},
