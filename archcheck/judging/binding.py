@@ -104,7 +104,12 @@ def _layer(expected: Expected, layers: tuple[Region, ...], taken: frozenset[int]
     exact = [region for region in layers if fits(expected, region)]
     if exact:
         return tuple(Target(region.graph, region, "by its sublayers") for region in exact)
-    shares = [(_overlap(expected, region), region) for at, region in enumerate(layers) if at not in taken]
+    added = any(sublayer.ops("a") for sublayer in expected.sublayers)
+    shares = [
+        (_overlap(expected, region), region)
+        for at, region in enumerate(layers)
+        if at not in taken and (not added or any(sublayer.ops("a") for sublayer in region.sublayers))
+    ]  # a bare attention or feed-forward is a part of a layer, not a layer that lacks the rest
     best = max((share for share, _ in shares), default=0.0)
     chosen = [region for share, region in shares if share == best and share >= 0.5]
     return tuple(Target(region.graph, region, "by most of its sublayers") for region in chosen)
