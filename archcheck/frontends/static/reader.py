@@ -230,10 +230,12 @@ class _Reader:
                 if other not in seen:
                     seen.add(other)
                     waiting.append(other)
-        if waiting:
-            first.machine.assume(f"only {self.limits.forks} of the ways through open conditions were read")
         finished = [one for one in runs if not one.error] or runs
-        return [(_taken(one), one) for one in finished]
+        found = [(_taken(one), one) for one in finished]
+        if waiting:  # a way that was not read may compute anything
+            why = f"only {self.limits.forks} of the ways through open conditions were read"
+            found.append(((("the rest", True),), replace(first, error=why)))
+        return found
 
     def flags(self, first: Run) -> list[tuple[Flags, Run]]:
         """The runs with one boolean flag the other way round."""
