@@ -245,6 +245,12 @@ def is_metadata(name: str) -> bool:
     return any(name in _dialect(dialect).metadata for dialect in _ORDER)
 
 
+def is_of_tensors(name: str) -> bool:
+    """Whether a dialect lists an attribute or method of tensors under this name."""
+    listed = method(name) or method_formula(name) or property_row(name)
+    return listed is not None or is_metadata(name)
+
+
 @cache
 def keyword(name: str) -> tuple[str, ...]:
     """Parameter names that a framework may mean by the keyword `name`, for a parameter list that lacks it: `axis` -> `dim`."""

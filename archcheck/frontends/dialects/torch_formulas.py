@@ -43,6 +43,12 @@ SHARED: dict[str, str] = {
     "var": _VARIANCE.format(kind="var"),
     "std": _VARIANCE.format(kind="std"),
     "count_nonzero": "lambda input, dim=None: torch.sum(input != 0, dim)",
+    "diff": (
+        "lambda input, n=1, dim=-1, prepend=None, append=None: torch.diff(torch.cat([part for part in "
+        "(prepend, input, append) if part is not None], dim), n, dim) if prepend is not None or append is not None "
+        "else torch.narrow(input, dim, 1, input.shape[dim] - 1) - torch.narrow(input, dim, 0, input.shape[dim] - 1) if n == 1 "
+        "else torch.diff(torch.diff(input, n - 1, dim), 1, dim)"
+    ),
     "trace": "lambda input: torch.sum(torch.diagonal(input))",
     "dist": "lambda input, other, p=2: torch.norm(input - other, p)",
     "hsplit": "lambda input, sections: torch.tensor_split(input, sections, 1)",

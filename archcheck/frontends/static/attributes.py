@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,7 @@ def get(vm: Machine, owner: Data, name: str, default: Data = NO_DEFAULT) -> Data
         Raised: AttributeError, where it is certain that there is no such attribute.
     """
     if name == "__doc__":
-        return ""  # a text for readers decides nothing
+        return _docstring(owner)
     if isinstance(owner, Instance):
         return _of_instance(vm, owner, name, default)
     if isinstance(owner, (Tensor, Tensors)):
@@ -78,6 +79,16 @@ def get(vm: Machine, owner: Data, name: str, default: Data = NO_DEFAULT) -> Data
     if found is not None:
         return found
     return _absent(vm, owner, name, default)
+
+
+def _docstring(owner: Data) -> str | None:
+    """What stands for readers; code that rewrites it refuses one that lacks what it is to replace."""
+    if isinstance(owner, (Method, Partial)):
+        return _docstring(owner.function)
+    if isinstance(owner, Function) and isinstance(owner.attributes.get("__doc__"), str):
+        return str(owner.attributes["__doc__"])
+    node = owner.node if isinstance(owner, (Function, Class)) else None
+    return None if node is None or isinstance(node, ast.Lambda) else ast.get_docstring(node, clean=False)
 
 
 def _absent(vm: Machine, owner: Data, name: str, default: Data) -> Data:
@@ -299,6 +310,8 @@ def _of_module(vm: Machine, owner: ModuleValue, name: str, default: Data) -> Dat
 def _of_layer(vm: Machine, owner: Layer, name: str, default: Data) -> Data:
     if name in owner.attributes:
         return owner.attributes[name]
+    if vm.invoked and (name in owner.row.weights or name in owner.arguments):
+        owner.used = True  # `F.linear(x, self.dense.weight)`, `F.dropout(x, self.dropout.p)`
     if name in owner.row.weights:
         if owner.arguments.get(name) is False or owner.arguments.get(f"use_{name}") is False:
             return None
@@ -353,7 +366,7 @@ def _of_function(vm: Machine, owner: Data, name: str, default: Data) -> Data:
             return function.attributes[name]
         if name in ("__name__", "__qualname__"):
             return function.name
-        if name == "__func__":
+        if name in ("__func__", "__code__"):
             return function
         if name == "__self__" and isinstance(owner, Method):
             return owner.receiver

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from archcheck.frontends.static import bounds, forks
 from archcheck.frontends.static.machine import Decision, OutOfFuel, Raised
+from archcheck.frontends.static.sources import code_of
 from archcheck.frontends.static.values import (
     Class,
     Data,
@@ -274,7 +275,7 @@ def truth(vm: Machine, value: Data, test: ast.expr | None = None) -> bool:
     chance = forks.by_chance(vm, value)
     if chance is not None:
         return chance
-    text = ast.unparse(test)[:80] if test is not None else shown(value)
+    text = code_of(test)[:80] if test is not None else shown(value)
     place = vm.at(test) if test is not None and vm.frames else vm.here()
     if not isinstance(value, Open) or value.metadata:
         vm.notes.assumptions.setdefault(f"`{text}` is false ({_decider(value)})", place)

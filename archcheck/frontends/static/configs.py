@@ -20,15 +20,16 @@ def guess(
 ) -> Instance | None:
     """An instance, with its defaults, of the class that an argument must be of; None where no class stands out.
 
-    The annotation decides. Without one, it is the class, defined in the same folder, that has the attributes which the
-    code reads from the argument (`by_reads`).
+    The annotation decides; that of the parameter, or that of the attribute of its name in the body of the class.
+    Without one, it is the class, defined in the same folder, that has the attributes which the code reads from the
+    argument (`by_reads`).
     """
-    annotated = _annotated(vm, parameter, function)
+    annotated = _annotated(vm, parameter.annotation, function.scope) or _declared(vm, parameter.arg, owner)
     if annotated is not None:
         return _with_defaults(vm, annotated)
     if not by_reads:
         return None
-    reads = set(_attributes_read(function, parameter.arg, owner))
+    reads = set(_attributes_read(vm, function, parameter.arg, owner))
     if not reads:
         return None
     best, score = None, 0
@@ -67,17 +68,23 @@ def part(vm: Machine, parameter: ast.arg, function: Function) -> Instance | None
     return made if isinstance(made, Instance) else None
 
 
-def _annotated(vm: Machine, parameter: ast.arg, function: Function) -> Class | None:
-    if parameter.annotation is None:
-        return None
-    node: ast.expr = parameter.annotation
+def _declared(vm: Machine, name: str, owner: Class | None) -> Class | None:
+    """The class of the attribute `name` by the body of a class or of a base: `config: BertConfig`."""
+    for base in owner.mro if owner is not None else ():
+        if isinstance(base, Class) and (field := base.fields.get(name)) is not None:
+            return _annotated(vm, field.annotation, base.scope)
+    return None
+
+
+def _annotated(vm: Machine, node: ast.expr | None, inside: Scope) -> Class | None:
+    """The class of configurations that the annotation `node` names."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         try:
             node = ast.parse(node.value, mode="eval").body
         except SyntaxError:
             return None
     options = [node.left, node.right] if isinstance(node, ast.BinOp) else [node]
-    scope = names.module_scope(function.scope)
+    scope = names.module_scope(inside)
     for option in options:
         if isinstance(option, (ast.Name, ast.Attribute)):
             value = _quietly(vm, option, scope)
@@ -106,8 +113,38 @@ def _settable(cls: Class) -> bool:
     return required <= 0 and all(default is not None for default in spec.kw_defaults)
 
 
-def _attributes_read(function: Function, name: str, owner: Class | None) -> Iterator[str]:
-    """Attributes that a constructor, and the methods of its class, read from one of its arguments."""
+def _attributes_read(vm: Machine, function: Function, name: str, owner: Class | None, depth: int = 3) -> Iterator[str]:
+    """Attributes that a constructor, and the methods of its class, read from one of its arguments; where they read
+    none, those that are read by the constructors to which it is passed on."""
+    found = False
+    for attribute in _attributes_read_here(function, name, owner):
+        found = True
+        yield attribute
+    if found or not depth:
+        return
+    scope = names.module_scope(function.scope)
+    for call in ast.walk(function.node):
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
+            continue
+        passed: list[int | str | None] = [at for at, value in enumerate(call.args) if _is_name(value, name)]
+        passed += [keyword.arg for keyword in call.keywords if _is_name(keyword.value, name)]
+        cls = _quietly(vm, call.func, scope) if passed else None
+        init = cls.lookup("__init__") if isinstance(cls, Class) else None
+        if init is None or not isinstance(init[1], Function):
+            continue
+        arguments = init[1].node.args
+        parameters = [parameter.arg for parameter in [*arguments.posonlyargs, *arguments.args]][1:]
+        for at in passed:
+            taken = parameters[at] if isinstance(at, int) and at < len(parameters) else at
+            if isinstance(taken, str):
+                yield from _attributes_read(vm, init[1], taken, cls, depth - 1)
+
+
+def _is_name(node: ast.expr, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name
+
+
+def _attributes_read_here(function: Function, name: str, owner: Class | None) -> Iterator[str]:
     bodies: list[ast.AST] = [function.node]
     if owner is not None and owner.node is not None:
         bodies.append(owner.node)

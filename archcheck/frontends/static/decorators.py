@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from archcheck.errors import TargetError
 from archcheck.frontends import dialects
 from archcheck.frontends.static.outcomes import Raised
+from archcheck.frontends.static.sources import code_of
 from archcheck.frontends.static.values import (
     Class,
     Data,
@@ -38,7 +39,7 @@ ROLES = {
 def decorate_function(vm: Machine, node: ast.expr, function: Function, value: Data, scope: Scope) -> Data:
     """What one decorator makes of a function."""
     base = node.func if isinstance(node, ast.Call) else node
-    last = ast.unparse(base).rpartition(".")[2]
+    last = code_of(base).rpartition(".")[2]
     if last in ROLES:
         function.role = ROLES[last]
         return value
@@ -68,7 +69,7 @@ def decorate_class(vm: Machine, node: ast.expr, cls: Class, scope: Scope) -> Cla
     result = _applied(vm, node, cls, scope)
     if isinstance(result, Class):
         return result
-    cls.veil = f"the decorator {ast.unparse(base).rpartition('.')[2]}"
+    cls.veil = f"the decorator {code_of(base).rpartition('.')[2]}"
     return cls
 
 

@@ -12,6 +12,7 @@ from archcheck.frontends.static import configs, names, rows
 from archcheck.frontends.static.attributes import is_module
 from archcheck.frontends.static.decorators import veiled
 from archcheck.frontends.static.machine import Frame, Machine, OutOfFuel, Raised, flatten_tensors, span_of
+from archcheck.frontends.static.sources import code_of
 from archcheck.frontends.static.values import (
     Class,
     Data,
@@ -71,7 +72,7 @@ class Run:
     span: Span | None
     error: str = ""  # why the run did not reach its end
     error_span: Span | None = None
-    uncalled: tuple[Instance | Layer, ...] = ()  # layers that were built and not used
+    idle: tuple[Instance | Layer, ...] = ()  # layers that were built and not used
     weights: tuple[tuple[str, str], ...] = ()  # learned tensor's place -> the first place that it has
     places: tuple[ModulePlace, ...] = ()  # where the classes read stand in the module tree
     optional: frozenset[str] = frozenset()  # arguments of the call whose default is None
@@ -163,8 +164,8 @@ class _Runner:
         graph = OpGraph(
             tuple(vm.recorder.ops), results, Origin("static", self.call.symbol, "train" if vm.training else "eval")
         )
-        uncalled = tuple(
-            m for m in vm.modules_built if not m.called and not (isinstance(m, Instance) and m.items is not None)
+        idle = tuple(
+            m for m in vm.modules_built if not m.used and not (isinstance(m, Instance) and m.items is not None)
         )
         return Run(
             vm,
@@ -173,7 +174,7 @@ class _Runner:
             span,
             error,
             error_span,
-            uncalled,
+            idle,
             weights,
             places,
             frozenset(self.optional),
@@ -259,6 +260,7 @@ class _Runner:
     def invoke(self, function: Data) -> Data:
         """Call the target."""
         vm = self.vm
+        vm.invoked = True
         if isinstance(function, (Instance, Layer)):
             return vm.call(function, [self.input("x")], {})
         plain = function.function if isinstance(function, Method) else function
@@ -268,7 +270,7 @@ class _Runner:
         receiver = function.receiver if isinstance(function, Method) else None
         vm.target = plain if receiver is None else receiver
         if isinstance(receiver, Instance):
-            receiver.called = True
+            receiver.used = True
             rows.prepare(vm, receiver)
             own = receiver.cls.lookup("__call__")
             if own is not None and is_module(receiver.cls):
@@ -335,7 +337,7 @@ class _Runner:
             return config
         if not calling and (module := configs.part(self.vm, parameter, function)) is not None:
             return module
-        annotation = "" if parameter.annotation is None else ast.unparse(parameter.annotation)
+        annotation = "" if parameter.annotation is None else code_of(parameter.annotation)
         if calling and annotation.split("[")[0].rpartition(".")[2] not in NOT_TENSORS:
             return self.input(name)
         return Open(

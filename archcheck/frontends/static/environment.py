@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from archcheck.frontends.static.values import INERT, Data, Open
+from archcheck.frontends import dialects
+from archcheck.frontends.static.values import INERT, Data, External, Open
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
@@ -33,6 +34,22 @@ def _find_spec(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     return INERT if name in INSTALLED else None
 
 
+def _import_module(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    """A module whose name the code makes at run time, where the name is known."""
+    given = [*args, kwargs.get("package")]
+    name, package = given[0], given[1]
+    if not isinstance(name, str):
+        return vm.not_known(name, "a module whose name is not known")
+    dotted = name
+    if name.startswith("."):
+        if not isinstance(package, str):
+            return vm.not_known(package, "a module beside a package that is not known")
+        parts = package.split(".")
+        dotted = ".".join([*parts[: len(parts) - (len(name) - len(name.lstrip(".")) - 1)], name.lstrip(".")])
+    found = vm.module(dotted)
+    return External(dialects.canonical(dotted)) if found is None else found
+
+
 def _installed_version(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     name = args[0] if args else None
     if isinstance(name, str) and name in INSTALLED:
@@ -43,16 +60,22 @@ def _installed_version(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     raise Raised("PackageNotFoundError", f"{name} is taken as not installed", vm.here())
 
 
-def _parse_version(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+class Version(tuple[int, ...]):
     """A version as the tuple of its numbers, which compares as versions do."""
+
+    names = ("major", "minor", "micro")  # of its first parts
+
+
+def _parse_version(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     text = args[0] if args else None
     if not isinstance(text, str):
         return text if isinstance(text, (Open, tuple)) else vm.open("a version", metadata=True)
-    return tuple(int(part) for part in re.findall(r"\d+", text.partition("+")[0])[:3])
+    return Version(int(part) for part in re.findall(r"\d+", text.partition("+")[0])[:3])
 
 
 ENVIRONMENT: dict[str, Handler] = {
     "importlib.util.find_spec": _find_spec,
+    "importlib.import_module": _import_module,
     "importlib.metadata.version": _installed_version,
     "packaging.version.parse": _parse_version,
     "packaging.version.Version": _parse_version,

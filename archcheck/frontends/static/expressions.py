@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from archcheck.frontends.static import bounds, conditions, forks, names
+from archcheck.frontends.static.sources import code_of
 from archcheck.frontends.static.values import (
     Data,
     Function,
@@ -118,7 +119,7 @@ def _joined(vm: Machine, node: ast.JoinedStr, scope: Scope) -> Data:
     for part in node.values:
         piece = _piece(vm, part, scope)
         if piece is None:
-            return vm.open(f"the text {ast.unparse(node)[:60]}")
+            return vm.open(f"the text {code_of(node)[:60]}")
         text += piece
     return text
 

@@ -9,6 +9,7 @@ from archcheck.frontends import dialects
 from archcheck.frontends.static import named, rows
 from archcheck.frontends.static.attributes import adopt, is_module
 from archcheck.frontends.static.machine import Raised
+from archcheck.frontends.static.sources import code_of
 from archcheck.frontends.static.statements import field_default
 from archcheck.frontends.static.values import (
     Class,
@@ -68,7 +69,7 @@ def _constructor(cls: Class) -> Function | Class | None:
 def is_dataclass(cls: Class) -> bool:
     """Whether a decorator makes `cls` a dataclass, an attrs class or the like."""
     decorators = cls.node.decorator_list if cls.node is not None else []
-    names = (ast.unparse(node.func if isinstance(node, ast.Call) else node) for node in decorators)
+    names = (code_of(node.func if isinstance(node, ast.Call) else node) for node in decorators)
     return any(name.rpartition(".")[2] in ("dataclass", "define", "attrs", "frozen") for name in names)
 
 
@@ -150,7 +151,7 @@ def _fields(cls: Class) -> dict[str, tuple[Class, ast.AnnAssign]]:
     for base in reversed(cls.mro):
         if isinstance(base, Class):
             for name, node in base.fields.items():
-                if "ClassVar" not in ast.unparse(node.annotation):
+                if "ClassVar" not in code_of(node.annotation):
                     found[name] = (base, node)
             for name in base.scope.vars:
                 if name in found and name not in base.fields and found[name][0] is not base:

@@ -395,6 +395,12 @@ def _whole_range(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     return range(*args) if known else vm.open("a range", metadata=True)
 
 
+def _of_code(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    """`types.FunctionType(f.__code__, ...)`: another function of the same code."""
+    code = args[0] if args else None
+    return code.again() if isinstance(code, Function) else vm.open("a function made from code that is not read")
+
+
 LIBRARY: dict[str, Handler] = {
     **ENVIRONMENT,
     "dataclasses.fields": _fields,
@@ -418,6 +424,7 @@ LIBRARY: dict[str, Handler] = {
     "itertools.product": _product,
     "inspect.signature": _signature,
     "inspect.getfullargspec": _signature,
+    "types.FunctionType": _of_code,
     "typing.cast": lambda vm, args, kwargs: args[1],
     "types.SimpleNamespace": named_values,
     "argparse.Namespace": named_values,

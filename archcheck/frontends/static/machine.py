@@ -117,12 +117,13 @@ class Machine:
         self.steps = 0
         self.modules: dict[str, ModuleValue] = {}
         self.executed: set[ast.stmt] = set()  # statements of modules that have run, which each does once
-        self.modules_built: list[Instance | Layer] = []  # in the order of construction, to find those never called
+        self.modules_built: list[Instance | Layer] = []  # in the order of construction, to find those never used
         # Namespaces whose sources are read all the same.
         self.opened = {names.opened_by(own_package)} if own_package else set[str]()
         self.container_classes: dict[str, Class] = {}
         self.unused_overrides = False  # a setting was to be overridden and is not among what the caller gives
         self.trying = 0  # try blocks around, whose handlers must see what is raised
+        self.invoked = False  # the target has been built and runs
         self.target: Data = None  # the instance or function that is read; what it raises itself is not contained
         self.stands: Span | None = None  # where the layer that a container calls was built
         self.inplace_sums = True  # `x += y` changes the tensor itself, as in PyTorch; TensorFlow binds the name anew

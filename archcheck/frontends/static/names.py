@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
-from archcheck.frontends.static import decorators, named
 from archcheck.frontends.static.machine import Frame, Raised
 from archcheck.frontends.static.natives import BUILTINS
+from archcheck.frontends.static.sources import code_of
 from archcheck.frontends.static.values import (
     Class,
     Data,
@@ -121,8 +121,12 @@ def global_value(vm: Machine, scope: Scope, name: str) -> Data:
     try:
         statements = [entry.parse() for entry in entries]
         vm.executed.update(statements)
-        if any(isinstance(node, ast.AugAssign) for node in statements):
-            vm.execute(statements, scope)
+        if (first := _chain_from(statements, name)) < len(statements) - 1:
+            lines = range(entries[first].line, bound_at)
+            between = [entry for entry in scope.file.index.changes.get(name, ()) if entry.line in lines]
+            for entry in sorted([*entries[first:], *between], key=lambda one: one.line):
+                vm.executed.add(entry.parse())
+                vm.execute([entry.parse()], scope)
         else:
             # Only the last binding counts; one that stands in a branch not taken leaves the one before.
             before = scope.vars[name]
@@ -144,6 +148,33 @@ def global_value(vm: Machine, scope: Scope, name: str) -> Data:
         vm.control = control
         del vm.touched[mark:]
     return scope.vars[name]
+
+
+def _chain_from(statements: list[ast.stmt], name: str) -> int:
+    """The first of the bindings of `name` that count: the last, and those before it on which it builds
+    (`TABLE = dict(TABLE, more=1)`, `SIZES += [3]`, `Model = extended(Model)`)."""
+    at = len(statements) - 1
+    while at and _builds_on(statements[at], name):
+        at -= 1
+    return at
+
+
+def _builds_on(node: ast.stmt, name: str) -> bool:
+    if isinstance(node, ast.AugAssign):
+        return True
+    parts: list[ast.AST | None] = []
+    if isinstance(node, (ast.Assign, ast.AnnAssign)):
+        parts = [node.value]
+    elif isinstance(node, ast.ClassDef):
+        parts = [*node.bases, *node.decorator_list]
+    elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        parts = [*node.args.defaults, *node.args.kw_defaults, *node.decorator_list]
+    return any(
+        isinstance(inner, ast.Name) and inner.id == name and isinstance(inner.ctx, ast.Load)
+        for part in parts
+        if part is not None
+        for inner in ast.walk(part)
+    )
 
 
 def _change(vm: Machine, scope: Scope, name: str, bound_at: int) -> None:
@@ -170,7 +201,7 @@ def _import_one(vm: Machine, node: ast.Import | ast.ImportFrom, name: str, scope
 
 def _for_type_checkers(node: ast.stmt, name: str) -> ast.Import | ast.ImportFrom | None:
     """The import of `name` in an `if TYPE_CHECKING` block, by which packages that import lazily say what they hold."""
-    if not isinstance(node, ast.If) or "TYPE_CHECKING" not in ast.unparse(node.test):
+    if not isinstance(node, ast.If) or "TYPE_CHECKING" not in code_of(node.test):
         return None
     for inner in ast.walk(node):
         if isinstance(inner, (ast.Import, ast.ImportFrom)):
@@ -220,16 +251,15 @@ def member(vm: Machine, dotted: str, name: str) -> Data:
     framework = qualified.partition(".")[0] in NAMESPACES
     if dialects.known(qualified) and (source is None or framework or dialects.base_methods(qualified) is None):
         return External(dialects.canonical(qualified))
-    if source is not None:
-        found = global_value(vm, source.scope, name)
-        if not isinstance(found, _Missing):
-            return found
-    inner = vm.module(qualified)
-    if inner is not None:
-        return inner
-    if source is not None:
-        return _lazily_exported(vm, dotted, name)
-    return External(dialects.canonical(qualified))
+    # What the package's own statements bind counts before a module in it, and that before what it imports by a star.
+    if source is None or (name not in source.scope.vars and name not in source.file.index.names):
+        inner = vm.module(qualified)
+        if inner is not None:
+            return inner
+    if source is None:
+        return External(dialects.canonical(qualified))
+    found = global_value(vm, source.scope, name)
+    return _lazily_exported(vm, dotted, name) if isinstance(found, _Missing) else found
 
 
 def _lazily_exported(vm: Machine, dotted: str, name: str) -> Data:
@@ -251,45 +281,3 @@ def read_external(vm: Machine, name: str) -> Data:
     source = vm.module(dotted)
     found = None if source is None else global_value(vm, source.scope, last)
     return found if isinstance(found, (Class, Function)) else None
-
-
-def define_class(vm: Machine, node: ast.ClassDef, scope: Scope) -> Class:
-    """The class that `node` defines."""
-    bases = tuple(_base(vm, base, scope) for base in node.bases if not isinstance(base, ast.Starred))
-    inside = Scope(scope.file, scope, is_class=True)
-    cls = Class(node.name, bases, inside, node)
-    inside.cls = cls
-    for statement in node.body:
-        try:
-            vm.execute([statement], inside)
-        except Raised as error:
-            vm.unknown(f"class {node.name}", f"a statement of its body raised {error}")
-    named.make_members(cls)
-    for decorator in reversed(node.decorator_list):
-        cls = decorators.decorate_class(vm, decorator, cls, scope)
-    return cls
-
-
-def _base(vm: Machine, node: ast.expr, scope: Scope) -> Data:
-    value = vm.evaluate(node, scope)
-    if isinstance(value, Open):
-        vm.unknown(f"base class {ast.unparse(node)}", value.why)
-        return External(f"unread.{ast.unparse(node)}")
-    if isinstance(value, tuple) and value and isinstance(value[0], (Class, External)):
-        return value[0]  # Generic[...] of a base
-    return value
-
-
-def define_function(vm: Machine, node: ast.FunctionDef | ast.AsyncFunctionDef, scope: Scope) -> Data:
-    """The function that `node` defines, behind its decorators."""
-    function = Function(node, scope, node.name)
-    if scope.is_class:
-        function.cls = scope.cls
-    function.defaults = [vm.evaluate(default, scope) for default in node.args.defaults]
-    function.keyword_defaults = [
-        None if default is None else vm.evaluate(default, scope) for default in node.args.kw_defaults
-    ]
-    result: Data = function
-    for decorator in reversed(node.decorator_list):
-        result = decorators.decorate_function(vm, decorator, function, result, scope)
-    return result

@@ -7,21 +7,17 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from archcheck.frontends.static import bounds
+from archcheck.frontends.static.inspection import INSPECTION, written
 from archcheck.frontends.static.values import (
     Class,
     Data,
     External,
     Function,
     Instance,
-    Layer,
-    Method,
     Native,
-    NumberMember,
     Open,
-    Partial,
     Tensor,
     Tensors,
-    TextMember,
     is_metadata,
     is_open,
     is_undecided,
@@ -35,97 +31,6 @@ if TYPE_CHECKING:
 Args = list[Data]
 Kwargs = dict[str, Data]
 Handler = Callable[["Machine", Args, Kwargs], Data]
-
-
-def _isinstance(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-    value, kinds = args[0], args[1]
-    if isinstance(value, Open):
-        return value.about(f"isinstance of {value.why}")
-    results = [is_one_of(value, kind) for kind in _flat(kinds)]
-    if True in results:
-        return True
-    return vm.open(f"isinstance({shown(value)}, {shown(kinds)})", metadata=True) if None in results else False
-
-
-def _flat(kinds: Data) -> list[Data]:
-    if isinstance(kinds, (tuple, list)):
-        return [inner for kind in kinds for inner in _flat(kind)]
-    return [kinds]
-
-
-PLAIN: dict[str, type] = {
-    kind.__name__: kind
-    for kind in (int, float, str, bool, list, tuple, dict, set, frozenset, range, slice, complex, bytes)
-}
-ABSTRACT: dict[str, tuple[type, ...]] = {
-    "Iterable": (list, tuple, dict, set, range, str), "Sequence": (list, tuple, range, str),
-    "Mapping": (dict,), "MutableMapping": (dict,), "OrderedDict": (dict,), "Number": (int, float), "Integral": (int,),
-    "Real": (int, float), "Size": (tuple, list),
-}  # fmt: skip
-
-
-def is_one_of(value: Data, kind: Data) -> bool | None:
-    """Whether `value` is an instance of `kind`; None where that is not known."""
-    if kind is None:
-        return value is None
-    if isinstance(kind, Class):
-        return isinstance(value, (Instance, TextMember, NumberMember)) and kind in value.cls.mro
-    if isinstance(kind, Native):
-        plain = PLAIN.get(kind.name)
-        if plain is None:
-            return None
-        if isinstance(value, Instance) and value.items is not None:
-            return isinstance(value.items, plain)
-        return isinstance(value, plain)
-    if isinstance(kind, External):
-        return _is_external(value, kind.name)
-    return None
-
-
-def _is_external(value: Data, name: str) -> bool | None:
-    last = name.rpartition(".")[2]
-    if isinstance(value, (Tensor, Tensors)):
-        return last in ("Tensor", "FloatTensor", "LongTensor", "Variable", "KerasTensor", "ndarray", "Parameter")
-    if isinstance(value, Layer):
-        return value.name == name or (
-            last in ("Module", "Layer") and name.partition(".")[0] == value.name.partition(".")[0]
-        )
-    if isinstance(value, Instance):
-        return any(base == name for base in value.cls.externals) or (
-            value.layer is not None and value.layer.name == name
-        )
-    if last in ABSTRACT:
-        return isinstance(value, ABSTRACT[last])
-    if last in ("Callable", "FunctionType"):
-        return isinstance(value, (Function, Method, Partial, Native, Class))
-    if value is None or isinstance(value, (bool, int, float, str, list, tuple, dict, set)):
-        return False
-    return None
-
-
-def _hasattr(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-    owner, name = args[0], args[1]
-    if isinstance(owner, Open):
-        return owner.about(f"whether {owner.why} has {shown(name)}")
-    if not isinstance(name, str):
-        return vm.open("an attribute whose name is not known")
-    if isinstance(owner, (Tensor, Tensors, External)):
-        return vm.open(f"whether {shown(owner)} has {name}", metadata=True)
-    absent = object()
-    return vm.get(owner, name, absent) is not absent
-
-
-def _getattr(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-    if not isinstance(args[1], str):
-        return vm.open("an attribute whose name is not known")
-    if isinstance(args[0], Instance) and args[1] in args[0].settings:
-        vm.touch(args[0].settings[args[1]])
-    return vm.get(args[0], args[1], args[2]) if len(args) > 2 else vm.get(args[0], args[1])
-
-
-def _setattr(vm: Machine, args: Args, kwargs: Kwargs) -> None:
-    if isinstance(args[1], str):
-        vm.set(args[0], args[1], args[2])
 
 
 def _len(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
@@ -164,6 +69,8 @@ def _converted(name: str) -> Handler:
                 return plain(*args)
             except (ValueError, TypeError, OverflowError):
                 return vm.open(f"{name}({shown(value)})")
+        if name == "str" and (text := written(value)) is not None:
+            return text
         return vm.truth(value) if name == "bool" else vm.open(f"{name}({shown(value)})")
 
     return convert
@@ -296,16 +203,6 @@ def _next(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     return args[1] if len(args) > 1 else vm.open("the next of nothing")
 
 
-def _type(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-    value = args[0]
-    if isinstance(value, Instance):
-        return value.cls
-    if isinstance(value, Layer):
-        return External(value.name)
-    name = type(value).__name__
-    return BUILTINS.get(name, vm.open(f"the type of {shown(value)}", metadata=True))
-
-
 def _number(name: str) -> Handler:
     plain = getattr(builtins, name)
 
@@ -325,31 +222,12 @@ def _number(name: str) -> Handler:
     return number
 
 
-def _callable(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-    if isinstance(args[0], Open):
-        return args[0]
-    return isinstance(args[0], (Function, Method, Partial, Native, Class, Layer, External)) or (
-        isinstance(args[0], Instance) and args[0].cls.lookup("__call__") is not None
-    )
-
-
-def _issubclass(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-    kinds = _flat(args[1])
-    if isinstance(args[0], Class) and all(isinstance(kind, Class) for kind in kinds):
-        return any(kind in args[0].mro for kind in kinds)
-    return vm.open("issubclass of something that is not read")
-
-
 def _reversed(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     return list(reversed(vm.iterate(args[0])))
 
 
 def _iter(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     return vm.iterate(args[0])
-
-
-def _vars(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-    return args[0].attributes if args and isinstance(args[0], Instance) else vm.open("the names of a scope")
 
 
 def _exception(name: str) -> Handler:
@@ -360,12 +238,22 @@ def _slice(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     return slice(*args)
 
 
+def _in_role(role: str) -> Handler:
+    """`classmethod(f)`, where a decorator would do the same."""
+
+    def made(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+        value = next(iter(args or kwargs.values()), None)
+        return value.again(role) if isinstance(value, Function) else value
+
+    return made
+
+
+def _text(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    return vm.open("a text or a code")
+
+
 def _nothing(vm: Machine, args: Args, kwargs: Kwargs) -> None:
     return None
-
-
-def _repr(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-    return repr(args[0]) if isinstance(args[0], (str, int, float, bool, type(None))) else vm.open("a text")
 
 
 def _beyond_reading(name: str) -> Handler:
@@ -378,20 +266,19 @@ def _beyond_reading(name: str) -> Handler:
 
 
 _HANDLERS: dict[str, Handler] = {
-    "isinstance": _isinstance, "issubclass": _issubclass, "hasattr": _hasattr, "getattr": _getattr,
-    "setattr": _setattr, "len": _len, "int": _converted("int"), "float": _converted("float"), "str": _converted("str"),
+    **INSPECTION, "len": _len, "int": _converted("int"), "float": _converted("float"), "str": _converted("str"),
     "bool": _converted("bool"), "list": _collected("list"), "tuple": _collected("tuple"), "set": _collected("set"),
     "frozenset": _collected("frozenset"), "dict": _dict, "range": _range, "xrange": _range, "enumerate": _enumerate,
     "zip": _zip, "map": _map, "filter": _filter, "sum": _sum, "max": _extreme("max"), "min": _extreme("min"),
     "any": _every(True), "all": _every(False), "sorted": _sorted, "reversed": _reversed, "iter": _iter, "next": _next,
-    "type": _type, "abs": _number("abs"), "round": _number("round"), "pow": _number("pow"), "divmod": _number("divmod"),
-    "callable": _callable, "vars": _vars, "slice": _slice, "print": _nothing, "repr": _repr, "object": _nothing,
-    "id": lambda vm, args, kwargs: id(args[0]), "property": lambda vm, args, kwargs: args[0],
-    "staticmethod": lambda vm, args, kwargs: args[0], "classmethod": lambda vm, args, kwargs: args[0],
+    "abs": _number("abs"), "round": _number("round"), "pow": _number("pow"), "divmod": _number("divmod"),
+    "slice": _slice, "print": _nothing, "object": _nothing,
+    "id": lambda vm, args, kwargs: id(args[0]),
+    "property": _in_role("property"), "staticmethod": _in_role("static"), "classmethod": _in_role("class"),
     "locals": lambda vm, args, kwargs: vm.open("the names of a scope"),
     **{name: _beyond_reading(name) for name in ("exec", "eval", "compile", "__import__", "globals")},
-    "complex": _number("complex"), "bytes": _repr, "hash": _repr, "ord": _number("abs"), "chr": _repr,
-    "format": _repr, "delattr": _nothing, "super": _nothing, "input": _repr, "open": _repr, "long": _converted("int"),
+    "complex": _number("complex"), "bytes": _text, "hash": _text, "ord": _text, "chr": _text,
+    "format": _text, "delattr": _nothing, "super": _nothing, "input": _text, "open": _text, "long": _converted("int"),
     "basestring": _converted("str"), "unicode": _converted("str"),
 }  # fmt: skip
 _HANDLERS.update(

@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from archcheck.frontends.static import conditions, names
-from archcheck.frontends.static.natives import PLAIN, is_one_of
+from archcheck.frontends.static.inspection import PLAIN, is_one_of
 from archcheck.frontends.static.values import Class, Data, Instance, Native, Scope, is_open, is_undecided
 
 if TYPE_CHECKING:

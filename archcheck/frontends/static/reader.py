@@ -183,11 +183,13 @@ class _Reader:
         """The run in which optional arguments are given that the layers built are there for.
 
         An argument whose default is None, such as the encoder's output in a decoder layer, is given a tensor where that
-        lets the run reach its end, leaves less unread, or calls layers that are otherwise built and not called.
+        lets the run reach its end, leaves less unread, or uses layers that are otherwise built and not used.
         """
         best, score = first, _lack(first)
         tried = [name for name in _ordered(first) if name not in self.call.arguments][:MOST_OPTIONAL]
         while tried and score[:3] != (0, 0, 0):
+            if score[:1] + score[2:3] == (0, 0) and len(tried) > 1 and not self.any_helps(tried, best):
+                break
             given, again = self.next_optional(tried, best)
             if again is None or _lack(again) >= score:
                 break
@@ -196,10 +198,15 @@ class _Reader:
             tried.remove(given)
         return best
 
+    def any_helps(self, names: list[str], before: Run) -> bool:
+        """Whether layers that were not used are where all of these arguments are given: one run instead of one each."""
+        again = self.once(replace(self.call, given=self.call.given | set(names)))
+        return bool(again.error) or len(again.idle) < len(before.idle)
+
     def next_optional(self, names: list[str], before: Run) -> tuple[str, Run | None]:
         """The argument to give next, and the run with it.
 
-        While runs fail, that with which most layers are called: one that is handed in ready (an encoder's output) would
+        While runs fail, that with which most layers are used: one that is handed in ready (an encoder's output) would
         keep the layers that compute it from being read. Once a run has reached its end, the first that helps.
         """
         chosen, found = "", None
@@ -260,14 +267,14 @@ def _ordered(first: Run) -> list[str]:
 
 
 def _lack(one: Run) -> tuple[int, int, int, int]:
-    """How far a run is from a whole reading: failed, layers built and not called, ops not read; then how far it got.
+    """How far a run is from a whole reading: failed, layers built and not used, ops not read; then how far it got.
 
     Where a run fails for want of several arguments, the one with which it gets further is the right one to add.
     """
     opaque = sum(op.kind.name == "opaque" for op in one.graph.ops)
     if one.error:
         return (1, 0, 0, -one.machine.steps)
-    return (0, len(one.uncalled), opaque, 0)
+    return (0, len(one.idle), opaque, 0)
 
 
 def _taken(one: Run) -> Flags:

@@ -358,7 +358,7 @@ def metadata(vm: Machine, name: str) -> Data:
 
 def call_layer(vm: Machine, layer: Layer, args: list[Data], kwargs: dict[str, Data]) -> Data:
     """A library layer's call, with what stands around it: a hook, another `forward` that was set on it."""
-    layer.called = True
+    layer.used = True
     if "forward" in layer.attributes:
         return vm.call(layer.attributes["forward"], args, kwargs)
     result = _call_row(vm, layer, args, kwargs)
@@ -409,7 +409,7 @@ def call_module(
 
 def _called(vm: Machine, instance: Instance, args: list[Data], kwargs: dict[str, Data], given: Given | None) -> Data:
     """Its own `__call__`, or the method that its framework runs; one set on the instance itself comes first."""
-    instance.called = True
+    instance.used = True
     prepare(vm, instance)
     for name in ("forward", "call"):
         if name in instance.attributes and is_module_like(instance):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import codecs
 import io
 import os
@@ -132,3 +133,11 @@ def decode(data: bytes, shown: str) -> str:
     except (LookupError, ValueError) as error:
         raise TargetError(f"not Python source: {error}", place=shown) from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def code_of(node: ast.AST) -> str:
+    """`node` as one line of code; kept with the tree, which many runs of the evaluator read."""
+    known: str | None = getattr(node, "code", None)
+    if known is None:
+        known = node.code = ast.unparse(node)  # type: ignore[attr-defined]
+    return known

@@ -6,8 +6,9 @@ import ast
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from archcheck.frontends.static import conditions, forks, names, patterns
+from archcheck.frontends.static import conditions, definitions, forks, names, patterns
 from archcheck.frontends.static.machine import OutOfFuel, Raised
+from archcheck.frontends.static.sources import code_of
 from archcheck.frontends.static.values import (
     Class,
     Data,
@@ -146,7 +147,7 @@ def bind(
     elif isinstance(target, ast.Attribute):
         owner = vm.evaluate(target.value, scope)
         if node is not None and isinstance(value, SCALARS) and not settings and isinstance(owner, Instance):
-            settings = (Setting(_written(target), repr(value), vm.at(node), vm.trail()),)
+            settings = (Setting(code_of(target), repr(value), vm.at(node), vm.trail()),)
         if isinstance(owner, Instance) and settings:
             owner.settings[target.attr] = settings
         elif isinstance(owner, Instance):
@@ -158,14 +159,6 @@ def bind(
         bind(vm, target.value, value, scope, settings)
     elif isinstance(target, ast.Subscript):
         _bind_item(vm, target, value, scope)
-
-
-def _written(target: ast.Attribute) -> str:
-    """`target` as code; kept with the tree, since every instance of a class sets the same attributes."""
-    known: str | None = getattr(target, "written", None)
-    if known is None:
-        known = target.written = ast.unparse(target)  # type: ignore[attr-defined]
-    return known
 
 
 def _bind_many(
@@ -220,8 +213,8 @@ def _raise(vm: Machine, node: ast.Raise, scope: Scope) -> None:
     kind, message = vm.evaluate(called, scope), ""
     if arguments:
         text = vm.evaluate(arguments[0], scope)
-        message = text if isinstance(text, str) else ast.unparse(arguments[0])
-    name = ast.unparse(called).rpartition(".")[2]
+        message = text if isinstance(text, str) else code_of(arguments[0])
+    name = code_of(called).rpartition(".")[2]
     raise Raised(name, message[:200], vm.at(node), kind if isinstance(kind, Class) else None)
 
 
@@ -254,7 +247,7 @@ def only_complains(body: list[ast.stmt]) -> bool:
         or (
             isinstance(node, ast.Expr)
             and isinstance(node.value, ast.Call)
-            and ast.unparse(node.value.func).split(".")[0] in ("logger", "logging", "warnings", "log", "print")
+            and code_of(node.value.func).split(".")[0] in ("logger", "logging", "warnings", "log", "print")
         )
         for node in body
     )
@@ -303,7 +296,7 @@ def _while(vm: Machine, node: ast.While, scope: Scope) -> Signal | None:
         vm.step()
         test = vm.evaluate(node.test, scope)
         if is_undecided(test):
-            vm.assume(f"the loop `while {ast.unparse(node.test)[:60]}` runs once")
+            vm.assume(f"the loop `while {code_of(node.test)[:60]}` runs once")
             signal = execute(vm, node.body, scope)
             return signal if signal is not None and signal.kind == "return" else None
         if not vm.truth(test, node.test):
@@ -361,7 +354,7 @@ def _catches(handler: ast.ExceptHandler, error: Raised) -> bool:
     if handler.type is None:
         return True
     kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
-    return any(ast.unparse(kind).rpartition(".")[2] in error.kinds for kind in kinds)
+    return any(code_of(kind).rpartition(".")[2] in error.kinds for kind in kinds)
 
 
 def _match(vm: Machine, node: ast.Match, scope: Scope) -> Signal | None:
@@ -376,11 +369,11 @@ def _match(vm: Machine, node: ast.Match, scope: Scope) -> Signal | None:
 
 
 def _define_function(vm: Machine, node: ast.FunctionDef | ast.AsyncFunctionDef, scope: Scope) -> None:
-    names.store(scope, node.name, names.define_function(vm, node, scope), ())
+    names.store(scope, node.name, definitions.define_function(vm, node, scope), ())
 
 
 def _define_class(vm: Machine, node: ast.ClassDef, scope: Scope) -> None:
-    names.store(scope, node.name, names.define_class(vm, node, scope), ())
+    names.store(scope, node.name, definitions.define_class(vm, node, scope), ())
 
 
 def _import(vm: Machine, node: ast.Import | ast.ImportFrom, scope: Scope) -> None:

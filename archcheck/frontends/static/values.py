@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import reprlib
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +83,38 @@ class Tensors:
         self.op = op
 
 
+class Members(dict[str, Any]):
+    """What the body of a class binds; a method is defined when it is asked for.
+
+    A model's base class has hundreds, whose decorators and defaults lead through a whole package; a model uses a few.
+    """
+
+    __slots__ = ()
+
+    def __getitem__(self, name: str) -> Data:
+        value = dict.__getitem__(self, name)
+        if type(value) is Later:
+            value = value.define()
+            dict.__setitem__(self, name, value)
+        return value
+
+    def get(self, name: str, default: Data = None) -> Data:
+        return self[name] if name in self else default  # noqa: SIM401  # it would call itself
+
+    def items(self) -> Any:
+        return [(name, self[name]) for name in self]
+
+    def values(self) -> Any:
+        return [self[name] for name in self]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Later:
+    """A method that is not defined yet."""
+
+    define: Callable[[], Data]
+
+
 class Scope:
     """Names and their values in a module, class, function call or comprehension, inside the scope around it."""
 
@@ -91,7 +124,7 @@ class Scope:
         self.file = file
         self.parent = parent
         self.is_class = is_class
-        self.vars: dict[str, Data] = {}
+        self.vars: dict[str, Data] = Members() if is_class else {}
         self.settings: dict[str, tuple[Setting, ...]] = {}  # what decided the value of a name
         self.outer_names: dict[str, Scope] = {}  # names declared global or nonlocal
         self.cls: Class | None = None  # class whose method runs here
@@ -219,6 +252,12 @@ class Function:
         self.veil = ""  # something unread stands around it: "the decorator fused"
         self.wrapped: Function | None = None  # what a decorator made this one from
 
+    def again(self, role: str = "") -> Function:
+        """Another function of the same code, called in the way that `role` says."""
+        made = copy(self)
+        made.role, made.attributes = role, dict(self.attributes)
+        return made
+
     @property
     def signature(self) -> ast.arguments:
         """The parameters by which it is meant to be called: where it takes any, those of what it wraps."""
@@ -301,7 +340,7 @@ class Instance:
     items: Data = None  # list or dict that a container holds
     layer: Layer | None = None  # the library layer that this class extends
     veil: str = ""  # something unread stands around its call: a hook
-    called: bool = False
+    used: bool = False  # called, or read from while the target runs
     prepared: bool = False  # what its framework runs before the first call has run
 
     def __repr__(self) -> str:
@@ -318,7 +357,7 @@ class Layer:
     span: Span | None = None
     owner: tuple[Instance, str] | None = None
     attributes: dict[str, Data] = field(default_factory=dict)
-    called: bool = False
+    used: bool = False  # called, or read from while the target runs
     veil: str = ""  # something unread stands around its call: a hook
 
     def __repr__(self) -> str:

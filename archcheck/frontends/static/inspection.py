@@ -1,0 +1,194 @@
+"""What code asks about values: their types, their attributes, their texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from archcheck.frontends import dialects
+from archcheck.frontends.static.values import (
+    Class,
+    Data,
+    External,
+    Function,
+    Instance,
+    Layer,
+    Method,
+    Native,
+    NumberMember,
+    Open,
+    Partial,
+    Tensor,
+    Tensors,
+    TextMember,
+    shown,
+)
+
+if TYPE_CHECKING:
+    from archcheck.frontends.static.machine import Machine
+
+Args = list[Data]
+Kwargs = dict[str, Data]
+Handler = Callable[["Machine", Args, Kwargs], Data]
+
+
+def _isinstance(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    value, kinds = args[0], args[1]
+    if isinstance(value, Open):
+        return value.about(f"isinstance of {value.why}")
+    results = [is_one_of(value, kind) for kind in _flat(kinds)]
+    if True in results:
+        return True
+    return vm.open(f"isinstance({shown(value)}, {shown(kinds)})", metadata=True) if None in results else False
+
+
+def _flat(kinds: Data) -> list[Data]:
+    if isinstance(kinds, (tuple, list)):
+        return [inner for kind in kinds for inner in _flat(kind)]
+    return [kinds]
+
+
+PLAIN: dict[str, type] = {
+    kind.__name__: kind
+    for kind in (int, float, str, bool, list, tuple, dict, set, frozenset, range, slice, complex, bytes)
+}
+ABSTRACT: dict[str, tuple[type, ...]] = {
+    "Iterable": (list, tuple, dict, set, range, str), "Sequence": (list, tuple, range, str),
+    "Mapping": (dict,), "MutableMapping": (dict,), "OrderedDict": (dict,), "Number": (int, float), "Integral": (int,),
+    "Real": (int, float), "Size": (tuple, list),
+}  # fmt: skip
+
+
+def is_one_of(value: Data, kind: Data) -> bool | None:
+    """Whether `value` is an instance of `kind`; None where that is not known."""
+    if kind is None:
+        return value is None
+    if isinstance(kind, Class):
+        return isinstance(value, (Instance, TextMember, NumberMember)) and kind in value.cls.mro
+    if isinstance(kind, Native):
+        plain = PLAIN.get(kind.name)
+        if plain is None:
+            return None
+        if isinstance(value, Instance) and value.items is not None:
+            return isinstance(value.items, plain)
+        return isinstance(value, plain)
+    if isinstance(kind, External):
+        return _is_external(value, kind.name)
+    return None
+
+
+def _is_external(value: Data, name: str) -> bool | None:
+    last = name.rpartition(".")[2]
+    if isinstance(value, (Tensor, Tensors)):
+        return last in ("Tensor", "FloatTensor", "LongTensor", "Variable", "KerasTensor", "ndarray", "Parameter")
+    if isinstance(value, Layer):
+        return value.name == name or (
+            last in ("Module", "Layer") and name.partition(".")[0] == value.name.partition(".")[0]
+        )
+    if isinstance(value, Instance):
+        return any(base == name for base in value.cls.externals) or (
+            value.layer is not None and value.layer.name == name
+        )
+    if last in ABSTRACT:
+        return isinstance(value, ABSTRACT[last])
+    if last in ("Callable", "FunctionType"):
+        return isinstance(value, (Function, Method, Partial, Native, Class))
+    if value is None or isinstance(value, (bool, int, float, str, list, tuple, dict, set)):
+        return False
+    return None
+
+
+def _hasattr(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    owner, name = args[0], args[1]
+    if isinstance(owner, Open):
+        return owner.about(f"whether {owner.why} has {shown(name)}")
+    if not isinstance(name, str):
+        return vm.open("an attribute whose name is not known")
+    if isinstance(owner, External):
+        return vm.open(f"whether {shown(owner)} has {name}", metadata=True)
+    if isinstance(owner, (Tensor, Tensors)):
+        from archcheck.frontends.static.libraries import TENSOR_METHODS
+
+        listed = dialects.is_of_tensors(name) or name in TENSOR_METHODS
+        if not listed:
+            vm.assume(f"a tensor has no attribute {name}")
+        return listed
+    absent = object()
+    return vm.get(owner, name, absent) is not absent
+
+
+def _getattr(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    if not isinstance(args[1], str):
+        return vm.open("an attribute whose name is not known")
+    if isinstance(args[0], Instance) and args[1] in args[0].settings:
+        vm.touch(args[0].settings[args[1]])
+    return vm.get(args[0], args[1], args[2]) if len(args) > 2 else vm.get(args[0], args[1])
+
+
+def _setattr(vm: Machine, args: Args, kwargs: Kwargs) -> None:
+    if isinstance(args[1], str):
+        vm.set(args[0], args[1], args[2])
+
+
+def _type(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    value = args[0]
+    if isinstance(value, Instance):
+        return value.cls
+    if isinstance(value, Layer):
+        return External(value.name)
+    from archcheck.frontends.static.natives import BUILTINS
+
+    name = type(value).__name__
+    return BUILTINS.get(name, vm.open(f"the type of {shown(value)}", metadata=True))
+
+
+def _callable(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    if isinstance(args[0], Open):
+        return args[0]
+    return isinstance(args[0], (Function, Method, Partial, Native, Class, Layer, External)) or (
+        isinstance(args[0], Instance) and args[0].cls.lookup("__call__") is not None
+    )
+
+
+def _issubclass(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    kinds = _flat(args[1])
+    if isinstance(args[0], Class) and all(isinstance(kind, Class) for kind in kinds):
+        return any(kind in args[0].mro for kind in kinds)
+    return vm.open("issubclass of something that is not read")
+
+
+def _vars(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    return args[0].attributes if args and isinstance(args[0], Instance) else vm.open("the names of a scope")
+
+
+def _repr(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    text = written(args[0])
+    return vm.open("a text") if text is None else text
+
+
+def written(value: Data) -> str | None:
+    """`repr(value)`; None where it is not known. Code looks for a class's name among the bases of another in it."""
+    if type(value) in (str, int, float, bool, bytes, type(None)):
+        return repr(value)
+    if isinstance(value, Class):
+        return f"<class '{value.file.module}.{value.name}'>"
+    if isinstance(value, External) and (dialects.base_methods(value.name) is not None or value.name == "object"):
+        return f"<class '{value.name}'>"
+    if type(value) is tuple:
+        parts = [written(part) for part in value]
+        if all(part is not None for part in parts):
+            return f"({', '.join(map(str, parts))}{',' if len(parts) == 1 else ''})"
+    return None
+
+
+INSPECTION: dict[str, Handler] = {
+    "isinstance": _isinstance,
+    "issubclass": _issubclass,
+    "hasattr": _hasattr,
+    "getattr": _getattr,
+    "setattr": _setattr,
+    "type": _type,
+    "callable": _callable,
+    "vars": _vars,
+    "repr": _repr,
+}
