@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
 
 NO_DEFAULT = ...
+PER_AXIS = ("kernel_size", "stride", "dilation", "padding", "output_padding")
 
 
 def get(vm: Machine, owner: Data, name: str, default: Data = NO_DEFAULT) -> Data:
@@ -99,6 +100,8 @@ def _absent(vm: Machine, owner: Data, name: str, default: Data) -> Data:
 
 def _of_instance(vm: Machine, owner: Instance, name: str, default: Data) -> Data:
     if name in owner.attributes:
+        if vm.invoked:
+            owner.used = True  # `self.model.decoder(x)`: what it holds is called in its place
         return owner.attributes[name]
     mapped = _attribute_map(owner)
     if mapped is not None and mapped.get(name, name) != name:
@@ -320,7 +323,11 @@ def _of_layer(vm: Machine, owner: Layer, name: str, default: Data) -> Data:
         tensor = owner.attributes[name] = Tensor(Value(path), learned=True)
         return tensor
     if name in owner.arguments:
-        return owner.arguments[name]
+        value = owner.arguments[name]
+        axes = owner.row.const.get("axes")
+        if name in PER_AXIS and isinstance(value, int) and isinstance(axes, int):
+            return (value,) * axes  # torch keeps one for each axis
+        return value
     if name in ("forward", "call", "__call__"):
         return Native(name, lambda machine, args, kwargs: rows.call_layer(machine, owner, args, kwargs))
     if name == "training":

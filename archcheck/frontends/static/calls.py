@@ -143,6 +143,8 @@ def run(vm: Machine, function: Function, args: list[Data], kwargs: dict[str, Dat
         frame.place = place_of(args[0]) or place
         frame.receiver = args[0]
     vm.frames.append(frame)
+    if vm.invoked:
+        vm.ran[node] = None
     try:
         if isinstance(node, ast.Lambda):
             return vm.evaluate(node.body, scope)

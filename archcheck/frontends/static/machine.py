@@ -124,6 +124,7 @@ class Machine:
         self.unused_overrides = False  # a setting was to be overridden and is not among what the caller gives
         self.trying = 0  # try blocks around, whose handlers must see what is raised
         self.invoked = False  # the target has been built and runs
+        self.ran: dict[ast.AST, None] = {}  # functions that have run since then, in that order
         self.target: Data = None  # the instance or function that is read; what it raises itself is not contained
         self.stands: Span | None = None  # where the layer that a container calls was built
         self.inplace_sums = True  # `x += y` changes the tensor itself, as in PyTorch; TensorFlow binds the name anew

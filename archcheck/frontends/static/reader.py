@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from archcheck.frontends.static import names
+from archcheck.frontends.static import names, optional
 from archcheck.frontends.static.entry import Call, ModulePlace, Run, run
 from archcheck.frontends.static.library import Library
 from archcheck.frontends.static.machine import Frame, Limits, Machine
@@ -17,7 +17,6 @@ from archcheck.ir.span import Setting, Span
 
 Flags = tuple[tuple[str, AttrValue], ...]  # flags with their values, sorted
 
-MOST_OPTIONAL = 8  # optional arguments that are tried with a tensor
 MOST_FLAGS = 12  # flags whose other side is looked at
 STACK = 512 * 1024 * 1024  # bytes of stack for evaluation: code nests deeper than Python's own default allows
 RECURSION = 40_000
@@ -59,6 +58,7 @@ class Reading:
     variants: tuple[Variant, ...]
     assumptions: tuple[str, ...]
     consulted: tuple[Setting, ...]  # settings on which control depended
+    given: frozenset[str]  # optional arguments that were given although their default is None
 
 
 def read(
@@ -70,6 +70,7 @@ def read(
     training: bool = True,
     explore: bool = True,
     limits: Limits | None = None,
+    hint: frozenset[str] = frozenset(),
 ) -> Reading:
     """The graphs of `symbol` in `module`, by evaluating its source; nothing of it runs.
 
@@ -81,11 +82,12 @@ def read(
         training: whether modules are in training mode.
         explore: also read the other side of flags that decide something.
         limits: bounds on each run.
+        hint: optional arguments that other classes of the file needed, to be tried first.
 
     Raises:
         TargetError: there is no such symbol or parameter, or an expression cannot be evaluated.
     """
-    reader = _Reader(library, Call(module, symbol, dict(arguments or {})), training, limits)
+    reader = _Reader(library, Call(module, symbol, dict(arguments or {})), training, limits, hint)
     return _with_deep_stack(lambda: reader.read(explore))
 
 
@@ -131,11 +133,14 @@ def _with_deep_stack(work: Callable[[], Reading]) -> Reading:
 
 
 class _Reader:
-    def __init__(self, library: Library, call: Call, training: bool, limits: Limits | None) -> None:
+    def __init__(
+        self, library: Library, call: Call, training: bool, limits: Limits | None, hint: frozenset[str]
+    ) -> None:
         self.library = library
         self.call = call
         self.training = training
         self.limits = limits or Limits()
+        self.hint = hint
 
     def once(self, call: Call, decisions: tuple[bool, ...] = (), overrides: Mapping[str, Data] | None = None) -> Run:
         """One run."""
@@ -149,7 +154,7 @@ class _Reader:
         return run(machine, replace(call, overrides=dict(overrides or {})))
 
     def read(self, explore: bool) -> Reading:
-        first = self.with_optional(self.once(self.call))
+        self.call, first = optional.complete(self.once, self.call, self.once(self.call), self.hint)
         found: list[tuple[Flags, Run]] = [((), first)]
         if first.machine.taken:
             found = self.forks(first)
@@ -176,47 +181,13 @@ class _Reader:
         if given:
             assumptions.append(f"called with {', '.join(given)}, without which layers that are built are not used")
         return Reading(
-            first.symbol, first.span, variants, tuple(assumptions), tuple(first.machine.notes.consulted.values())
+            first.symbol,
+            first.span,
+            variants,
+            tuple(assumptions),
+            tuple(first.machine.notes.consulted.values()),
+            self.call.given,
         )
-
-    def with_optional(self, first: Run) -> Run:
-        """The run in which optional arguments are given that the layers built are there for.
-
-        An argument whose default is None, such as the encoder's output in a decoder layer, is given a tensor where that
-        lets the run reach its end, leaves less unread, or uses layers that are otherwise built and not used.
-        """
-        best, score = first, _lack(first)
-        tried = [name for name in _ordered(first) if name not in self.call.arguments][:MOST_OPTIONAL]
-        while tried and score[:3] != (0, 0, 0):
-            if score[:1] + score[2:3] == (0, 0) and len(tried) > 1 and not self.any_helps(tried, best):
-                break
-            given, again = self.next_optional(tried, best)
-            if again is None or _lack(again) >= score:
-                break
-            best, score = again, _lack(again)
-            self.call = replace(self.call, given=self.call.given | {given})
-            tried.remove(given)
-        return best
-
-    def any_helps(self, names: list[str], before: Run) -> bool:
-        """Whether layers that were not used are where all of these arguments are given: one run instead of one each."""
-        again = self.once(replace(self.call, given=self.call.given | set(names)))
-        return bool(again.error) or len(again.idle) < len(before.idle)
-
-    def next_optional(self, names: list[str], before: Run) -> tuple[str, Run | None]:
-        """The argument to give next, and the run with it.
-
-        While runs fail, that with which most layers are used: one that is handed in ready (an encoder's output) would
-        keep the layers that compute it from being read. Once a run has reached its end, the first that helps.
-        """
-        chosen, found = "", None
-        for name in names:
-            again = self.once(replace(self.call, given=self.call.given | {name}))
-            if found is None or _lack(again) < _lack(found):
-                chosen, found = name, again
-            if _lack(again)[:3] == (0, 0, 0) or (not before.error and _lack(again) < _lack(before)):
-                break
-        return chosen, found
 
     def forks(self, first: Run) -> list[tuple[Flags, Run]]:
         """The runs on both sides of each open condition, breadth first."""
@@ -258,23 +229,6 @@ class _Reader:
             if len(found) >= MOST_FLAGS:
                 break
         return found
-
-
-def _ordered(first: Run) -> list[str]:
-    """Optional arguments, those first whose absence the code tests."""
-    tested = [name for name in first.machine.notes.tested_for_none if name in first.optional]
-    return tested + sorted(first.optional - set(tested))
-
-
-def _lack(one: Run) -> tuple[int, int, int, int]:
-    """How far a run is from a whole reading: failed, layers built and not used, ops not read; then how far it got.
-
-    Where a run fails for want of several arguments, the one with which it gets further is the right one to add.
-    """
-    opaque = sum(op.kind.name == "opaque" for op in one.graph.ops)
-    if one.error:
-        return (1, 0, 0, -one.machine.steps)
-    return (0, len(one.idle), opaque, 0)
 
 
 def _taken(one: Run) -> Flags:

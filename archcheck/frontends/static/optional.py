@@ -1,0 +1,150 @@
+"""Optional arguments that a call of the target is given, so that the layers that were built are used.
+
+An argument whose default is None, such as the encoder's output in a decoder layer, is given a tensor where that lets
+the run reach its end, leaves less unread, or uses layers that are otherwise built and not used.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from archcheck.frontends.static.entry import Call, Run
+from archcheck.frontends.static.values import Class, Function, Instance, Layer
+
+STOPPED = "reading it raised"  # how the reason begins for which a call is not read to its end
+MOST = 12  # optional arguments that are tried
+Once = Callable[[Call], Run]
+Lack = tuple[int, int, int, int]
+
+
+def complete(once: Once, call: Call, first: Run, hint: Iterable[str] = ()) -> tuple[Call, Run]:
+    """The call with the optional arguments that it needs, and its run.
+
+    Args:
+        once: makes a run.
+        call: the call without them.
+        first: its run.
+        hint: arguments that classes of the same file needed: they are tried first, together.
+    """
+    best = first
+    names = [name for name in _ordered(first) if name not in call.arguments][:MOST]
+    hinted = [name for name in names if name in hint]
+    if hinted and not _is_whole(first):
+        fuller = replace(call, given=frozenset(hinted))
+        again = once(fuller)
+        rest = [name for name in names if name not in hinted]
+        if _uses_all(again) and lack(again) < lack(first) and not _helps(once, fuller, rest, again):
+            return fuller, again
+    while names and not _is_whole(best):
+        if not best.error and not _helps(once, call, names, best):
+            break
+        name, again = _next(once, call, names, best)
+        if lack(again) >= lack(best):
+            break
+        best, call = again, replace(call, given=call.given | {name})
+        names.remove(name)
+    return call, best
+
+
+def lack(one: Run) -> Lack:
+    """How far a run is from a whole reading: failed, layers built and not used, ops not read; then how far it got.
+
+    Where a run fails for want of several arguments, the one with which it gets further is the right one to add.
+    """
+    if one.error:
+        return (1, 0, 0, -one.machine.steps)
+    return (0, len(one.idle), sum(op.kind.name == "opaque" for op in one.graph.ops), 0)
+
+
+def _stopped(one: Run) -> bool:
+    """Whether a call was not read to its end: it may have been for want of an argument."""
+    return any(op.kind.name == "opaque" and str(op.attr("why")).startswith(STOPPED) for op in one.graph.ops)
+
+
+def _uses_all(one: Run) -> bool:
+    return not one.error and not any(map(_Code(one).could_use, one.idle))
+
+
+def _is_whole(one: Run) -> bool:
+    return _uses_all(one) and not _stopped(one)
+
+
+def _helps(once: Once, call: Call, names: list[str], before: Run) -> bool:
+    """Whether more is read where all of these arguments are given: one run instead of one for each."""
+    if not names or _is_whole(before):
+        return False
+    if len(names) == 1:
+        return True
+    again = once(replace(call, given=call.given | set(names)))
+    if again.error or _stopped(again):
+        return True  # some of them exclude each other: what each would do is not known
+    return len(again.idle) < len(before.idle)
+
+
+def _next(once: Once, call: Call, names: list[str], before: Run) -> tuple[str, Run]:
+    """The argument to give next, and the run with it.
+
+    While runs fail, that with which most layers are used: one that is handed in ready (an encoder's output) would keep
+    the layers that compute it from being read. Once a run has reached its end, the first that helps.
+    """
+    chosen, found = names[0], before
+    for name in names:
+        again = once(replace(call, given=call.given | {name}))
+        if lack(again) < lack(found):
+            chosen, found = name, again
+        if _is_whole(again) or (not before.error and lack(again) < lack(before)):
+            break
+    return chosen, found
+
+
+def _ordered(first: Run) -> list[str]:
+    """Optional arguments, those first whose absence the code tests."""
+    tested = [name for name in first.machine.notes.tested_for_none if name in first.optional]
+    return tested + sorted(first.optional - set(tested))
+
+
+class _Code:
+    """What the functions that a run came through mention: a layer of another name is used by none of their branches."""
+
+    def __init__(self, one: Run) -> None:
+        self.ran = one.machine.ran
+        self.known: dict[Class, frozenset[str]] = {}
+
+    def could_use(self, idle: Instance | Layer) -> bool:
+        """Whether code that ran, or that it may call, mentions the attribute that holds a layer which was not used."""
+        if idle.owner is None:
+            return True
+        owner, name = idle.owner
+        attribute = name.partition(".")[0]
+        if attribute not in owner.attributes:
+            return True
+        if name == attribute and owner.attributes[name] is not idle:
+            return False  # another took its place
+        if not owner.used and owner.items is None:
+            return False  # what decides is whether its owner is used
+        return attribute in self.mentioned(owner.cls)
+
+    def mentioned(self, cls: Class) -> frozenset[str]:
+        """Attributes that code of this class mentions: that which ran, and the methods which it mentions."""
+        found = self.known.get(cls)
+        if found is None:
+            names: set[str] = set()
+            waiting = list(self.ran)
+            while waiting:
+                new = mentions(waiting.pop()) - names
+                names |= new
+                methods = (cls.lookup(name) for name in new)
+                waiting += [one[1].node for one in methods if one is not None and isinstance(one[1], Function)]
+            found = self.known[cls] = frozenset(names)
+        return found
+
+
+def mentions(node: ast.AST) -> frozenset[str]:
+    """Attributes that a function mentions; kept with the tree."""
+    known: frozenset[str] | None = getattr(node, "mentions", None)
+    if known is None:
+        known = frozenset(inner.attr for inner in ast.walk(node) if isinstance(inner, ast.Attribute))
+        node.mentions = known  # type: ignore[attr-defined]
+    return known
