@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from evaluator_sources import Sources
+from evaluator_sources import Sources, ops
 
 
 def test_super_follows_a_chain_of_bases(sources: Sources) -> None:
@@ -433,3 +433,94 @@ def test_a_method_may_be_the_target(sources: Sources) -> None:
                 return x
         """
     assert sources.computes(text, "Model.attend", {"k": "1 + 5"}) == "%1 = mul %0 by=6"
+
+
+def test_the_text_of_a_class_holds_its_name(sources: Sources) -> None:
+    text = """
+        class GenerationMixin:
+            pass
+
+        class Base(nn.Module):
+            pass
+
+        class Model(Base, GenerationMixin):
+            @classmethod
+            def generates(cls):
+                return "GenerationMixin" in str(cls.__bases__)
+            def forward(self, x):
+                bare = "GenerationMixin" in str(Base.__bases__) or "Mixin" in str(Base)
+                return x * (2 if self.generates() else 3) * (5 if bare else 7)
+        """
+    assert sources.computes(text, "Model") == "%1 = mul %0 by=2\n%2 = mul %1 by=7"
+
+
+def test_functions_may_be_made_of_the_code_of_others_and_put_into_classes(sources: Sources) -> None:
+    text = (
+        """
+        import types
+
+        class Base:
+            k = 2
+            @classmethod
+            def factor(cls):
+                """
+        + "'The docs'"
+        + """
+                return cls.k
+
+        def copied(function):
+            if function.__doc__ is None:
+                raise ValueError("it has no docs")
+            return types.FunctionType(function.__code__, {}, name="again")
+
+        class Other:
+            k = 5
+
+        Other.factor = classmethod(copied(Base.factor))
+        Other.size = property(lambda self: self.k + 1)
+        Other.three = staticmethod(lambda: 3)
+
+        def f(x):
+            return x * Other.factor() * Other().size * Other().three() * Base.factor()
+        """
+    )
+    factors = [line.split("by=")[1] for line in sources.computes(text).splitlines()]
+    assert factors == ["5", "6", "3", "2"]
+
+
+def test_a_method_is_what_it_was_when_its_class_was_defined(sources: Sources) -> None:
+    text = """
+        def scaled(k):
+            return lambda function: lambda self, x: function(self, x) * k
+
+        class Model(nn.Module):
+            k = 2
+            def first(self, x, by=k):
+                return x * by
+            k = 3
+            @scaled(k)
+            def second(self, x):
+                return x * 5
+            def forward(self, x):
+                return self.second(self.first(x))
+            def second_too(self, x, wrong=nowhere_at_all):
+                return x
+        """
+    factors = [line.split("by=")[1] for line in sources.computes(text, "Model").splitlines()]
+    assert factors == ["2", "5", "3"]
+
+
+def test_layers_tell_their_sizes_as_their_framework_keeps_them(sources: Sources) -> None:
+    text = """
+        class Model(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.conv = nn.Conv2d(3, 8, kernel_size=5, stride=(2, 3))
+            def forward(self, x):
+                if hasattr(x, "not_of_tensors"):
+                    return x
+                return x * self.conv.kernel_size[1] * self.conv.stride[1] * self.conv.in_channels
+        """
+    reading = sources.read(text, "Model")
+    assert [line.split("by=")[1] for line in ops(reading.variants[0]).splitlines()] == ["5", "3", "3"]
+    assert "a tensor has no attribute not_of_tensors" in reading.assumptions

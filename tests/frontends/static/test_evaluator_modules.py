@@ -49,6 +49,60 @@ def test_a_name_defined_in_terms_of_itself_is_not_known(sources: Sources) -> Non
     assert "unknown('k is defined in terms of itself'" in ops(variant)
 
 
+def test_a_name_may_be_bound_to_something_made_from_what_it_was(sources: Sources) -> None:
+    sources.write("pkg/__init__.py", "")
+    sources.write("pkg/base.py", "TABLE = {'a': 2}\n")
+    text = """
+        from pkg.base import TABLE
+
+        TABLE.update({"b": 3})
+        TABLE = dict(TABLE, c=5)
+        TABLE["d"] = 7
+
+        def twice(function):
+            def both(x):
+                return function(function(x))
+            return both
+
+        def g(x):
+            return x * TABLE["a"] * TABLE["b"] * TABLE["c"] * TABLE["d"]
+
+        g = twice(g)
+
+        def f(x):
+            return g(x)
+        """
+    factors = [line.split("by=")[1] for line in sources.computes(text).splitlines()]
+    assert factors == ["2", "3", "5", "7"] * 2
+
+
+def test_a_module_of_a_package_comes_before_what_its_stars_bring(sources: Sources) -> None:
+    sources.write("pkg/__init__.py", "from .other import *\nown = 2\n")
+    sources.write("pkg/other.py", "part = 9\nown = 9\n")
+    sources.write("pkg/part.py", "k = 3\n")
+    sources.write("pkg/own.py", "")
+    text = "from pkg import own, part\n\ndef f(x):\n    return x * own * part.k\n"
+    assert sources.computes(text) == "%1 = mul %0 by=2\n%2 = mul %1 by=3"
+
+
+def test_a_module_may_be_imported_by_a_name_made_at_run_time(sources: Sources) -> None:
+    sources.write("pkg/__init__.py", "")
+    sources.write("pkg/sub/__init__.py", "")
+    sources.write("pkg/sub/one.py", "k = 2\n")
+    sources.write("pkg/two.py", "k = 3\n")
+    text = """
+        import importlib
+
+        def f(x):
+            part = "one"
+            near = importlib.import_module(f".{part}", "pkg.sub")
+            far = importlib.import_module("..two", package="pkg.sub")
+            return x * near.k * far.k * getattr(importlib.import_module("pkg.two"), "k")
+        """
+    factors = [line.split("by=")[1] for line in sources.computes(text).splitlines()]
+    assert factors == ["2", "3", "3"]
+
+
 def test_star_imports_are_looked_through(sources: Sources) -> None:
     sources.write("pkg/__init__.py", "from .inner import *\n")
     sources.write("pkg/inner.py", "from .deeper import *\nk = 2\n_hidden = 3\n")
@@ -146,3 +200,47 @@ def test_a_flag_of_a_config_is_turned(sources: Sources) -> None:
         ((), "%1 = mul %0 by=3"),
         ((("wide", True),), "%1 = mul %0 by=2"),
     }
+
+
+def test_a_configuration_is_of_the_class_that_the_body_of_the_model_annotates(sources: Sources) -> None:
+    text = """
+        class Settings:
+            def __init__(self, k=4):
+                self.k = k
+
+        class Base(nn.Module):
+            config: Settings
+            def __init__(self, config):
+                super().__init__()
+                self.held = config
+
+        class Model(Base):
+            def __init__(self, config):
+                super().__init__(config)
+            def forward(self, x):
+                return x * self.held.k
+        """
+    assert sources.computes(text, "Model") == "%1 = mul %0 by=4"
+
+
+def test_a_configuration_is_found_by_what_those_read_to_which_it_is_passed_on(sources: Sources) -> None:
+    text = """
+        class Settings:
+            def __init__(self, k=4):
+                self.k = k
+
+        class Inner(nn.Module):
+            def __init__(self, config):
+                super().__init__()
+                self.k = config.k
+            def forward(self, x):
+                return x * self.k
+
+        class Model(nn.Module):
+            def __init__(self, config):
+                super().__init__()
+                self.inner = Inner(config)
+            def forward(self, x):
+                return self.inner(x)
+        """
+    assert sources.computes(text, "Model") == "%1 = mul %0 by=4"

@@ -1,0 +1,135 @@
+"""Optional arguments: which are given so that the layers that were built are used, and how many runs it takes."""
+
+from __future__ import annotations
+
+from evaluator_sources import Sources
+
+from archcheck.frontends.static import optional, reader
+from archcheck.frontends.static.entry import Call, Run
+
+DECODER = """
+    class Layer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm = nn.LayerNorm(8)
+            self.cross = nn.Linear(8, 8)
+            self.drop = nn.Dropout(0.1)
+            self.spare = nn.Linear(8, 8)
+        def forward(self, x, mask=None, bias=None, memory=None):
+            x = self.norm(x)
+            x = nn.functional.dropout(x, self.drop.p)
+            if memory is not None:
+                x = x + self.cross(memory)
+            return x
+        def unused(self, x):
+            return self.spare(x)
+    """
+
+
+def test_an_argument_is_given_where_a_layer_would_not_be_used_without_it(sources: Sources) -> None:
+    reading = sources.read(DECODER, "Layer")
+    assert reading.given == {"memory"}
+    assert "called with memory" in " ".join(reading.assumptions)
+    [variant] = reading.variants
+    assert [op.kind.name for op in variant.graph.ops if op.kind.name != "input"] == [
+        "layer_norm",
+        "dropout",
+        "linear",
+        "add",
+    ]
+
+
+def test_a_layer_that_no_code_that_runs_mentions_is_not_looked_for(sources: Sources) -> None:
+    text = DECODER.replace("x = x + self.cross(memory)", "x = x + memory").replace(
+        "self.cross = nn.Linear(8, 8)", "pass"
+    )
+    runs = _counted(sources, text)
+    assert runs == [frozenset()]
+
+
+def test_a_layer_that_another_replaced_is_not_looked_for(sources: Sources) -> None:
+    text = """
+        class Layer(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.act = nn.Identity()
+                self.act = nn.ReLU()
+            def forward(self, x, mask=None, bias=None):
+                return self.act(x)
+        """
+    assert _counted(sources, text) == [frozenset()]
+
+
+def test_what_a_model_holds_may_be_called_in_its_place(sources: Sources) -> None:
+    text = """
+        class Inner(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.decoder = nn.Linear(8, 8)
+            def forward(self, x):
+                return self.decoder(x)
+
+        class Layer(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.model = Inner()
+            def forward(self, x, mask=None, bias=None):
+                return self.model.decoder(x)
+        """
+    assert _counted(sources, text) == [frozenset()]
+
+
+def test_arguments_that_exclude_each_other_are_told_apart(sources: Sources) -> None:
+    text = """
+        class Layer(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.embed = nn.Embedding(10, 8)
+                self.out = nn.Linear(8, 8)
+            def forward(self, mask=None, embeds=None, ids=None):
+                if (ids is None) == (embeds is None):
+                    raise ValueError("one of both")
+                return self.out(self.embed(ids) if embeds is None else embeds)
+        """
+    assert sources.read(text, "Layer").given == {"ids"}
+
+
+def test_what_another_class_of_the_file_needed_is_tried_first(sources: Sources) -> None:
+    runs = _counted(sources, DECODER, hint=frozenset({"memory", "elsewhere"}))
+    assert runs == [frozenset(), {"memory"}]
+
+
+def test_a_hint_that_keeps_layers_from_being_used_is_not_taken(sources: Sources) -> None:
+    text = """
+        class Layer(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.encoder = nn.Linear(8, 8)
+                self.out = nn.Linear(8, 8)
+            def forward(self, ids=None, encoded=None):
+                if encoded is None:
+                    encoded = self.encoder(ids.float())
+                return self.out(encoded)
+        """
+    assert sources.read(text, "Layer", hint=frozenset({"encoded"})).given == {"ids"}
+
+
+def _counted(sources: Sources, text: str, hint: frozenset[str] = frozenset()) -> list[frozenset[str]]:
+    """The optional arguments of each run that reading takes."""
+    given: list[frozenset[str]] = []
+    before = reader.optional.complete
+
+    def complete(once: optional.Once, call: Call, first: Run, hint: frozenset[str]) -> tuple[Call, Run]:
+        def noted(one: Call) -> Run:
+            given.append(one.given)
+            return once(one)
+
+        given.append(call.given)
+        return before(noted, call, first, hint)
+
+    reader.optional.complete = complete  # type: ignore[assignment]
+    try:
+        sources.read(text, "Layer", hint=hint)
+    finally:
+        reader.optional.complete = before
+    return given
