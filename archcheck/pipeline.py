@@ -97,15 +97,9 @@ def load_target(request: Request, progress: Progress = silent) -> tuple[Read, ..
     return found
 
 
-def _read(target: Target, module: str, symbol: str, request: Request, hint: frozenset[str] = frozenset()) -> Read:
+def _read(target: Target, module: str, symbol: str, request: Request) -> Read:
     reading = read(
-        target.library,
-        module,
-        symbol,
-        request.arguments,
-        training=request.training,
-        explore=request.explore,
-        hint=hint,
+        target.library, module, symbol, request.arguments, training=request.training, explore=request.explore
     )
     return Read(target, symbol, reading, tuple(canonicalise(variant.graph) for variant in reading.variants))
 
@@ -113,15 +107,13 @@ def _read(target: Target, module: str, symbol: str, request: Request, hint: froz
 def _models(target: Target, request: Request, progress: Progress) -> Iterator[Read]:
     """The classes of a file or folder that hold a layer, in the order in which they stand."""
     for number, source in enumerate(target.files):
-        hint: frozenset[str] = frozenset()
         names = [entry.names[0] for entry in source.index.entries if entry.kind == "class"]
         for name in names:
             progress(f"reading {source.shown}:{name} ({number + 1} of {len(target.files)} files)")
             try:
-                one = _read(target, source.module, name, replace(request, arguments={}, explore=False), hint)
+                one = _read(target, source.module, name, replace(request, arguments={}, explore=False))
             except TargetError:
                 continue  # no class whose instances compute
-            hint = one.reading.given or hint
             variant, graph = one.reading.variants[0], one.graphs[0]
             if layers(graph, variant.places, name, one.reading.span):
                 yield one

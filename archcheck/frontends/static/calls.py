@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
-from archcheck.frontends.static import instances, rows
+from archcheck.frontends.static import instances, rows, wanted
 from archcheck.frontends.static.decorators import veiled
 from archcheck.frontends.static.libraries import LIBRARY
 from archcheck.frontends.static.machine import Frame, OutOfFuel, Raised, flatten_tensors, place_of, span_of
@@ -143,6 +143,7 @@ def run(vm: Machine, function: Function, args: list[Data], kwargs: dict[str, Dat
         frame.place = place_of(args[0]) or place
         frame.receiver = args[0]
     vm.frames.append(frame)
+    frame.node = node
     if vm.invoked:
         vm.ran[node] = None
     try:
@@ -156,6 +157,9 @@ def run(vm: Machine, function: Function, args: list[Data], kwargs: dict[str, Dat
         result = None if signal is None else signal.value
         return veiled(vm, result, function.veil) if function.veil else result
     except Raised as error:
+        if vm.invoked and not vm.trying and not error.traced:
+            error.traced = True
+            wanted.note(vm, frame, scope)
         if vm.trying or (frame.receiver is not None and frame.receiver is vm.target) or function is vm.target:
             raise
         tensors = list(flatten_tensors([args, kwargs]))

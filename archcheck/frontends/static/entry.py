@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from archcheck.errors import TargetError
 from archcheck.frontends import dialects
-from archcheck.frontends.static import configs, names, rows
+from archcheck.frontends.static import configs, names, rows, wanted
 from archcheck.frontends.static.attributes import is_module
 from archcheck.frontends.static.decorators import veiled
 from archcheck.frontends.static.machine import Frame, Machine, OutOfFuel, Raised, flatten_tensors, span_of
@@ -269,6 +269,7 @@ class _Runner:
         positional = _positional(plain, kwargs, skip)
         receiver = function.receiver if isinstance(function, Method) else None
         vm.target = plain if receiver is None else receiver
+        vm.entry = wanted.entry_nodes(plain)
         if isinstance(receiver, Instance):
             receiver.used = True
             rows.prepare(vm, receiver)

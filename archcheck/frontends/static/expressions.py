@@ -221,6 +221,7 @@ def _note_absence(vm: Machine, node: ast.expr, scope: Scope) -> None:
     """An argument of the entry whose absence is tested may be given in another run."""
     if isinstance(node, ast.Name):
         vm.notes.tested_for_none.setdefault(node.id, vm.at(node))
+        vm.frame.absent[node.id] = None
 
 
 def comprehension(

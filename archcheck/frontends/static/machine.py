@@ -53,6 +53,8 @@ class Frame:
     receiver: Data = None  # the instance whose method runs
     call: ast.Call | None = None  # the call that it has reached
     fixed: bool = False  # a dialect's formula: its ops stand where it is called
+    node: ast.AST | None = None  # the function
+    absent: dict[str, None] = field(default_factory=dict)  # names held against None, in the order in which they were
 
     def reach(self, node: ast.expr | ast.stmt) -> None:
         """Note that evaluation has come to `node`."""
@@ -124,6 +126,8 @@ class Machine:
         self.unused_overrides = False  # a setting was to be overridden and is not among what the caller gives
         self.trying = 0  # try blocks around, whose handlers must see what is raised
         self.invoked = False  # the target has been built and runs
+        self.entry: tuple[ast.AST, ...] = ()  # the functions that take the target's arguments
+        self.wanted: dict[str, None] = {}  # arguments of the target for want of which something failed
         self.ran: dict[ast.AST, None] = {}  # functions that have run since then, in that order
         self.target: Data = None  # the instance or function that is read; what it raises itself is not contained
         self.stands: Span | None = None  # where the layer that a container calls was built

@@ -7,7 +7,7 @@ the run reach its end, leaves less unread, or uses layers that are otherwise bui
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 
 from archcheck.frontends.static.entry import Call, Run
@@ -19,28 +19,24 @@ Once = Callable[[Call], Run]
 Lack = tuple[int, int, int, int]
 
 
-def complete(once: Once, call: Call, first: Run, hint: Iterable[str] = ()) -> tuple[Call, Run]:
+def complete(once: Once, call: Call, first: Run) -> tuple[Call, Run]:
     """The call with the optional arguments that it needs, and its run.
 
     Args:
         once: makes a run.
         call: the call without them.
         first: its run.
-        hint: arguments that classes of the same file needed: they are tried first, together.
     """
     best = first
     names = [name for name in _ordered(first) if name not in call.arguments][:MOST]
-    hinted = [name for name in names if name in hint]
-    if hinted and not _is_whole(first):
-        fuller = replace(call, given=frozenset(hinted))
-        again = once(fuller)
-        rest = [name for name in names if name not in hinted]
-        if _uses_all(again) and lack(again) < lack(first) and not _helps(once, fuller, rest, again):
-            return fuller, again
     while names and not _is_whole(best):
-        if not best.error and not _helps(once, call, names, best):
-            break
-        name, again = _next(once, call, names, best)
+        wanted = [name for name in best.machine.wanted if name in names]
+        name, again = _next(once, call, wanted, best)
+        if lack(again) >= lack(best):
+            others = [name for name in names if name not in wanted]
+            if not best.error and not _helps(once, call, others, best):
+                break
+            name, again = _next(once, call, others, best, first=not best.error)
         if lack(again) >= lack(best):
             break
         best, call = again, replace(call, given=call.given | {name})
@@ -83,18 +79,18 @@ def _helps(once: Once, call: Call, names: list[str], before: Run) -> bool:
     return len(again.idle) < len(before.idle)
 
 
-def _next(once: Once, call: Call, names: list[str], before: Run) -> tuple[str, Run]:
-    """The argument to give next, and the run with it.
+def _next(once: Once, call: Call, names: list[str], before: Run, *, first: bool = False) -> tuple[str, Run]:
+    """The argument to give next, and the run with it; "" where none helps.
 
-    While runs fail, that with which most layers are used: one that is handed in ready (an encoder's output) would keep
-    the layers that compute it from being read. Once a run has reached its end, the first that helps.
+    It is that with which most layers are used: one that is handed in ready (an encoder's output) would keep the layers
+    that compute it from being read. With `first`, it is the first that helps.
     """
-    chosen, found = names[0], before
+    chosen, found = "", before
     for name in names:
         again = once(replace(call, given=call.given | {name}))
         if lack(again) < lack(found):
             chosen, found = name, again
-        if _is_whole(again) or (not before.error and lack(again) < lack(before)):
+        if _is_whole(again) or (first and lack(again) < lack(before)):
             break
     return chosen, found
 

@@ -21,6 +21,7 @@ class Raised(Exception):
         self.name = name
         self.message = message
         self.span = span
+        self.traced = False  # what it was for want of has been noted
         self.kinds = frozenset(_exception_kinds(name, cls))  # names by which a handler catches it
 
 

@@ -70,7 +70,6 @@ def read(
     training: bool = True,
     explore: bool = True,
     limits: Limits | None = None,
-    hint: frozenset[str] = frozenset(),
 ) -> Reading:
     """The graphs of `symbol` in `module`, by evaluating its source; nothing of it runs.
 
@@ -82,12 +81,11 @@ def read(
         training: whether modules are in training mode.
         explore: also read the other side of flags that decide something.
         limits: bounds on each run.
-        hint: optional arguments that other classes of the file needed, to be tried first.
 
     Raises:
         TargetError: there is no such symbol or parameter, or an expression cannot be evaluated.
     """
-    reader = _Reader(library, Call(module, symbol, dict(arguments or {})), training, limits, hint)
+    reader = _Reader(library, Call(module, symbol, dict(arguments or {})), training, limits)
     return _with_deep_stack(lambda: reader.read(explore))
 
 
@@ -133,14 +131,11 @@ def _with_deep_stack(work: Callable[[], Reading]) -> Reading:
 
 
 class _Reader:
-    def __init__(
-        self, library: Library, call: Call, training: bool, limits: Limits | None, hint: frozenset[str]
-    ) -> None:
+    def __init__(self, library: Library, call: Call, training: bool, limits: Limits | None) -> None:
         self.library = library
         self.call = call
         self.training = training
         self.limits = limits or Limits()
-        self.hint = hint
 
     def once(self, call: Call, decisions: tuple[bool, ...] = (), overrides: Mapping[str, Data] | None = None) -> Run:
         """One run."""
@@ -154,7 +149,7 @@ class _Reader:
         return run(machine, replace(call, overrides=dict(overrides or {})))
 
     def read(self, explore: bool) -> Reading:
-        self.call, first = optional.complete(self.once, self.call, self.once(self.call), self.hint)
+        self.call, first = optional.complete(self.once, self.call, self.once(self.call))
         found: list[tuple[Flags, Run]] = [((), first)]
         if first.machine.taken:
             found = self.forks(first)

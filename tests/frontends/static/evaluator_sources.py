@@ -34,11 +34,10 @@ class Sources:
         top: str = TORCH,
         training: bool = True,
         limits: Limits | None = None,
-        hint: frozenset[str] = frozenset(),
     ) -> Reading:
         """What the reader finds out about `symbol` of a module with this text."""
         self.write("model.py", top + dedent(text))
-        return read(Library([self.folder]), "model", symbol, arguments, training=training, limits=limits, hint=hint)
+        return read(Library([self.folder]), "model", symbol, arguments, training=training, limits=limits)
 
     def computes(
         self,

@@ -94,42 +94,75 @@ def test_arguments_that_exclude_each_other_are_told_apart(sources: Sources) -> N
     assert sources.read(text, "Layer").given == {"ids"}
 
 
-def test_what_another_class_of_the_file_needed_is_tried_first(sources: Sources) -> None:
-    runs = _counted(sources, DECODER, hint=frozenset({"memory", "elsewhere"}))
-    assert runs == [frozenset(), {"memory"}]
+def test_what_a_failure_was_for_want_of_is_given_first(sources: Sources) -> None:
+    text = """
+        class Stack(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.embed = nn.Embedding(10, 8)
+            def forward(self, ids=None, embeds=None, memory=None):
+                if (ids is None) == (embeds is None):
+                    raise ValueError("one of both")
+                return self.embed(ids) if embeds is None else embeds
+
+        class Layer(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.encoder = Stack()
+                self.decoder = Stack()
+            def forward(self, mask=None, bias=None, ids=None, embeds=None, answer=None, answer_embeds=None, more=None):
+                memory = self.encoder(ids, embeds=embeds)
+                return self.decoder(**{"memory": memory}, ids=answer, embeds=answer_embeds)
+        """
+    one, other = frozenset({"ids"}), frozenset({"embeds"})
+    assert sources.read(text, "Layer").given == {"ids", "answer"}
+    assert _counted(sources, text) == [frozenset(), one, other, one | {"answer"}]
 
 
-def test_a_hint_that_keeps_layers_from_being_used_is_not_taken(sources: Sources) -> None:
+def test_an_argument_whose_attribute_is_read_is_wanted(sources: Sources) -> None:
+    text = """
+        class Layer(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.out = nn.Linear(8, 8)
+            def forward(self, mask=None, bias=None, ids=None):
+                shape = ids.shape
+                return self.out(ids.float())
+        """
+    assert _counted(sources, text) == [frozenset(), {"ids"}]
+
+
+def test_what_is_handed_in_ready_does_not_keep_layers_from_being_read(sources: Sources) -> None:
     text = """
         class Layer(nn.Module):
             def __init__(self):
                 super().__init__()
                 self.encoder = nn.Linear(8, 8)
                 self.out = nn.Linear(8, 8)
-            def forward(self, ids=None, encoded=None):
+            def forward(self, encoded=None, ids=None):
                 if encoded is None:
                     encoded = self.encoder(ids.float())
                 return self.out(encoded)
         """
-    assert sources.read(text, "Layer", hint=frozenset({"encoded"})).given == {"ids"}
+    assert sources.read(text, "Layer").given == {"ids"}
 
 
-def _counted(sources: Sources, text: str, hint: frozenset[str] = frozenset()) -> list[frozenset[str]]:
+def _counted(sources: Sources, text: str) -> list[frozenset[str]]:
     """The optional arguments of each run that reading takes."""
     given: list[frozenset[str]] = []
     before = reader.optional.complete
 
-    def complete(once: optional.Once, call: Call, first: Run, hint: frozenset[str]) -> tuple[Call, Run]:
+    def complete(once: optional.Once, call: Call, first: Run) -> tuple[Call, Run]:
         def noted(one: Call) -> Run:
             given.append(one.given)
             return once(one)
 
         given.append(call.given)
-        return before(noted, call, first, hint)
+        return before(noted, call, first)
 
     reader.optional.complete = complete  # type: ignore[assignment]
     try:
-        sources.read(text, "Layer", hint=hint)
+        sources.read(text, "Layer")
     finally:
         reader.optional.complete = before
     return given
