@@ -103,6 +103,60 @@ def _applied(vm: Machine, node: ast.expr, value: Data, scope: Scope) -> Data:
         return None
 
 
+def only_documents(node: ast.AST) -> bool:
+    """Whether a function gives back its first argument and changes nothing but its documentation; kept with the tree.
+
+    Packages write their docstrings by such functions, at the cost of everything else in a module.
+    """
+    known: bool | None = getattr(node, "only_documents", None)
+    if known is None:
+        known = isinstance(node, ast.FunctionDef) and _documents(node)
+        node.only_documents = known  # type: ignore[attr-defined]
+    return known
+
+
+def _documents(node: ast.FunctionDef) -> bool:
+    parameters = [*node.args.posonlyargs, *node.args.args]
+    if not parameters or not isinstance(node.body[-1], ast.Return) or "__doc__" not in _attributes_set(node):
+        return False
+    given = parameters[0].arg
+
+    def is_given(value: ast.AST | None) -> bool:
+        return isinstance(value, ast.Name) and value.id == given
+
+    own = {one.id for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)}
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Return):
+            allowed = is_given(inner.value)
+        elif isinstance(inner, ast.Attribute) and isinstance(inner.ctx, ast.Store):
+            allowed = is_given(inner.value) and inner.attr == "__doc__"
+        elif isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store):
+            allowed = inner.id != given
+        elif isinstance(inner, ast.Call):
+            allowed = not any(map(is_given, [*inner.args, *(keyword.value for keyword in inner.keywords)]))
+        elif isinstance(inner, ast.Subscript):
+            allowed = isinstance(inner.ctx, ast.Load) or (isinstance(inner.value, ast.Name) and inner.value.id in own)
+        elif isinstance(inner, ast.Expr):
+            allowed = isinstance(inner.value, ast.Constant)
+        else:
+            allowed = inner is node or not isinstance(inner, _OTHER_EFFECTS)
+        if not allowed:
+            return False
+    return True
+
+
+_OTHER_EFFECTS = (
+    ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef, ast.Yield, ast.YieldFrom, ast.Await, ast.Global,
+    ast.Nonlocal, ast.Delete, ast.Import, ast.ImportFrom, ast.With, ast.Try,
+)  # fmt: skip
+
+
+def _attributes_set(node: ast.FunctionDef) -> set[str]:
+    return {
+        inner.attr for inner in ast.walk(node) if isinstance(inner, ast.Attribute) and isinstance(inner.ctx, ast.Store)
+    }
+
+
 def veiled(vm: Machine, value: Data, name: str, depth: int = 4) -> Data:
     """`value` as it comes out from behind something that could not be read: its tensors may be anything."""
     if isinstance(value, (Tensor, Tensors)):

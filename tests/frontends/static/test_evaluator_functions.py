@@ -352,3 +352,43 @@ def test_functions_bear_attributes_and_names(sources: Sources) -> None:
             return g(x)
         """
     assert sources.computes(text) == "%1 = mul %0 by=12"
+
+
+def test_a_decorator_that_only_writes_docs_changes_nothing_and_one_that_does_more_is_read(sources: Sources) -> None:
+    text = """
+        REGISTRY = {}
+
+        def documented(text):
+            def decorate(function):
+                lines = (function.__doc__ or "").split("|")
+                lines[0] = text
+                if not lines:
+                    raise ValueError(f"{function} has no docs")
+                function.__doc__ = unknown_formatter(lines)
+                return function
+            return decorate
+
+        def listed(function):
+            REGISTRY["g"] = 5
+            function.__doc__ = "listed"
+            return function
+
+        def replaced(function):
+            function.__doc__ = "replaced"
+            function = lambda x: x * 7
+            return function
+
+        @documented("docs")
+        @listed
+        def g(x):
+            return x * 3
+
+        @replaced
+        def h(x):
+            return x * 11
+
+        def f(x):
+            return h(g(x)) * REGISTRY["g"]
+        """
+    factors = [line.split("by=")[1] for line in sources.computes(text).splitlines()]
+    assert factors == ["3", "7", "5"]
