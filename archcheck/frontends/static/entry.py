@@ -44,6 +44,7 @@ class Call:
         arguments: parameter -> Python expression in the module's own words.
         overrides: setting -> value, to look at the other side of a flag.
         given: optional arguments that are given a tensor although their default is None.
+        offer: where a call would be given no tensor at all, its first optional argument is given one.
     """
 
     module: str
@@ -51,6 +52,7 @@ class Call:
     arguments: Mapping[str, str] = field(default_factory=dict)
     overrides: Mapping[str, Data] = field(default_factory=dict)
     given: frozenset[str] = frozenset()
+    offer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class Run:
     weights: tuple[tuple[str, str], ...] = ()  # learned tensor's place -> the first place that it has
     places: tuple[ModulePlace, ...] = ()  # where the classes read stand in the module tree
     optional: frozenset[str] = frozenset()  # arguments of the call whose default is None
+    offered: str = ""  # the optional argument that was given because the call had no tensor
 
 
 def run(machine: Machine, call: Call) -> Run:
@@ -116,7 +119,8 @@ class _Runner:
         self.module = module
         self.call = call
         self.unused = dict(call.arguments)
-        self.optional: set[str] = set()
+        self.optional: dict[str, None] = {}
+        self.offered = ""
         self.attribute_overrides = dict(call.overrides)
 
     def run(self, value: Data) -> Run:
@@ -178,6 +182,7 @@ class _Runner:
             weights,
             places,
             frozenset(self.optional),
+            self.offered,
         )
 
     def walk_modules(self, function: Data) -> tuple[tuple[ModulePlace, ...], tuple[tuple[str, str], ...]]:
@@ -306,7 +311,7 @@ class _Runner:
                 given[name] = (Setting(name, repr(kwargs[name]), span_of(function.file, parameter)),)
             elif has_default:
                 if calling and isinstance(default, ast.Constant) and default.value is None:
-                    self.optional.add(name)
+                    self.optional[name] = None
                     if name in self.call.given:
                         kwargs[name] = self.input(name)
             else:
@@ -316,6 +321,10 @@ class _Runner:
         for name in list(self.unused):
             if spec.kwarg is not None and name not in kwargs and not calling:
                 kwargs[name] = self.expression(name, self.unused.pop(name))
+        has_tensor = any(isinstance(one, Tensor) for one in kwargs.values())
+        if calling and self.call.offer and self.optional and not has_tensor:
+            self.offered = next(iter(self.optional))
+            kwargs[self.offered] = self.input(self.offered)
         return kwargs, given
 
     def override_attributes(self, value: Data) -> None:

@@ -136,6 +136,8 @@ def _type(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
         return value.cls
     if isinstance(value, Layer):
         return External(value.name)
+    if isinstance(value, (Tensor, Tensors)):
+        return External("torch.Tensor") if vm.inplace_sums else vm.open("the type of a tensor", metadata=True)
     from archcheck.frontends.static.natives import BUILTINS
 
     name = type(value).__name__
@@ -172,7 +174,7 @@ def written(value: Data) -> str | None:
         return repr(value)
     if isinstance(value, Class):
         return f"<class '{value.file.module}.{value.name}'>"
-    if isinstance(value, External) and (dialects.base_methods(value.name) is not None or value.name == "object"):
+    if isinstance(value, External) and (dialects.base_methods(value.name) is not None or value.name in PLAIN_CLASSES):
         return f"<class '{value.name}'>"
     if type(value) is tuple:
         parts = [written(part) for part in value]
@@ -181,6 +183,7 @@ def written(value: Data) -> str | None:
     return None
 
 
+PLAIN_CLASSES = ("object", "torch.Tensor")
 INSPECTION: dict[str, Handler] = {
     "isinstance": _isinstance,
     "issubclass": _issubclass,

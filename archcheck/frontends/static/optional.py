@@ -25,10 +25,23 @@ def complete(once: Once, call: Call, first: Run) -> tuple[Call, Run]:
     Args:
         once: makes a run.
         call: the call without them.
-        first: its run.
+        first: its run, in which a call without any tensor may have been offered one.
     """
+    if not first.offered:
+        return _search(once, call, first)
+    plain = replace(call, offer=False)
+    offered = (replace(plain, given=call.given | {first.offered}), first)
+    if not first.error:
+        offered = _search(once, *offered)
+        if _is_whole(offered[1]):
+            return offered
+    other = _search(once, plain, once(plain))  # another argument may be what the call is about
+    return other if lack(other[1]) < lack(offered[1]) else offered
+
+
+def _search(once: Once, call: Call, first: Run) -> tuple[Call, Run]:
     best = first
-    names = [name for name in _ordered(first) if name not in call.arguments][:MOST]
+    names = [name for name in _ordered(first) if name not in call.arguments and name not in call.given][:MOST]
     while names and not _is_whole(best):
         wanted = [name for name in best.machine.wanted if name in names]
         name, again = _next(once, call, wanted, best)

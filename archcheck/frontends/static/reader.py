@@ -133,7 +133,7 @@ def _with_deep_stack(work: Callable[[], Reading]) -> Reading:
 class _Reader:
     def __init__(self, library: Library, call: Call, training: bool, limits: Limits | None) -> None:
         self.library = library
-        self.call = call
+        self.call = replace(call, offer=True)
         self.training = training
         self.limits = limits or Limits()
 
