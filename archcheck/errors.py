@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from archcheck.shown import cells, shown, shown_prose
 
 _WIDTH = 86  # of the source text in an excerpt, so that it fits a hundred columns with gutter and indentation
@@ -24,6 +26,9 @@ class ArchcheckError(Exception):
         self.hint = hint
         super().__init__(self.render())
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return partial(type(self), self.problem, place=self.place, excerpt=self.excerpt, hint=self.hint), ()
+
     def render(self) -> str:
         """The message as a terminal shows it, without a trailing newline; nothing in it can steer the terminal."""
         problem = shown_prose(self.problem)
@@ -41,6 +46,9 @@ class SpecError(ArchcheckError):
     def __init__(self, problems: tuple[ArchcheckError, ...]) -> None:
         self.problems = problems
         super().__init__(f"{len(problems)} mistakes in the spec")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return SpecError, (self.problems,)
 
     def render(self) -> str:
         """Every mistake, with an empty line between two."""

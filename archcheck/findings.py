@@ -121,6 +121,8 @@ class Report:
     not_checked: tuple[str, ...] = ()  # what the spec records and no graph can show
     assumptions: tuple[str, ...] = ()  # what was taken for granted while reading, sorted
     undetermined: tuple[Undetermined, ...] = ()
+    also: tuple[str, ...] = ()  # other classes of the file for which the same was found, and nothing else
+    beside: tuple[Undetermined, ...] = ()  # other classes of the file that are not judged, and why
 
     @property
     def default(self) -> Variant:

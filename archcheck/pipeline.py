@@ -6,7 +6,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from typing import TypeVar
 
+from archcheck import workers
 from archcheck.align import Alignment, Edit, EditKind, align
 from archcheck.describe.description import Description, HParamsSet, describe_variants
 from archcheck.describe.regions import layers
@@ -18,6 +20,7 @@ from archcheck.frontends.targets import Target, parse_target, resolve
 from archcheck.ir.graph import OpGraph
 from archcheck.ir.span import Span
 from archcheck.judging import Judge, Preset, Subject, fitting_preset
+from archcheck.judging.together import OfClass, told_once
 from archcheck.judging.undecided import distinct
 from archcheck.passes import canonicalise
 from archcheck.passes.kinds import named
@@ -26,6 +29,7 @@ from archcheck.rules.case import Case
 from archcheck.spec import Spec, load, to_graph
 
 Progress = Callable[[str], None]
+Result = TypeVar("Result")
 
 
 def silent(message: str) -> None:
@@ -91,10 +95,8 @@ def load_target(request: Request, progress: Progress = silent) -> tuple[Read, ..
     if target.symbol:
         assert target.source is not None
         return (_read(target, target.source.module, target.symbol, request),)
-    found = tuple(_models(target, request, progress))
-    if not found:
-        raise TargetError(f"{target.name} defines no class that computes with sublayers", hint="name one: FILE:Class")
-    return found
+    found = _over_classes(target, request, lambda one: one, progress, jobs=1)
+    return tuple(one for one in found if isinstance(one, Read))
 
 
 def _read(target: Target, module: str, symbol: str, request: Request) -> Read:
@@ -104,19 +106,51 @@ def _read(target: Target, module: str, symbol: str, request: Request) -> Read:
     return Read(target, symbol, reading, tuple(canonicalise(variant.graph) for variant in reading.variants))
 
 
-def _models(target: Target, request: Request, progress: Progress) -> Iterator[Read]:
-    """The classes of a file or folder that hold a layer, in the order in which they stand."""
-    for number, source in enumerate(target.files):
-        names = [entry.names[0] for entry in source.index.entries if entry.kind == "class"]
-        for name in names:
-            progress(f"reading {source.shown}:{name} ({number + 1} of {len(target.files)} files)")
-            try:
-                one = _read(target, source.module, name, replace(request, arguments={}, explore=False))
-            except TargetError:
-                continue  # no class whose instances compute
-            variant, graph = one.reading.variants[0], one.graphs[0]
-            if layers(graph, variant.places, name, one.reading.span):
-                yield one
+def _over_classes(
+    target: Target, request: Request, then: Callable[[Read], Result], progress: Progress, jobs: int
+) -> list[Result | Undetermined]:
+    """What `then` makes of each class of a file or folder that holds a layer, or why one could not be read, in the
+    order in which they stand.
+
+    Raises:
+        TargetError: no class holds a layer.
+    """
+    plain = replace(request, arguments={}, explore=False)
+    classes = _classes(target)
+
+    def work(number: int) -> Result | Undetermined | None:
+        source, name = classes[number]
+        one = _model(target, source, name, plain)
+        return then(one) if isinstance(one, Read) else one
+
+    found: list[Result | Undetermined] = []
+    for number, one in enumerate(workers.each(work, range(len(classes)), jobs)):
+        source, name = classes[number]
+        progress(f"read {source.shown}:{name} ({number + 1} of {len(classes)} classes)")
+        if one is not None:
+            found.append(one)
+    if all(isinstance(one, Undetermined) for one in found):
+        raise _no_model(target)
+    return found
+
+
+def _classes(target: Target) -> list[tuple[SourceFile, str]]:
+    """The classes of a file or folder, with the files that define them."""
+    return [
+        (source, entry.names[0]) for source in target.files for entry in source.index.entries if entry.kind == "class"
+    ]
+
+
+def _model(target: Target, source: SourceFile, name: str, request: Request) -> Read | Undetermined | None:
+    """A class that holds a layer, why it could not be read, or None where it is no such class."""
+    try:
+        one = _read(target, source.module, name, request)
+    except TargetError:
+        return None  # no class whose instances compute
+    variant, graph = one.reading.variants[0], one.graphs[0]
+    if layers(graph, variant.places, name, one.reading.span):
+        return one
+    return Undetermined(name, variant.error, one.reading.span) if variant.error else None
 
 
 def places(library: Library, spec: Spec | None = None) -> Callable[[Span], Place]:
@@ -132,12 +166,14 @@ def places(library: Library, spec: Spec | None = None) -> Callable[[Span], Place
     return place
 
 
-def check(request: Request, reference: str, progress: Progress = silent) -> tuple[Report, ...]:
-    """Every symbol of the target held against a spec.
+def check(request: Request, reference: str, progress: Progress = silent, *, jobs: int = 1) -> tuple[Report, ...]:
+    """Every symbol of the target held against a spec; of a file, what its classes have in common is told once.
 
     Args:
         request: what to read, and how.
         reference: a citation key of the library or a file, with `#block` for one block of it.
+        progress: is told what is being read.
+        jobs: processes at most, for a file or folder.
 
     Raises:
         SpecError: the spec has mistakes.
@@ -147,12 +183,24 @@ def check(request: Request, reference: str, progress: Progress = silent) -> tupl
     only = frozenset({block.id}) if block is not None else frozenset()
     _refuse_unknown("--size", request.preset.sizes, spec.values(), spec, "size")
     _refuse_unknown("--bind", request.preset.pinned, [one.id for one in spec.blocks], spec, "block")
-    reads = load_target(request, progress)
-    reports = [_report(one, spec, reference, only, request) for one in reads]
-    if len(reports) > 1:
-        told = [report for report in reports if _judged(report)]
-        return tuple(told or reports[:1])
-    return tuple(reports)
+    target = resolve(parse_target(request.target), progress=progress)
+    if target.symbol:
+        assert target.source is not None
+        one = _read(target, target.source.module, target.symbol, request)
+        return (_report(one, spec, reference, only, request),)
+
+    def judged(one: Read) -> OfClass:
+        within = frozenset(place.span for variant in one.reading.variants for place in variant.places)
+        return OfClass(one.symbol, one.reading.span, _report(one, spec, reference, only, request), within)
+
+    found = _over_classes(target, request, judged, progress, jobs)
+    return told_once(
+        [OfClass(one.what, one.span, unread=one.why) if isinstance(one, Undetermined) else one for one in found]
+    )
+
+
+def _no_model(target: Target) -> TargetError:
+    return TargetError(f"{target.name} defines no class that computes with sublayers", hint="name one: FILE:Class")
 
 
 def _refuse_unknown(option: str, given: Iterable[str], known: Iterable[str], spec: Spec, what: str) -> None:
@@ -167,10 +215,6 @@ def _refuse_unknown(option: str, given: Iterable[str], known: Iterable[str], spe
             near = get_close_matches(name, known, 1)
             hint = f'did you mean "{near[0]}"?' if near else f"it has {', '.join(known)}" if known else ""
             raise ArchcheckError(f'{option} {name}: {spec.id} has no {what} "{name}"', hint=hint)
-
-
-def _judged(report: Report) -> bool:
-    return any(claim.verdict is not Verdict.UNDETERMINED for claim in report.default.claims)
 
 
 def _report(one: Read, spec: Spec, reference: str, only: frozenset[str], request: Request) -> Report:
@@ -207,8 +251,13 @@ def undetermined(reading: Reading) -> tuple[Undetermined, ...]:
     return tuple(found)
 
 
-def describe(request: Request, progress: Progress = silent) -> tuple[Description, ...]:
+def describe(request: Request, progress: Progress = silent, *, jobs: int = 1) -> tuple[Description, ...]:
     """What the symbols of a target are; for a file, also the hparams sets that it registers.
+
+    Args:
+        request: what to read, and how.
+        progress: is told what is being read.
+        jobs: processes at most, for a file or folder.
 
     Raises:
         TargetError: the target cannot be found or read.
@@ -220,8 +269,14 @@ def describe(request: Request, progress: Progress = silent) -> tuple[Description
     sets = registers(source) if source is not None and not target.symbol else False
     if sets and source is not None:  # its models take a set: which one is the reader's choice, --arg hparams=SET()
         return (Description(target.name, "train", (), (), (), _hparams(target, source, request, progress)),)
-    reads = load_target(request, progress)
-    return tuple(describe_variants(one.name, one.reading, one.graphs, undetermined(one.reading)) for one in reads)
+
+    def described(one: Read) -> Description:
+        return describe_variants(one.name, one.reading, one.graphs, undetermined(one.reading))
+
+    if source is not None and target.symbol:
+        return (described(_read(target, source.module, target.symbol, request)),)
+    found = _over_classes(target, request, described, progress, jobs)
+    return tuple(one for one in found if isinstance(one, Description))
 
 
 def _hparams(target: Target, source: SourceFile, request: Request, progress: Progress) -> tuple[HParamsSet, ...]:

@@ -41,6 +41,7 @@ from archcheck.reporters import REPORTERS, render_all
     show_default=True,
     help="What a claim that cannot be judged does to the exit code.",
 )
+@options.jobs_option
 def command(
     target: str,
     reference: str,
@@ -52,6 +53,7 @@ def command(
     form: str,
     outputs: tuple[str, ...],
     undetermined: str,
+    jobs: int,
 ) -> int:
     """Hold TARGET against what a paper claims.
 
@@ -59,6 +61,7 @@ def command(
     (tensor2tensor==1.2.5/tensor2tensor/models/transformer.py:transformer_encoder). It is read, never run.
     """
     from archcheck.pipeline import check
+    from archcheck.workers import cores
 
     files = options.pairs(outputs, "--output")
     for name in files:
@@ -66,7 +69,7 @@ def command(
             raise ArchcheckError(f"--output {name}: no such format", hint=f"formats: {', '.join(REPORTERS)}")
     request = options.request_of(target, arguments, mode, options.preset_of(preset, sizes, pinned))
     try:
-        reports = check(request, reference, options.progress())
+        reports = check(request, reference, options.progress(), jobs=jobs or cores())
     finally:
         options.clear_progress()
     options.write(render_all(reports, form, colour=form == "text" and colours(sys.stdout)), None)

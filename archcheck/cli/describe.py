@@ -15,6 +15,7 @@ from archcheck.cli.entry import HOLDS, NOTHING_JUDGED
 @click.option("--graph", is_flag=True, help="Print the canonical op graph instead.")
 @click.option("--as-spec", is_flag=True, help="Write the architecture down as a spec, to lock it.")
 @click.option("--output", "-o", default=None, metavar="PATH", help="Write to a file.")
+@options.jobs_option
 def command(
     target: str,
     arguments: tuple[str, ...],
@@ -23,6 +24,7 @@ def command(
     graph: bool,
     as_spec: bool,
     output: str | None,
+    jobs: int,
 ) -> int:
     """Say what TARGET is: its layers with their sublayer signatures, norms, activation, attention, and the flags that
     change them. For a file or folder, every class that holds a layer; hparams sets that a file registers are listed.
@@ -31,6 +33,7 @@ def command(
     from archcheck.describe.text import as_text
     from archcheck.ir.text import dump
     from archcheck.pipeline import describe, load_target, spec_text
+    from archcheck.workers import cores
 
     request = options.request_of(target, arguments, mode)
     unread = HOLDS
@@ -41,7 +44,7 @@ def command(
         elif as_spec:
             text = spec_text(request, options.progress())
         else:
-            found = describe(request, options.progress())
+            found = describe(request, options.progress(), jobs=jobs or cores())
             if all(one.default.error for one in found):
                 unread = NOTHING_JUDGED
             text = as_json(found) if form == "json" else "\n".join(as_text(one) for one in found)

@@ -50,6 +50,12 @@ def spec_options(function: Function) -> Function:
     return function
 
 
+jobs_option = click.option(
+    "--jobs", "-j", type=click.IntRange(min=0), default=0, metavar="N",
+    help="Processes that read the classes of a file; by default one for each core.",
+)  # fmt: skip
+
+
 def pairs(given: tuple[str, ...], option: str) -> dict[str, str]:
     """`NAME=VALUE` options as a dict.
 

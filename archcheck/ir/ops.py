@@ -41,6 +41,9 @@ class OpKind:
     def __repr__(self) -> str:
         return self.name
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return kind, (self.name,)
+
     def covers(self, other: OpKind) -> bool:
         """Whether a claim that says `self` is met by `other`."""
         return self is other or (self.generic and self.family == other.family)

@@ -13,6 +13,7 @@ from archcheck.ir.ops import Tier, kind
 from archcheck.passes.structure import Sublayer, sublayers
 
 INPUT = kind("input")
+LOOSE = "by most of its sublayers"
 ATTENTION_SUBLAYERS = frozenset({"self_attention", "cross_attention"})
 
 
@@ -112,7 +113,7 @@ def _layer(expected: Expected, layers: tuple[Region, ...], taken: frozenset[int]
     ]  # a bare attention or feed-forward is a part of a layer, not a layer that lacks the rest
     best = max((share for share, _ in shares), default=0.0)
     chosen = [region for share, region in shares if share == best and share >= 0.5]
-    return tuple(Target(region.graph, region, "by most of its sublayers") for region in chosen)
+    return tuple(Target(region.graph, region, LOOSE) for region in chosen)
 
 
 def fits(expected: Expected, region: Region) -> bool:

@@ -14,6 +14,8 @@ The report:
 | `variants` | list of `{"when", "default", "verdict", "claims", "readings"}`; `when` maps a flag to its value |
 | `not_checked`, `assumptions` | lists of sentences |
 | `undetermined` | list of `{"what", "why", "span"}` |
+| `also` | names of other classes of the file in which the same was found, and no more |
+| `beside` | other classes of the file that were not judged: list of `{"what", "why", "span"}` |
 
 A claim is `{"claim", "verdict", "advisory", "says", "where", "quote", "spec", "bound", "equivalences", "findings"}`.
 `spec` is a place. `bound` lists `{"block", "symbol", "span", "how", "signature", "repeat"}`. A finding is `{"rule",
@@ -72,6 +74,8 @@ def render(report: Report, *, colour: bool = False) -> str:
             "undetermined": [
                 {"what": item.what, "why": item.why, "span": _span(item.span)} for item in report.undetermined
             ],
+            "also": list(report.also),
+            "beside": [{"what": item.what, "why": item.why, "span": _span(item.span)} for item in report.beside],
         }
     )
 

@@ -54,6 +54,8 @@ def _head(page: Page, report: Report) -> None:
         says = f"as far as could be judged, {says}"
     page.prose(verdict_word(verdict), ": ", says, hang=2)
     page.line("target: ", report.target, indent=2)
+    if report.also:
+        page.prose("also:   ", f"the same was found in {', '.join(report.also)}", indent=2, hang=10)
     page.line("claims: ", counts(report.default.claims), indent=2)
     how = " (the code was read, not run)" if report.frontend == "static" else ""
     page.line("reader: ", report.frontend, how, indent=2)
@@ -226,6 +228,7 @@ def _rest(page: Page, report: Report) -> None:
         ("Could not be determined", [_undetermined(item.what, item.why, item.span) for item in report.undetermined]),
         ("Not checked: no graph can show it", list(report.not_checked)),
         ("Assumed while reading", list(report.assumptions)),
+        ("Other classes, which were not judged", [_undetermined(one.what, one.why, one.span) for one in report.beside]),
     ):
         if items:
             page.blank()

@@ -21,10 +21,14 @@ def main() -> int:
     options = parser("start-up and one-file audits", runs=9).parse_args()
     fixture = ROOT / "fixtures/vaswani2017/module_list/model.py"
     transformer = unpacked("tensor2tensor==1.2.5") / "tensor2tensor/models/transformer.py"
+    models = unpacked("transformers==5.23.0") / "transformers/models"
     base = ("--arg", "hparams=transformer_base()")
     audits = {
         "one class": audit(f"{fixture}:Encoder", "vaswani2017"),
-        "one file, every class": audit(str(fixture), "vaswani2017"),
+        "small file": audit(str(fixture), "vaswani2017"),
+        "modeling_llama.py": audit(f"{models}/llama/modeling_llama.py", "touvron2023#decoder_layer"),
+        "modeling_bert.py": audit(f"{models}/bert/modeling_bert.py", "devlin2018#encoder_layer"),
+        "modeling_gpt2.py": audit(f"{models}/gpt2/modeling_gpt2.py", "radford2019"),
         "tensor2tensor encoder": audit(f"{transformer}:transformer_encoder", "vaswani2017", *base),
         "tensor2tensor model": audit(f"{transformer}:Transformer", "vaswani2017", *base),
     }

@@ -1,0 +1,97 @@
+"""The reports on the classes of one file, told once: a model repeats what its layer says, and a part is no layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from archcheck.findings import ClaimResult, Report, Undetermined, Verdict
+from archcheck.ir.span import Span
+from archcheck.judging.binding import LOOSE
+
+
+@dataclass(frozen=True, slots=True)
+class OfClass:
+    """What came of one class.
+
+    Args:
+        symbol: its name.
+        span: where it is defined.
+        report: how it stands against the spec; None where it holds no layer.
+        holds: where the classes in its module tree are defined.
+        unread: why it could not be read to its end.
+    """
+
+    symbol: str
+    span: Span | None
+    report: Report | None = None
+    holds: frozenset[Span] = frozenset()
+    unread: str = ""
+
+
+def told_once(found: Sequence[OfClass]) -> tuple[Report, ...]:
+    """The reports that say something, each once, in the order of the file; the last names what is left out.
+
+    Left out are classes about which the spec says nothing or that were not read, parts of a layer that is judged as a
+    whole, and classes of which all that was judged stands in the report on another.
+    """
+    judged = {at: one.report for at, one in enumerate(found) if one.report is not None and _determined(one.report)}
+    around = {at: _around(found, at, judged) for at, report in judged.items() if _is_loose(report)}
+    kept: dict[int, list[int]] = {}  # report -> those that say no more
+    for at in sorted(judged, key=lambda at: -len(_determined(judged[at]))):
+        if around.get(at) is None:
+            said = _determined(judged[at])
+            same = next((other for other in kept if said <= _determined(judged[other])), None)
+            kept[at if same is None else same] = [] if same is None else [*kept[same], at]
+    reports = [
+        replace(judged[at], also=tuple(found[other].symbol for other in sorted(kept[at]))) for at in sorted(kept)
+    ]
+    shown = set(kept).union(*kept.values())
+    if not reports:  # nothing is judged: one report says so
+        at, report = next((at, one.report) for at, one in enumerate(found) if one.report is not None)
+        reports, shown = [report], {at}
+    left_out = [
+        Undetermined(one.symbol, _why_not(one, around.get(at)), one.span)
+        for at, one in enumerate(found)
+        if at not in shown
+    ]
+    reports[-1] = replace(reports[-1], beside=tuple(left_out))
+    return tuple(reports)
+
+
+def _around(found: Sequence[OfClass], at: int, judged: Mapping[int, Report]) -> OfClass | None:
+    """The first class that holds this one and has all that the spec is about."""
+    holders = (found[other] for other in judged if other != at and found[at].span in found[other].holds)
+    return next((one for one in holders if one.report is not None and not _is_loose(one.report)), None)
+
+
+def _determined(report: Report) -> frozenset[object]:
+    """What was judged, as a reader would tell two verdicts apart; of every variant."""
+    return frozenset(
+        (variant.when, _told(claim))
+        for variant in report.variants
+        for claim in variant.claims
+        if claim.verdict is not Verdict.UNDETERMINED
+    )
+
+
+def _told(claim: ClaimResult) -> object:
+    bound = frozenset((bound.block, bound.symbol, bound.span, bound.signature) for bound in claim.bound)
+    findings = tuple((finding.rule, finding.message, finding.places, finding.trail) for finding in claim.findings)
+    return claim.claim, claim.verdict, bound, findings
+
+
+def _is_loose(report: Report) -> bool:
+    """Whether nothing in the class is what the spec is about, but for something that lacks a part of it."""
+    bound = [bound for claim in report.default.claims for bound in claim.bound]
+    return bool(bound) and all(one.how == LOOSE for one in bound)
+
+
+def _why_not(one: OfClass, around: OfClass | None) -> str:
+    if around is not None:
+        return f"it is a part of {around.symbol}"
+    if one.report is None:
+        return f"it could not be read to its end: {one.unread}"
+    if any(claim.bound for claim in one.report.default.claims):
+        return "what was found in it could not be judged"
+    return "nothing in it is what the spec is about"

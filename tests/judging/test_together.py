@@ -1,0 +1,143 @@
+"""Audits of a whole file: what its classes have in common is told once, and what is left out is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from archcheck.findings import Report, Verdict
+from archcheck.pipeline import Request, check
+
+TOP = """
+import torch
+from torch import nn
+
+
+class SelfOutput(nn.Module):
+    def __init__(self, d=512):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(d, 8)
+        self.drop = nn.Dropout(0.1)
+        self.norm = nn.LayerNorm(d)
+
+    def forward(self, x):
+        return self.norm(x + self.drop(self.attention(x, x, x)[0]))
+
+
+class Output(nn.Module):
+    def __init__(self, d=512):
+        super().__init__()
+        self.up = nn.Linear(d, 2048)
+        self.down = nn.Linear(2048, d)
+        self.drop = nn.Dropout(0.1)
+        self.norm = nn.LayerNorm(d)
+
+    def forward(self, x):
+        return self.norm(x + self.drop(self.down(torch.relu(self.up(x)))))
+
+
+class Layer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.attend = SelfOutput()
+        self.feed = Output()
+
+    def forward(self, x):
+        return self.feed(self.attend(x))
+"""
+MODELS = """
+
+class Encoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList([Layer() for _ in range(6)])
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+class Classifier(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.encoder = Encoder()
+        self.head = nn.Linear(512, 2)
+
+    def forward(self, x):
+        return self.head(self.encoder(x))
+"""
+PRE = """
+
+class PreLayer(nn.Module):
+    def __init__(self, d=512):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(d, 8)
+        self.up = nn.Linear(d, 2048)
+        self.down = nn.Linear(2048, d)
+        self.norm1, self.norm2 = nn.LayerNorm(d), nn.LayerNorm(d)
+
+    def forward(self, x):
+        y = self.norm1(x)
+        x = x + self.attention(y, y, y)[0]
+        return x + self.down(torch.relu(self.up(self.norm2(x))))
+"""
+BROKEN = """
+
+class Broken(nn.Module):
+    def __init__(self):
+        super().__init__()
+        raise RuntimeError("no GPU")
+
+    def forward(self, x):
+        return x
+"""
+
+
+def _checked(tmp_path: Path, text: str, jobs: int = 1) -> tuple[Report, ...]:
+    file = tmp_path / "model.py"
+    file.write_text(text)
+    return check(Request(str(file)), "vaswani2017#encoder_layer", jobs=jobs)
+
+
+def test_models_that_repeat_what_their_layer_says_are_named_beside_it(tmp_path: Path) -> None:
+    (report,) = _checked(tmp_path, TOP + MODELS)
+    assert report.target.endswith(":Encoder")  # it tells the count as well
+    assert report.also == ("Layer", "Classifier")
+    assert report.verdict is Verdict.HOLDS
+
+
+def test_parts_of_a_layer_are_no_layers_that_lack_the_rest(tmp_path: Path) -> None:
+    (report,) = _checked(tmp_path, TOP)
+    assert [(one.what, one.why) for one in report.beside] == [
+        ("SelfOutput", "it is a part of Layer"),
+        ("Output", "it is a part of Layer"),
+    ]
+
+
+def test_a_class_that_lacks_a_sublayer_and_stands_alone_is_judged(tmp_path: Path) -> None:
+    reports = _checked(tmp_path, TOP.partition("class Output")[0])
+    assert [report.verdict for report in reports] == [Verdict.VIOLATED]
+
+
+def test_layers_that_differ_are_told_apart(tmp_path: Path) -> None:
+    reports = _checked(tmp_path, TOP + MODELS + PRE)
+    assert [(report.target.rpartition(":")[2], report.verdict) for report in reports] == [
+        ("Encoder", Verdict.HOLDS),
+        ("PreLayer", Verdict.VIOLATED),
+    ]
+    assert reports[0].beside == ()
+    assert {one.what for one in reports[-1].beside} == {"SelfOutput", "Output"}
+
+
+def test_a_class_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> None:
+    (report,) = _checked(tmp_path, TOP + BROKEN)
+    assert report.beside[-1].what == "Broken"
+    assert "could not be read to its end: RuntimeError: no GPU" in report.beside[-1].why
+
+
+@pytest.mark.parametrize("jobs", [2, 4])
+def test_several_processes_say_the_same(tmp_path: Path, jobs: int) -> None:
+    text = TOP + MODELS + PRE + BROKEN
+    assert repr(_checked(tmp_path, text, jobs)) == repr(_checked(tmp_path, text))
