@@ -51,8 +51,9 @@ def _forked(work: Callable[[Item], Result], items: Sequence[Item], jobs: int) ->
     gc.freeze()  # what is there already is not looked through again, which would copy its pages
     pool = ProcessPoolExecutor(jobs, mp_context=get_context("fork"))
     try:
-        waiting = [pool.submit(_do, item) for item in items]
-        for one in waiting:
+        # Files define whole models last: those that take longest are begun first, the small ones fill the end.
+        waiting = [pool.submit(_do, item) for item in reversed(items)]
+        for one in reversed(waiting):
             yield one.result()  # type: ignore[misc]
     except BrokenProcessPool:
         hint = "it may have run out of memory; --jobs 1 works in one process"

@@ -117,9 +117,12 @@ def only_documents(node: ast.AST) -> bool:
 
 def _documents(node: ast.FunctionDef) -> bool:
     parameters = [*node.args.posonlyargs, *node.args.args]
-    if not parameters or not isinstance(node.body[-1], ast.Return) or "__doc__" not in _attributes_set(node):
+    last = node.body[-1]
+    if not parameters or not isinstance(last, ast.Return) or not isinstance(last.value, ast.Name):
         return False
     given = parameters[0].arg
+    if last.value.id != given or "__doc__" not in _attributes_set(node):
+        return False
 
     def is_given(value: ast.AST | None) -> bool:
         return isinstance(value, ast.Name) and value.id == given

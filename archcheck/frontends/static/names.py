@@ -275,7 +275,8 @@ def read_external(vm: Machine, name: str) -> Data:
     """The class or function called `name` of a namespace whose dialect does not list it, read from its source."""
     dotted, _, last = name.rpartition(".")
     top = dotted.partition(".")[0]
-    if not dotted or top in sys.stdlib_module_names or vm.library.module(dotted) is None:
+    only_types = top in sys.stdlib_module_names or top == "typing_extensions"
+    if not dotted or only_types or vm.library.module(dotted) is None:
         return None
     vm.opened.add(opened_by(dotted))
     source = vm.module(dotted)
