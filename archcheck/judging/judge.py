@@ -269,6 +269,9 @@ class Judge:
                     "strict",
                     Verdict.VIOLATED,
                     f"equal only by {', '.join(sorted(barred))}, which the claim rules out",
+                    f"The claim is strict: {_strictly(block.strict)}.",
+                    f"{target.region.symbol} computes the same numbers in another form.",
+                    "write the code in the paper's form; or, if the form does not matter, take `strict` from the claim",
                     places=(self.place(target.region.span),) if target.region.span else (),
                 ),
             )
@@ -288,6 +291,11 @@ class Judge:
             fix=f"name the part that it is: --bind {block.id}=CLASS",
             places=(self.place(subject.span),) if subject.span else (),
         )
+
+
+def _strictly(strict: tuple[str, ...]) -> str:
+    """What a claim that is strict rules out, in words."""
+    return "no two forms count as one" if "*" in strict else f"{', '.join(strict)} does not make two forms one"
 
 
 def bound(block: str, target: Target) -> Bound:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
-from archcheck.findings import Finding, Verdict
+from archcheck.findings import Finding, Place, Verdict
 from archcheck.ir.graph import Op, OpGraph
 from archcheck.ir.ops import Tier, kind
+from archcheck.ir.span import Span
 from archcheck.passes.kinds import named
 from archcheck.spec.model import Path, What
 
@@ -97,8 +98,15 @@ def beyond_kind(what: What) -> str:
     return f"{what}: only kinds of ops are looked for, their attributes are not compared" if "(" in str(what) else ""
 
 
-def follow(path: Path, graph: OpGraph, symbol: str) -> list[Finding]:
-    """What is to be said of a path: nothing where ops stand along the data flow in the order that it states."""
+def follow(path: Path, graph: OpGraph, symbol: str, place: Callable[[Span], Place]) -> list[Finding]:
+    """What is to be said of a path: nothing where ops stand along the data flow in the order that it states.
+
+    Args:
+        path: the claim's.
+        graph: the code's, in canonical form.
+        symbol: what was read, as a reader knows it.
+        place: gives the text of a line.
+    """
     for what in (*path.steps, *(path.only or ()), *path.absent):
         if what is not None and (stated := beyond_kind(what)):
             return [_untold(stated)]
@@ -107,35 +115,100 @@ def follow(path: Path, graph: OpGraph, symbol: str) -> list[Finding]:
     flow = Flow.of(graph)
     nodes = [(op.path, part) for op in flow.ops.values() for part in Part if part is Part.WHOLE or op.body]
     first = path.steps[0]
-    if any(_walk(flow, path, node) for node in nodes if first is None or flow.matches(first, node)):
-        return []
+    ends: list[End] = []
+    for node in nodes:
+        if first is None or flow.matches(first, node):
+            stopped = _walk(flow, path, node)
+            if stopped is None:
+                return []
+            ends.append(stopped)
     if any(op.kind is OPAQUE for op in flow.ops.values()):
         return [_untold(f"the path {path} cannot be followed: some of the code could not be read")]
     for end in (path.steps[0], path.steps[-1]):
         if end is not None and not any(flow.matches(end, node) for node in nodes):
             message = f"the path {path} cannot be followed: {symbol} holds no {end}"
             return [_untold(message, "audit the model that holds it")]
+    parts = [_parts_at(flow, end, place) for end in _furthest(flow, ends)]
+    said = list(dict.fromkeys(sentence for sentence, _ in parts))
     return [
         Finding(
             "path",
             Verdict.VIOLATED,
             f"there is no path {path}",
             f"The paper has {path}.",
-            f"{symbol} has no such sequence.",
+            " ".join(said) or f"{symbol} has no such sequence.",
             "compute the ops in this order; or, if the code is meant, state its order in the spec",
+            tuple(dict.fromkeys(found for _, found in parts if found is not None)),
         )
     ]
+
+
+MOST_ENDS = 3  # places at which a path is shown to end
+
+
+def _furthest(flow: Flow, ends: list[End]) -> list[End]:
+    """Where the walks end that went through most of the path; of them those where an op of the family stands that the
+    path has there, and behind which the path goes on."""
+    ranked = [(len(end.rest), *_unlike(flow, end), end) for end in ends]
+    best = min((row[:-1] for row in ranked), default=())
+    return [end for *rank, end in ranked if tuple(rank) == best][:MOST_ENDS]
+
+
+def _unlike(flow: Flow, end: End) -> tuple[bool, bool]:
+    """How little what stands there is like the path."""
+    wanted = [what for what in end.rest if what is not None and what.kind is not None]
+    family = wanted[0].kind.family if wanted and wanted[0].kind is not None else ""
+    near = _next(flow, end.node)
+    behind = [node for reader in near for node in _next(flow, reader)]
+    alike = bool(family) and any(flow.ops[reader[0]].kind.family == family for reader in near)
+    return not alike, not any(flow.matches(what, node) for what in wanted[1:2] for node in behind)
+
+
+def _next(flow: Flow, node: Node) -> list[Node]:
+    """What reads a value, through ops of which no paper speaks."""
+    found: dict[Node, None] = {}
+    waiting = list(flow.readers.get(node[0], ()))
+    while waiting:
+        reader = waiting.pop(0)
+        if reader not in found:
+            found[reader] = None
+            waiting += flow.readers.get(reader[0], ()) if flow.ops[reader[0]].kind in SILENT else ()
+    return [reader for reader in found if flow.ops[reader[0]].kind not in SILENT]
+
+
+def _parts_at(flow: Flow, end: End, place: Callable[[Span], Place]) -> tuple[str, Place | None]:
+    """What stands where a path ends too early, in words and in the code."""
+    op = flow.ops[end.node[0]]
+    wanted = next((what for what in end.rest if what is not None), None)
+    after = list(dict.fromkeys(_spoken(flow.ops[reader[0]]) for reader in _next(flow, end.node)))
+    here = "add" if end.node[1] is Part.EXIT and op.kind is RESIDUAL else _spoken(op)
+    found = f"{' and '.join(after[:3])} follow{'s' if len(after) == 1 else ''}" if after else "nothing follows"
+    sentence = f"Behind the {here}, {found}, where the path has {wanted}." if wanted is not None else ""
+    return sentence, place(op.span) if op.span is not None else None
+
+
+def _spoken(op: Op) -> str:
+    return op.kind.name.replace("_", " ")
 
 
 def _untold(message: str, fix: str = "") -> Finding:
     return Finding("not-determined", Verdict.UNDETERMINED, message, fix=fix)
 
 
-def _walk(flow: Flow, path: Path, start: Node) -> bool:
-    """Depth first along readers; a gap lets any op between, but for what the path excludes."""
+@dataclass(frozen=True, slots=True)
+class End:
+    """Where a walk ends that did not go through the whole path, and the steps that it lacks."""
+
+    node: Node
+    rest: tuple[What | None, ...]
+
+
+def _walk(flow: Flow, path: Path, start: Node) -> End | None:
+    """Depth first along readers; a gap lets any op between, but for what the path excludes. None: it went through."""
     steps = path.steps if path.steps[0] is None else path.steps[1:]
     waiting: list[tuple[Node, tuple[What | None, ...]]] = [(start, steps)]
     seen: set[tuple[Node, int]] = set()
+    end = End(start, steps)
     while waiting:
         node, rest = waiting.pop()
         if (node, len(rest)) in seen:
@@ -143,11 +216,13 @@ def _walk(flow: Flow, path: Path, start: Node) -> bool:
         seen.add((node, len(rest)))
         wanted = rest[1:] if rest and rest[0] is None else rest
         if not wanted:
-            return True
+            return None
         if wanted == rest[-1:] and rest[-1] is not None and rest[-1].kind is None and flow.matches(rest[-1], node):
-            return True  # `output`: the op whose value comes out is there already
+            return None  # `output`: the op whose value comes out is there already
+        if len(rest) < len(end.rest):
+            end = End(node, rest)
         waiting += _onward(flow, path, node, rest, wanted)
-    return False
+    return end
 
 
 def _onward(

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from archcheck.judging.judge import Judge, Subject
 
 Targets = Mapping[str, tuple[Target, ...]]
+MOST_PLACES = 3  # at which a count is shown
 GIVE_THE_SIZE = "give the size: --preset NAME or --size NAME=NUMBER"
 AUDIT_THE_HOLDER = "audit the model that holds it"
 
@@ -64,7 +65,7 @@ def of_claim(judge: Judge, claim: Claim, targets: Targets, subject: Subject) -> 
     elif isinstance(states, Count):
         findings = [f for pattern, amount in states.counts for f in _count(judge, pattern, amount, targets, subject)]
     elif isinstance(states, Path):
-        findings = paths.follow(states, subject.graph, subject.symbol)
+        findings = paths.follow(states, subject.graph, subject.symbol, judge.place)
     elif isinstance(states, SameWeights):
         findings = _shared(judge, states, subject)
     return _result(judge, claim.id, claim.says, claim.citation, _once(findings), claim)
@@ -217,16 +218,23 @@ def _count(judge: Judge, pattern: Pattern, amount: Expression, targets: Targets,
         if unread := next((op for op in graph.walk() if op.kind.name == "opaque"), None):
             yield _untold(f"how many {pattern.what} there are cannot be told: {unread.attr('name')} could not be read")
             continue
-        found = sum(_multiplied(graph, op) for op in _matching(pattern.what, graph))
+        ops = _matching(pattern.what, graph)
+        found = sum(_multiplied(graph, op) for op in ops)
+        spans = dict.fromkeys(op.span for op in ops if op.span is not None)
+        places = tuple(judge.place(span) for span in spans)[:MOST_PLACES] or _at(judge, subject.span)
         if isinstance(stated, Unknown):
-            yield _untold(f"how many {pattern.what} there are cannot be compared: {stated.why}; the code has {found}")
+            message = f"how many {pattern.what} there are cannot be compared: {stated.why}; the code has {found}"
+            yield _untold(message, GIVE_THE_SIZE, places)
         elif stated != found:
+            where = f" in {pattern.where}" if pattern.where else f" in {subject.symbol}"
             yield Finding(
                 "count",
                 Verdict.VIOLATED,
-                f"{found} {pattern.what}, not {stated}",
+                f"{found} {pattern.what}{where}, not {stated}",
                 f"The paper has {stated}.",
                 f"The code has {found}.",
+                f"make it {stated}; or, if the code is meant, state {found} in the spec",
+                places,
             )
 
 

@@ -100,3 +100,15 @@ def test_what_could_not_be_read_leaves_a_path_and_a_count_undetermined(tmp_path:
     source = SOURCE.replace("F.relu(self.up(self.second(x)))", "unread(self.up(self.second(x)))")
     source = "from elsewhere import unread\n" + source
     assert verdict(tmp_path, "path: linear -> relu -> linear", "Block", source) is Verdict.UNDETERMINED
+
+
+def test_a_path_that_is_not_there_is_told_where_it_parts(tmp_path: Path) -> None:
+    model, spec = tmp_path / "model.py", tmp_path / "spec.yaml"
+    model.write_text(SOURCE)
+    claim = "path: linear -> gelu -> linear"
+    spec.write_text(f"archcheck: 1\nid: a2026\ntitle: A\nclaims:\n  - {{id: a, where: Section 1, {claim}}}\n")
+    (report,) = check(Request(f"{model}:Model"), str(spec))
+    (finding,) = report.default.claims[0].findings
+    assert finding.code == "Behind the linear, relu follows, where the path has gelu."
+    assert [place.text.strip() for place in finding.places] == ["return x + self.down(F.relu(self.up(self.second(x))))"]
+    assert finding.fix

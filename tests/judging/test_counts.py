@@ -1,0 +1,46 @@
+"""Counts that differ are shown where the code has what is counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from test_paths import SOURCE
+
+from archcheck.pipeline import Request, check
+
+
+def test_a_count_that_differs_shows_the_lines_and_says_what_to_do(tmp_path: Path) -> None:
+    model, spec = tmp_path / "model.py", tmp_path / "spec.yaml"
+    model.write_text(SOURCE)
+    claim = "{id: a, where: Section 1, count: {layer_norm: 5}}"
+    spec.write_text(f"archcheck: 1\nid: a2026\ntitle: A\nclaims:\n  - {claim}\n")
+    (report,) = check(Request(f"{model}:Model"), str(spec))
+    (finding,) = report.default.claims[0].findings
+    assert finding.message == "9 layer_norm in Model, not 5"
+    assert [place.text.strip() for place in finding.places] == [
+        "y = self.norm(x)",
+        "return x + self.down(F.relu(self.up(self.second(x))))",
+        "return self.head(self.last(x))",
+    ]
+    assert finding.fix == "make it 5; or, if the code is meant, state 9 in the spec"
+
+
+def test_a_strict_claim_says_what_it_rules_out(tmp_path: Path) -> None:
+    model, spec = tmp_path / "model.py", tmp_path / "spec.yaml"
+    model.write_text(
+        SOURCE.replace(
+            "nn.Linear(64, 256), nn.Linear(256, 64)", "nn.Conv1d(64, 256, 1), nn.Conv1d(256, 64, 1)"
+        ).replace(
+            "self.down(F.relu(self.up(self.second(x))))",
+            "self.down(F.relu(self.up(self.second(x).transpose(1, 2)))).transpose(1, 2)",
+        )
+    )
+    block = "    where: Section 3\n    strict: true\n    flow: y = linear(relu(linear(x)))\n"
+    spec.write_text(f"archcheck: 1\nid: a2026\ntitle: A\nblocks:\n  ffn:\n{block}")
+    (report,) = check(Request(f"{model}:Block"), f"{spec}#ffn")
+    findings = [finding for claim in report.default.claims for finding in claim.findings]
+    assert [finding.rule for finding in findings] == ["strict"]
+    assert findings[0].paper.startswith("The claim is strict")
+    assert findings[0].code
+    assert findings[0].fix
+    assert findings[0].places
