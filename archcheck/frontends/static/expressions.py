@@ -147,6 +147,7 @@ def _lambda(vm: Machine, node: ast.Lambda, scope: Scope) -> Data:
 
 def _conditional(vm: Machine, node: ast.IfExp, scope: Scope) -> Data:
     mark = len(vm.touched)
+    vm.by_number = False
     test = evaluate(vm, node.test, scope)
     settings = vm.since(mark)
     chosen = node.body if vm.truth(forks.weighed(vm, test, node, scope), node.test) else node.orelse

@@ -30,11 +30,19 @@ def weighed(vm: Machine, test: Data, node: ast.If | ast.IfExp, scope: Scope) -> 
     """`test`; as an open condition, of which both sides are read, where it is about a tensor's shape, type or device
     and what `node` runs on one of its sides calls a module.
 
-    Other conditions of that kind are taken as false: they guard what is done about odd sizes.
+    Other conditions of that kind are taken as false: they guard what is done about odd sizes. Where a random number
+    decides, a module that only one side calls is what may be dropped, and is kept; where both sides call one, it is a
+    choice, and both are read.
     """
-    if not (is_metadata(test) or isinstance(test, (Tensor, Tensors))) or by_chance(vm, test) is not None:
+    by_number, vm.by_number = vm.by_number or by_chance(vm, test) is not None, False
+    if by_number:
+        first, second = (_side_calls(side, _names(scope)) for side in (node.body, node.orelse))
+        if first and second:
+            return Open("a random number decides it", test.span if isinstance(test, Open) else vm.here())
+        return first if first or second else test
+    if not (is_metadata(test) or isinstance(test, (Tensor, Tensors))):
         return test
-    if not _calls_module(node, _names(scope), DEEPEST):
+    if not _calls_module(_callees(node), _names(scope), DEEPEST):
         return test
     return Open(test.why, test.span) if isinstance(test, Open) else Open("it is decided by a tensor's content")
 
@@ -54,6 +62,7 @@ def by_chance(vm: Machine, test: Data) -> bool | None:
     if drawn is None or drawn.kind.name != "random" or drawn.reads or relation not in ("lt", "le", "gt", "ge"):
         return None
     vm.assume("what is dropped at random is kept")
+    vm.by_number = True
     return relation in ("gt", "ge")
 
 
@@ -69,8 +78,19 @@ def _names(scope: Scope) -> Find:
     return find
 
 
-def _calls_module(node: ast.AST, find: Find, depth: int) -> bool:
-    for callee in _callees(node):
+def calls_module(body: list[ast.stmt], scope: Scope) -> bool:
+    """Whether these statements call a module."""
+    return _side_calls(body, _names(scope))
+
+
+def _side_calls(side: object, find: Find) -> bool:
+    """Whether one side of a condition calls a module."""
+    called = [one.func for part in _listed(side) for one in ast.walk(part) if isinstance(one, ast.Call)]
+    return _calls_module(called, find, DEEPEST)
+
+
+def _calls_module(callees: list[ast.expr], find: Find, depth: int) -> bool:
+    for callee in callees:
         found = _held(callee, find)
         if isinstance(found, Layer) or (isinstance(found, Instance) and _is_module(found.cls)):
             return True
@@ -91,7 +111,7 @@ def _method_calls_module(owner: Instance, name: str, depth: int) -> bool:
     if not isinstance(function, Function) or isinstance(function.node, ast.Lambda) or not function.node.args.args:
         return False
     receiver = function.node.args.args[0].arg
-    return _calls_module(function.node, lambda local: owner if local == receiver else None, depth)
+    return _calls_module(_callees(function.node), lambda local: owner if local == receiver else None, depth)
 
 
 def _callees(node: ast.AST) -> list[ast.expr]:

@@ -220,6 +220,7 @@ def _raise(vm: Machine, node: ast.Raise, scope: Scope) -> None:
 
 def _if(vm: Machine, node: ast.If, scope: Scope) -> Signal | None:
     mark = len(vm.touched)
+    vm.by_number = False
     test = vm.evaluate(node.test, scope)
     settings = vm.since(mark)
     # Behind a test that is not known, a branch that only complains is not taken: the model is used as intended.
@@ -341,6 +342,8 @@ def _try(vm: Machine, node: ast.Try, scope: Scope) -> Signal | None:
         caught = handler
     finally:
         vm.trying -= bool(node.handlers)
+    if caught is None and vm.invoked and any(forks.calls_module(handler.body, scope) for handler in node.handlers):
+        vm.notes.assumptions.setdefault("what a `try` runs does not fail, and no handler calls its layers", vm.at(node))
     if caught is not None:
         signal = execute(vm, caught.body, scope)
     elif signal is None and node.orelse:

@@ -258,3 +258,54 @@ def test_an_optional_argument_without_layers_stays_away(sources: Sources) -> Non
                 return x * 2 if mask is None else x * mask
         """
     assert sources.computes(text, "Model") == "%1 = mul %0 by=2"
+
+
+_LAYERS = """
+    class Model(nn.Module):
+        def __init__(self, p=0.1):
+            super().__init__()
+            self.a, self.b, self.p = nn.Linear(8, 8), nn.LayerNorm(8), p
+        def forward(self, x):
+            {body}
+    """
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "return x if self.training and torch.rand(1) < self.p else self.a(x)",
+        "return self.a(x) if torch.rand(1) < 1 - self.p else x",
+        "return self.a(x) if not (self.training and torch.rand(1) > 1 - self.p) else x",
+        "skip = torch.rand([]) < self.p\n            return x if skip else self.a(x)",
+    ],
+)
+def test_what_is_dropped_at_random_is_kept(sources: Sources, body: str) -> None:
+    reading = sources.read(_LAYERS.format(body=body), "Model")
+    assert [op.kind.name for op in reading.variants[0].graph.ops][-1] == "linear"
+    assert len(reading.variants) == 1
+    assert "what is dropped at random is kept" in reading.assumptions
+
+
+@pytest.mark.parametrize("test", ["torch.rand(1) < 0.5", "self.training and torch.rand(1) > self.p"])
+def test_a_random_choice_between_two_layers_is_read_on_both_sides(sources: Sources, test: str) -> None:
+    reading = sources.read(_LAYERS.format(body=f"return self.a(x) if {test} else self.b(x)"), "Model")
+    last = {[op.kind.name for op in variant.graph.ops][-1] for variant in reading.variants}
+    assert last == {"linear", "layer_norm"}
+    assert not any(variant.default for variant in reading.variants)
+
+
+def test_a_handler_with_layers_of_its_own_is_an_assumption(sources: Sources) -> None:
+    text = """
+        class Model(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.a, self.b = nn.Linear(8, 8), nn.LayerNorm(8)
+            def forward(self, x):
+                try:
+                    return self.a(x)
+                except RuntimeError:
+                    return {handler}
+        """
+    told = "what a `try` runs does not fail, and no handler calls its layers"
+    assert told in sources.read(text.format(handler="self.b(x)"), "Model").assumptions
+    assert told not in sources.read(text.format(handler="x"), "Model").assumptions
