@@ -43,9 +43,9 @@ def run(arguments: list[str]) -> int:
     except ArchcheckError as error:
         click.echo(click.style("error: ", fg="red", bold=True) + str(error), err=True, color=colours(sys.stderr))
         return FAILED
-    except BrokenPipeError:
+    except BrokenPipeError:  # before there was a verdict: nobody may take the end for one
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return HOLDS
+        return FAILED
     except Exception:
         import traceback
 
