@@ -99,9 +99,10 @@ def alone(op: Op) -> OpGraph:
 def _region(op: Op, by_path: dict[str, ModulePlace], symbol: str, span: Span | None) -> Region:
     count = op.attr("count")
     place = common_place(op.body)
+    found = _above(place, by_path)
     return Region(
         as_graph(op),
-        place,
+        found.path if found is not None and found.path else place,
         _symbol(place, by_path, symbol),
         _span(place, by_path, span or op.span),
         sublayers(op.body),
@@ -111,26 +112,16 @@ def _region(op: Op, by_path: dict[str, ModulePlace], symbol: str, span: Span | N
 
 
 def common_place(ops: Iterable[Op]) -> str:
-    """The longest module path under which all of `ops`, and all inside them, stand."""
-    shared: list[str] | None = None
-    for outer in ops:
-        for op in outer.walk():
-            if op.kind is INPUT:
-                continue
-            head, slash, _ = op.path.rpartition("/")
-            parts = head.split(".") if slash and head else []
-            if shared is None:
-                shared = parts
-            else:
-                same = 0
-                for one, other in zip(shared, parts, strict=False):
-                    if one != other:
-                        break
-                    same += 1
-                shared = shared[:same]
-            if not shared:
-                return ""
-    return ".".join(shared or [])
+    """The longest module path under which all of `ops` stand.
+
+    What they hold inside does not count: a mask or a table of rotary angles that a layer uses is made once, elsewhere.
+    """
+    places = [op.path.rpartition("/")[0].split(".") for op in ops if op.kind is not INPUT]
+    shared = places[0] if places else []
+    for parts in places[1:]:
+        same = next((at for at, (one, other) in enumerate(zip(shared, parts, strict=False)) if one != other), None)
+        shared = shared[: min(len(shared), len(parts)) if same is None else same]
+    return ".".join(shared)
 
 
 def _symbol(place: str, by_path: dict[str, ModulePlace], symbol: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from archcheck.align.agree import Agreement, values
+from archcheck.describe.regions import alone, as_graph
 from archcheck.findings import ClaimResult, Finding, Place, Verdict
 from archcheck.ir.graph import AttrValue, Op, OpGraph, Unknown, Value
 from archcheck.ir.span import Span
@@ -94,6 +95,13 @@ def _once(findings: list[Finding]) -> list[Finding]:
 
 def _untold(message: str, fix: str = "", places: tuple[Place, ...] = ()) -> Finding:
     return Finding("not-determined", Verdict.UNDETERMINED, message, fix=fix, places=places)
+
+
+def _nowhere(where: What | None, subject: Subject) -> Finding:
+    """What a claim looks into is not there."""
+    if where is not None and not where.block:
+        return _untold(f"{subject.symbol} holds no {where} that could be read", AUDIT_THE_HOLDER)
+    return _unfound(str(where))
 
 
 def _unfound(block: str) -> Finding:
@@ -209,7 +217,7 @@ def _repeat(judge: Judge, block: str, amount: Expression, target: Target, subjec
 def _count(judge: Judge, pattern: Pattern, amount: Expression, targets: Targets, subject: Subject) -> Iterator[Finding]:
     graphs = _graphs(pattern.where, targets, subject)
     if not graphs:
-        yield _unfound(str(pattern.where))
+        yield _nowhere(pattern.where, subject)
     if beyond := paths.beyond_kind(pattern.what):
         yield _untold(beyond)
         return
@@ -263,7 +271,7 @@ def _attribute(judge: Judge, stated: Stated, targets: Targets, subject: Subject)
     where = stated.what.where if stated.what else None
     graphs = _graphs(where, targets, subject)
     if not graphs:
-        yield _unfound(str(where))
+        yield _nowhere(where, subject)
     for graph in graphs:
         ops = list(graph.walk()) if stated.what is None else _matching(stated.what.what, graph)
         yield from _stated(judge, stated, ops, subject.symbol)
@@ -301,9 +309,13 @@ def _stated(judge: Judge, stated: Stated, ops: list[Op], symbol: str) -> Iterato
 
 
 def _graphs(where: What | None, targets: Targets, subject: Subject) -> list[OpGraph]:
-    if where is None or not where.block:
+    """The parts of the code that a claim looks into: all of it, those that are the block, or every op of a kind."""
+    if where is None:
         return [subject.graph]
-    return [target.graph for target in targets.get(where.block, ())]
+    if where.block:
+        return [target.graph for target in targets.get(where.block, ())]
+    ops = [op for op in subject.graph.walk() if _is(where, op)]
+    return [as_graph(op) if op.body else alone(op) for op in ops]
 
 
 def _is(what: What, op: Op) -> bool:
@@ -333,7 +345,7 @@ def _presence(judge: Judge, pattern: Pattern, wanted: bool, targets: Targets, su
     if pattern.relation in ("", "in"):
         graphs = _graphs(pattern.where, targets, subject)
         if not graphs:
-            yield _unfound(str(pattern.where))
+            yield _nowhere(pattern.where, subject)
         for graph in graphs:
             yield from _present(judge, pattern, wanted, _matching(pattern.what, graph), graph, subject)
         return

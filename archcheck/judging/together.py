@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from archcheck.findings import ClaimResult, Report, Undetermined, Verdict
@@ -32,14 +32,15 @@ class OfClass:
 def told_once(found: Sequence[OfClass]) -> tuple[Report, ...]:
     """The reports that say something, each once, in the order of the file; the last names what is left out.
 
-    Left out are classes about which the spec says nothing or that were not read, parts of a layer that is judged as a
-    whole, and classes of which all that was judged stands in the report on another.
+    Left out are classes about which the spec says nothing or that were not read, those that lack a part of what other
+    classes of the file have whole, and those of which all that was judged stands in the report on another.
     """
     judged = {at: one.report for at, one in enumerate(found) if one.report is not None and _determined(one.report)}
-    around = {at: _around(found, at, judged) for at, report in judged.items() if _is_loose(report)}
+    whole = [found[at] for at, report in judged.items() if _is_whole(report)]
+    lacking = {at for at, report in judged.items() if whole and not _is_whole(report)}
     kept: dict[int, list[int]] = {}  # report -> those that say no more
     for at in sorted(judged, key=lambda at: -len(_determined(judged[at]))):
-        if around.get(at) is None:
+        if at not in lacking:
             said = _determined(judged[at])
             same = next((other for other in kept if said <= _determined(judged[other])), None)
             kept[at if same is None else same] = [] if same is None else [*kept[same], at]
@@ -51,18 +52,12 @@ def told_once(found: Sequence[OfClass]) -> tuple[Report, ...]:
         at, report = next((at, one.report) for at, one in enumerate(found) if one.report is not None)
         reports, shown = [report], {at}
     left_out = [
-        Undetermined(one.symbol, _why_not(one, around.get(at)), one.span)
+        Undetermined(one.symbol, _why_not(one, whole if at in lacking else []), one.span)
         for at, one in enumerate(found)
         if at not in shown
     ]
     reports[-1] = replace(reports[-1], beside=tuple(left_out))
     return tuple(reports)
-
-
-def _around(found: Sequence[OfClass], at: int, judged: Mapping[int, Report]) -> OfClass | None:
-    """The first class that holds this one and has all that the spec is about."""
-    holders = (found[other] for other in judged if other != at and found[at].span in found[other].holds)
-    return next((one for one in holders if one.report is not None and not _is_loose(one.report)), None)
 
 
 def _determined(report: Report) -> frozenset[object]:
@@ -77,19 +72,19 @@ def _determined(report: Report) -> frozenset[object]:
 
 def _told(claim: ClaimResult) -> object:
     bound = frozenset((bound.block, bound.symbol, bound.span, bound.signature) for bound in claim.bound)
-    findings = tuple((finding.rule, finding.message, finding.places, finding.trail) for finding in claim.findings)
+    findings = tuple((finding.rule, finding.places, finding.trail) for finding in claim.findings)
     return claim.claim, claim.verdict, bound, findings
 
 
-def _is_loose(report: Report) -> bool:
-    """Whether nothing in the class is what the spec is about, but for something that lacks a part of it."""
-    bound = [bound for claim in report.default.claims for bound in claim.bound]
-    return bool(bound) and all(one.how == LOOSE for one in bound)
+def _is_whole(report: Report) -> bool:
+    """Whether a block of the spec was found in the class, not only something that lacks a part of it."""
+    return any(bound.how != LOOSE for claim in report.default.claims for bound in claim.bound)
 
 
-def _why_not(one: OfClass, around: OfClass | None) -> str:
-    if around is not None:
-        return f"it is a part of {around.symbol}"
+def _why_not(one: OfClass, whole: Sequence[OfClass]) -> str:
+    if whole:
+        around = next((other for other in whole if one.span in other.holds), None)
+        return f"it is a part of {around.symbol}" if around else f"{whole[0].symbol} has all of what it has in part"
     if one.report is None:
         return f"it could not be read to its end: {one.unread}"
     if any(claim.bound for claim in one.report.default.claims):

@@ -112,3 +112,21 @@ def test_a_path_that_is_not_there_is_told_where_it_parts(tmp_path: Path) -> None
     assert finding.code == "Behind the linear, relu follows, where the path has gelu."
     assert [place.text.strip() for place in finding.places] == ["return x + self.down(F.relu(self.up(self.second(x))))"]
     assert finding.fix
+
+
+@pytest.mark.parametrize(
+    ("claim", "symbol", "expected"),
+    [
+        ("present: relu in feed_forward", "Model", Verdict.HOLDS),
+        ("present: gelu in feed_forward", "Model", Verdict.VIOLATED),
+        ("present: relu in self_attention", "Model", Verdict.VIOLATED),  # it stands elsewhere in the model
+        ("absent: relu in self_attention", "Model", Verdict.HOLDS),
+        ("count: {linear in feed_forward: 2}", "Block", Verdict.HOLDS),
+        ("present: rope in cross_attention", "Model", Verdict.UNDETERMINED),  # there is none
+        ("absent: rope in cross_attention", "Model", Verdict.UNDETERMINED),
+    ],
+)
+def test_a_claim_about_a_kind_of_sublayer_looks_into_those(
+    tmp_path: Path, claim: str, symbol: str, expected: Verdict
+) -> None:
+    assert verdict(tmp_path, claim, symbol) is expected

@@ -141,3 +141,32 @@ def test_a_class_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path) ->
 def test_several_processes_say_the_same(tmp_path: Path, jobs: int) -> None:
     text = TOP + MODELS + PRE + BROKEN
     assert repr(_checked(tmp_path, text, jobs)) == repr(_checked(tmp_path, text))
+
+
+def test_a_layer_whose_mask_the_model_makes_is_still_the_layer(tmp_path: Path) -> None:
+    text = (
+        (TOP + MODELS)
+        .replace("nn.MultiheadAttention(d, 8)", "Attention(d)")
+        .replace("self.attention(x, x, x)[0]", "self.attention(x, mask)")
+    )
+    for name in ("SelfOutput", "Layer"):
+        head, _, tail = text.partition(f"class {name}(")
+        text = head + f"class {name}(" + tail.replace("def forward(self, x)", "def forward(self, x, mask)", 1)
+    text = text.replace("self.attend(x)", "self.attend(x, mask)").replace("x = layer(x)", "x = layer(x, mask)")
+    text = text.replace("        for layer in", "        mask = torch.triu(torch.ones(9, 9), 1)\n        for layer in")
+    text += """
+
+class Attention(nn.Module):
+    def __init__(self, d):
+        super().__init__()
+        self.q, self.k, self.v, self.o = (nn.Linear(d, d) for _ in range(4))
+
+    def forward(self, x, mask):
+        q, k, v = (part(x).unflatten(-1, (8, -1)).transpose(1, 2) for part in (self.q, self.k, self.v))
+        scores = q @ k.transpose(-2, -1) / 8.0
+        weights = torch.softmax(scores.masked_fill(mask.bool(), -1e9), -1)
+        return self.o((weights @ v).transpose(1, 2).flatten(-2))
+"""
+    reports = _checked(tmp_path, text)
+    symbols = {bound.symbol for report in reports for claim in report.default.claims for bound in claim.bound}
+    assert symbols == {"Layer"}
