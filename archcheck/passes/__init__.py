@@ -21,6 +21,7 @@ from archcheck.passes.raise_pointwise import RaisePointwise
 from archcheck.passes.raise_rope import RaiseRope
 from archcheck.passes.raise_scales import RaiseScales
 from archcheck.passes.raise_softmax import RaiseSoftmax
+from archcheck.passes.settle import Settle
 from archcheck.passes.spell_projections import SpellProjections
 from archcheck.passes.spell_rearrange import SpellRearrange
 from archcheck.passes.split_fused import SplitFused
@@ -41,6 +42,7 @@ CANONICAL: tuple[Pass, ...] = (
     RaiseScales(),
     FoldResidual(),  # on raised ops: what is left of sums is streams
     FoldSublayers(),  # within the branches that residuals bound, then around what no residual bounds
+    Settle(),  # what a constructor made for each layer joins the layer
     FoldRepeats(),  # last: it compares whole layers
 )
 

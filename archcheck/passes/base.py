@@ -239,13 +239,15 @@ class Scope:
         named = self.giver(value) if named is None else named
         old = Value(self.ops[named].path) if instead_of else self.resolve(value)
         inside = set(members) | set(instead_of)
-        body = (*(self._now(self.ops[slot]) for slot in members), *then)
+        # An op that took in others stands where the last of them stood: what reads it may stand before it.
+        body = (*in_order([self._now(self.ops[slot]) for slot in members]), *then)
         given = Value(then[-1].path) if then else self.resolve(value)
         extras = [other for other in self._read_outside(inside) if other != old]
         gives = (given, *extras)
         model = self.ops[named]
         path = self._paths.fresh(model.path, kind)
-        reads = dict.fromkeys([*(self.resolve(other) for other in first), *free_values(body, gives)])
+        outer = [self.resolve(other) for other in first if self.giver(other) not in inside]
+        reads = dict.fromkeys([*outer, *free_values(body, gives)])
         op = Op(
             path,
             kind,

@@ -230,7 +230,7 @@ class _Streams:
         self, root: int, leaves: list[Value], sums: list[int], number: int, skip: _Skip, *, shortcut: bool = False
     ) -> bool:
         stream = skip.stream
-        if stream >= 0 and self.is_mask(stream):
+        if stream >= 0 and (not self.scope.origins(stream) or self.is_mask(stream)):  # a constant carries nothing on
             return False
         others = [leaf for place, leaf in enumerate(leaves) if place != number]
         branch = self.branch(others, skip, sums)
