@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from archcheck.describe.facts import FACTS, Fact, facts, plain
+from archcheck.describe.fact import Fact
+from archcheck.describe.facts import FACTS, facts, plain
 from archcheck.describe.regions import Region, layers
 from archcheck.findings import Undetermined
 from archcheck.frontends.static.reader import Reading, Variant
@@ -93,7 +94,9 @@ def _picture(variant: Variant, graph: OpGraph, reading: Reading) -> Picture:
         unknown = tuple(Fact(name, None, "the code could not be read to its end") for name in FACTS)
         return Picture(variant.when, variant.default, (), unknown, graph, variant.error)
     found = layers(graph, variant.places, reading.symbol, reading.span)
-    return Picture(variant.when, variant.default, found, facts(graph, found, dict(variant.weights)), graph)
+    return Picture(
+        variant.when, variant.default, found, facts(graph, found, dict(variant.weights), variant.tied), graph
+    )
 
 
 def _gist(picture: Picture) -> object:

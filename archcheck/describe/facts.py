@@ -1,10 +1,11 @@
-"""Facts about a model that follow from its canonical graph: norms, activation, attention, positions."""
+"""Facts about a model that follow from its canonical graph: norms, activation, attention."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
+from archcheck.describe.fact import Fact
+from archcheck.describe.positions import positions
 from archcheck.describe.regions import Region
 from archcheck.ir.graph import AttrValue, Op, OpGraph, Unknown
 from archcheck.ir.ops import kind
@@ -13,19 +14,13 @@ from archcheck.passes.kinds import named
 NORMS = named("layer_norm", "rms_norm", "batch_norm", "group_norm", "instance_norm", "affine", "l2_norm")
 ATTENTIONS = named("self_attention", "cross_attention")
 SILENT = named("dropout", "stochastic_depth", "identity", "reshape", "permute", "select")
-EMBEDDING, INPUT, ROPE = kind("embedding"), kind("input"), kind("rope")
+EMBEDDING, INPUT, REPEAT, ROPE = kind("embedding"), kind("input"), kind("repeat"), kind("rope")
+STREAMS = named("repeat", "residual")
+# What may stand between the norm of an embedding and the first layer.
+MAPPING = SILENT | named("linear", "scale", "mul")
 
 # Activations as corpora of architectures name them.
 WORDS = {("gelu", "none"): "gelu_exact", ("gelu", "tanh"): "gelu_tanh"}
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """A fact, or None with the reason why it is not known."""
-
-    name: str
-    value: bool | str | None
-    why: str = ""
 
 
 FACTS = (
@@ -40,13 +35,16 @@ FACTS = (
 )
 
 
-def facts(graph: OpGraph, layers: tuple[Region, ...], weights: Mapping[str, str]) -> tuple[Fact, ...]:
+def facts(
+    graph: OpGraph, layers: tuple[Region, ...], weights: Mapping[str, str], tied: bool | None = None
+) -> tuple[Fact, ...]:
     """Everything that the graph tells, in the order of `FACTS`.
 
     Args:
         graph: in canonical form.
         layers: its layers.
         weights: place of each learned tensor -> the first place that it has; empty where sharing is not known.
+        tied: what the configuration says of input and output embeddings, for a target without the latter.
     """
     return (
         _final_norm(graph, layers),
@@ -55,22 +53,25 @@ def facts(graph: OpGraph, layers: tuple[Region, ...], weights: Mapping[str, str]
         _gated(layers),
         _attention(layers),
         _qk_norm(layers),
-        _positions(graph, layers),
-        _tied(graph, weights),
+        positions(graph, layers, _entry(graph)),
+        _tied(graph, weights, tied),
     )
 
 
-def _tied(graph: OpGraph, weights: Mapping[str, str]) -> Fact:
-    """Whether the map to the vocabulary uses the embedding's own matrix (press2017)."""
+def _tied(graph: OpGraph, weights: Mapping[str, str], said: bool | None) -> Fact:
+    """Whether the map to the vocabulary uses the embedding's own matrix (press2017).
+
+    Where the target has no such map, or its library decides it in code that is not read, the configuration says so.
+    """
     name = "tie_embeddings"
     tables = {op.attr("rows"): op for op in graph.walk() if op.kind is EMBEDDING and isinstance(op.attr("rows"), int)}
     if not tables:
         return Fact(name, None, "the target holds no embedding")
     heads = [op for op in graph.ops if op.kind.name == "linear" and op.attr("out_features") in tables]
     if not heads:
-        return Fact(name, None, "the target has no output embedding")
+        return Fact(name, said, "" if said is not None else "the target has no output embedding")
     if not weights:
-        return Fact(name, None, "a library call that is not read may tie weights")
+        return Fact(name, said, "" if said is not None else "a library call that is not read may tie weights")
     head = heads[-1]
     places = [f"{op.path.rpartition('/')[0]}.weight" for op in (tables[head.attr("out_features")], head)]
     held = [weights.get(place) for place in places]
@@ -139,61 +140,63 @@ def _qk_norm(layers: tuple[Region, ...]) -> Fact:
     return _agreed("qk_norm", values, "no attention sublayer was recognised")
 
 
-def _positions(graph: OpGraph, layers: tuple[Region, ...]) -> Fact:
-    cores = list(_cores(layers, "self_attention"))
-    if cores and all(any(inner.kind is ROPE for inner in op.walk()) for op in cores):
-        return Fact("positions", "rope")
-    kinds = {op.kind.name for op in graph.walk()}
-    for name, word in (("alibi", "alibi"), ("relative_bias", "relative_bias"), ("sinusoid", "sinusoidal")):
-        if name in kinds:
-            return Fact("positions", word)
-    if EMBEDDING not in {op.kind for op in graph.walk()}:
-        return Fact("positions", None, "the target is one layer; positions enter where it is used")
-    return Fact("positions", None, "how positions enter was not recognised")
-
-
 def _final_norm(graph: OpGraph, layers: tuple[Region, ...]) -> Fact:
     """Whether a norm stands behind the last layer."""
-    stack = [layer for layer in layers if layer.op is not None]
-    if not stack:
+    if not any(layer.op is not None for layer in layers):
         why = "the target is one layer; what follows the last one is decided where it is used"
         return Fact("final_norm", None, why)
-    last = stack[-1].op
+    last = [op for op in graph.ops if op.kind in STREAMS][-1]
     readers = _readers(graph, last)
-    if any(op.kind in NORMS for op in readers):
+    norms = [op for op in readers if op.kind in NORMS]
+    post_norm = any(sublayer.signature.endswith("n") for layer in layers for sublayer in layer.sublayers)
+    if post_norm and last.kind is not REPEAT:  # the first norm is the layer's own
+        norms = [norm for own in norms for norm in _readers(graph, own) if norm.kind in NORMS]
+    if norms:
         return Fact("final_norm", True)
     if any(op.kind.name == "opaque" for op in readers):
         return Fact("final_norm", None, "what follows the last layer could not be read")
     return Fact("final_norm", False)
 
 
-def _readers(graph: OpGraph, op: Op | None) -> list[Op]:
+def _readers(graph: OpGraph, op: Op) -> list[Op]:
     found: list[Op] = []
-    waiting = [op.path] if op is not None else []
+    waiting = [op.path]
     while waiting:
         path = waiting.pop()
         for reader in graph.ops:
             if any(value.op == path for value in reader.reads) and reader not in found:
                 found.append(reader)
-                if reader.kind in SILENT:
+                if reader.kind in SILENT and not _is_pick(reader):
                     waiting.append(reader.path)
     return found
+
+
+def _is_pick(op: Op) -> bool:
+    """Whether one token is taken out: what follows is about that alone."""
+    index = op.attr("index")
+    parts = index if isinstance(index, tuple) else ()
+    return op.kind.name == "select" and any(isinstance(part, int) for part in parts)
 
 
 def _embedding_norm(graph: OpGraph, layers: tuple[Region, ...]) -> Fact:
     """Whether a norm stands between the embedding and the first layer."""
     if not any(op.kind is EMBEDDING for op in graph.walk()):
         return Fact("embedding_norm", None, "the target holds no embedding")
-    stack = [layer for layer in layers if layer.op is not None]
-    if not stack or stack[0].op is None:
+    if not any(layer.op is not None for layer in layers):
         return Fact("embedding_norm", None, "no stack of layers was recognised")
     by_path = {op.path: op for op in graph.ops}
-    at = by_path.get(stack[0].op.reads[0].op) if stack[0].op.reads else None
-    while at is not None and at.kind in SILENT and at.reads:
+    at = by_path.get(_entry(graph))
+    while at is not None and at.kind in MAPPING and at.reads:
         at = by_path.get(at.reads[0].op)
     if at is not None and at.kind.name == "opaque":
         return Fact("embedding_norm", None, "what precedes the first layer could not be read")
     return Fact("embedding_norm", at is not None and at.kind in NORMS)
+
+
+def _entry(graph: OpGraph) -> str:
+    """The path of the op whose value the first layer of a model reads; "" where there is none."""
+    first = next((op for op in graph.ops if op.kind in STREAMS and op.reads), None)
+    return first.reads[0].op if first is not None else ""
 
 
 def plain(value: AttrValue) -> object:

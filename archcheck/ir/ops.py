@@ -191,7 +191,7 @@ KINDS: tuple[OpKind, ...] = (
     # ---- layer: learned maps
     OpKind("linear", L, "Affine map of the last axis.", _attrs("in_features: size in elements", "out_features: size in elements", "bias: whether a bias is added"), family="linear"),
     OpKind("bilinear", L, "Bilinear map of two tensors.", _attrs("in_features: size in elements of the first", "other_features: size in elements of the second", "out_features: size in elements", "bias: whether a bias is added"), family="linear"),
-    OpKind("embedding", L, "Rows of a learned table chosen by index.", _attrs("rows: count", "dim: size in elements", "padding: row that stands for no token", "combine: 'sum', 'mean' or 'max' over each bag of indices"), family="embedding"),
+    OpKind("embedding", L, "Rows of a learned table chosen by index.", _attrs("rows: count", "dim: size in elements", "padding: row that stands for no token", "frozen: the table is not learned", "combine: 'sum', 'mean' or 'max' over each bag of indices"), family="embedding"),
     OpKind("conv", L, "Convolution.", (*_CONV, AttrDecl("axes", "count of spatial axes")), family="conv"),
     OpKind("conv_transpose", L, "Transposed convolution.", (*_CONV, AttrDecl("axes", "count of spatial axes")), family="conv"),
     OpKind("pool", L, "Pooling.", _attrs("mode: max, mean or lp", "kernel: size in elements", "stride: step in elements", "padding: elements", "dilation: step between taps in elements", "size: of what comes out, in elements", "p: order of an lp pooling", "axes: count of spatial axes", "scope: 'global' where the whole axis is pooled", "channels_last: features are the last axis"), family="pool"),

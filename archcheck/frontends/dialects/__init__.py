@@ -36,6 +36,7 @@ __all__ = [
     "prepares",
     "presets",
     "property_row",
+    "tied_by",
 ]
 
 DIALECTS: tuple[Dialect, ...]  # built on first use: `__getattr__`
@@ -178,6 +179,12 @@ def container(qualified: str) -> str | None:
     name = canonical(qualified)
     dialect = _of(name)
     return None if dialect is None else dialect.containers.get(name)
+
+
+def tied_by(qualified: str) -> str:
+    """The attribute of a library's configuration that says whether input and output embeddings are one; "" if none."""
+    dialect = _of(qualified)
+    return "" if dialect is None else dialect.tied_by.get(qualified, "")
 
 
 def presets(qualified: str) -> dict[str, AttrValue]:

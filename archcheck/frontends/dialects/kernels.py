@@ -76,6 +76,7 @@ KERNELS = Dialect(
     # What runs when a model is whole: initial values, and weights that the configuration ties.
     ties=("transformers.modeling_utils.PreTrainedModel.post_init", "transformers.modeling_utils.PreTrainedModel.init_weights", "transformers.modeling_utils.PreTrainedModel.tie_weights"),
     # Attention and experts spelled out in PyTorch, which every release has; kernels compute the same.
+    tied_by={"transformers.configuration_utils.PreTrainedConfig": "tie_word_embeddings"},
     presets={"transformers.configuration_utils.PreTrainedConfig": {"_attn_implementation_internal": "eager", "_experts_implementation_internal": "eager"}},
     functions=_FUNCTIONS,
     layers=_LAYERS,

@@ -199,6 +199,8 @@ class Dialect:
             which weights a model shares.
         presets: qualified class name -> attributes that the library sets on its instances where it builds a model, and
             that code reads although the class itself leaves them None.
+        tied_by: qualified class name of a configuration -> its attribute by which the library decides whether the map to
+            the vocabulary uses the embedding's own matrix.
         tensor: prefix under which the methods of tensors are functions too (`torch.Tensor.`), or "".
     """
 
@@ -219,6 +221,7 @@ class Dialect:
     ties: tuple[str, ...] = ()
     presets: dict[str, dict[str, AttrValue]] = field(default_factory=dict)
     prepares: tuple[str, ...] = ()
+    tied_by: dict[str, str] = field(default_factory=dict)
     tensor: str = ""
 
 

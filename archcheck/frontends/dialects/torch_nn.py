@@ -23,7 +23,7 @@ _LAYERS: dict[str, LayerRow] = {
     "Linear": LayerRow("linear", f"in_features, out_features, bias=True, {_FACTORY}", attrs={"in_features": "in_features", "out_features": "out_features", "bias": "bias"}, weights=("weight", "bias")),
     "LazyLinear": LayerRow("linear", f"out_features, bias=True, {_FACTORY}", attrs={"out_features": "out_features", "bias": "bias"}, weights=("weight", "bias")),
     "Bilinear": LayerRow("bilinear", f"in1_features, in2_features, out_features, bias=True, {_FACTORY}", "input1!, input2!", {"in_features": "in1_features", "other_features": "in2_features", "out_features": "out_features", "bias": "bias"}, weights=("weight", "bias")),
-    "Embedding": LayerRow("embedding", f"num_embeddings, embedding_dim, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False, _weight=None, _freeze=False, {_FACTORY}", attrs={"rows": "num_embeddings", "dim": "embedding_dim", "padding": "padding_idx"}, weights=("weight",), plain=("max_norm",)),
+    "Embedding": LayerRow("embedding", f"num_embeddings, embedding_dim, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False, _weight=None, _freeze=None, {_FACTORY}", attrs={"rows": "num_embeddings", "dim": "embedding_dim", "padding": "padding_idx", "frozen": "_freeze"}, weights=("weight",), plain=("max_norm",)),
     "EmbeddingBag": LayerRow("embedding", f"num_embeddings, embedding_dim, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, mode='mean', sparse=False, _weight=None, include_last_offset=False, padding_idx=None, {_FACTORY}", "input!, offsets=None!, per_sample_weights=None!", {"rows": "num_embeddings", "dim": "embedding_dim", "combine": "mode", "padding": "padding_idx"}, weights=("weight",), plain=("max_norm",)),
 }
 

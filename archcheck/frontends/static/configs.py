@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from archcheck.frontends import dialects
 from archcheck.frontends.static import names
 from archcheck.frontends.static.attributes import is_module
 from archcheck.frontends.static.machine import Raised
@@ -42,6 +43,17 @@ def guess(
     if best is None or score * 2 < len(reads):
         return None
     return _with_defaults(vm, best)
+
+
+def says_tied(vm: Machine, arguments: Iterable[Data]) -> bool | None:
+    """Whether a configuration among the arguments says that input and output embeddings are one matrix."""
+    for value in arguments:
+        for base in value.cls.mro if isinstance(value, Instance) else ():
+            name = dialects.tied_by(f"{base.file.module}.{base.name}") if isinstance(base, Class) else ""
+            found = vm.get(value, name, None) if name else None
+            if isinstance(found, bool):
+                return found
+    return None
 
 
 def part(vm: Machine, parameter: ast.arg, function: Function) -> Instance | None:

@@ -79,6 +79,7 @@ class Run:
     places: tuple[ModulePlace, ...] = ()  # where the classes read stand in the module tree
     optional: frozenset[str] = frozenset()  # arguments of the call whose default is None
     offered: str = ""  # the optional argument that was given because the call had no tensor
+    tied: bool | None = None  # whether the configuration says that input and output embeddings are one
 
 
 def run(machine: Machine, call: Call) -> Run:
@@ -121,6 +122,7 @@ class _Runner:
         self.unused = dict(call.arguments)
         self.optional: dict[str, None] = {}
         self.offered = ""
+        self.tied: bool | None = None
         self.attribute_overrides = dict(call.overrides)
 
     def run(self, value: Data) -> Run:
@@ -183,6 +185,7 @@ class _Runner:
             places,
             frozenset(self.optional),
             self.offered,
+            self.tied,
         )
 
     def walk_modules(self, function: Data) -> tuple[tuple[ModulePlace, ...], tuple[tuple[str, str], ...]]:
@@ -237,6 +240,7 @@ class _Runner:
             made = self.vm.call(cls, [], {})
         else:
             kwargs, given = self.arguments(init[1], skip=1, calling=False, owner=cls)
+            self.tied = configs.says_tied(self.vm, kwargs.values())
             made = self.vm.call(cls, _positional(init[1], kwargs, 1), kwargs, given)
         if not isinstance(made, Instance):
             raise TargetError(f"{cls.name} is not a class whose instances compute", place=cls.file.shown)

@@ -47,6 +47,7 @@ class Variant:
     error_span: Span | None = None
     places: tuple[ModulePlace, ...] = ()
     weights: tuple[tuple[str, str], ...] = ()  # learned tensor's place -> the first place that it has
+    tied: bool | None = None  # whether the configuration says that input and output embeddings are one
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +169,7 @@ class _Reader:
                 one.error_span,
                 one.places,
                 one.weights,
+                one.tied,
             )
             for when, one in distinct
         )
