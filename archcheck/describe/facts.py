@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from archcheck.describe.attention import attention_kinds
 from archcheck.describe.fact import Fact
 from archcheck.describe.positions import positions
 from archcheck.describe.regions import Region
@@ -115,24 +116,13 @@ def _gated(layers: tuple[Region, ...]) -> Fact:
 
 
 def _attention(layers: tuple[Region, ...]) -> Fact:
-    kinds = list(_attention_kinds(layers))
+    kinds = list(attention_kinds(layers))
     if not kinds and layers:
         mixing = [s for layer in layers for s in layer.sublayers if s.kind in ("other", "ssm", "conv")]
         opaque = any(inner.kind.name == "opaque" for s in mixing if s.core for inner in s.core.walk())
         if mixing and not opaque:
             return Fact("attention", "none")
     return _agreed("attention", kinds, "no attention sublayer was recognised")
-
-
-def _attention_kinds(layers: tuple[Region, ...]) -> Iterator[str]:
-    for op in _cores(layers, "self_attention"):
-        heads, kv_heads = op.attr("heads"), op.attr("kv_heads")
-        if any(inner.kind.name == "linear_attention" for inner in op.walk()):
-            yield "linear"
-        elif isinstance(heads, int) and isinstance(kv_heads, int):
-            yield "mha" if heads == kv_heads else "mqa" if kv_heads == 1 else "gqa"
-        elif not op.states("kv_heads") or kv_heads is None:
-            yield "mha"
 
 
 def _qk_norm(layers: tuple[Region, ...]) -> Fact:

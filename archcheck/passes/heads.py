@@ -37,26 +37,56 @@ def split_heads(scope: Scope, value: Value, inside: Collection[int] | None) -> t
     slot = scope.giver(value)
     parts = 1
     shape: tuple[AttrValue, ...] = ()
+    taken: AttrValue = None  # which heads of that shape a selection right behind it takes
+    selected: AttrValue = None  # the same, of the reshape that is to come
     for _ in range(_STEPS):
         if slot < 0 or (inside is not None and slot not in inside):
             return None
         op = scope.ops[slot]
         if op.kind is LINEAR:
             width = op.attr("out_features")
-            return _counts(shape, width // parts if isinstance(width, int) else None)
+            return _taken(_counts(shape, width // parts if isinstance(width, int) else None), taken)
         if op.kind.name == "reshape" and isinstance(stated := op.attr("shape"), tuple) and len(stated) > 2:
-            shape = stated
+            shape, taken, selected = stated, selected, None
         elif op.kind.name == "split" and not shape:
             return None
+        elif op.kind.name == "select" and (chosen := _of_heads(op.attr("index"))) is not None:
+            selected = chosen
         elif op.kind.name == "split":
             sections = op.attr("sections")
             if not isinstance(sections, int) or sections < 1:
-                return _counts(shape, None)
+                return _taken(_counts(shape, None), taken)
             parts *= sections
-        if op.kind not in _THROUGH or not op.reads:
+        moved = selected is not None and op.kind.name == "permute"  # the selection is of another axis
+        if op.kind not in _THROUGH or not op.reads or moved:
             return None
         slot = scope.giver(op.reads[-1] if op.kind.name in ("concat", "update") else op.reads[0])
     return None
+
+
+WHOLE = ("slice", None, None, None)
+
+
+def _of_heads(index: AttrValue) -> AttrValue:
+    """What a selection takes of the last but one axis, `x[..., :-2, :]`; None where it takes all of it."""
+    if not isinstance(index, tuple) or len(index) < 2 or index[-1] != WHOLE or index[-2] == WHOLE:
+        return None
+    return index[-2]
+
+
+def _taken(counts: tuple[int, int] | None, chosen: AttrValue) -> tuple[int, int] | None:
+    """(count, size) of the heads that a selection takes; None where that is not known."""
+    if counts is None or chosen is None:
+        return counts
+    if not isinstance(chosen, tuple):
+        return None
+    heads, size = counts
+    numbers = [one for one in chosen if isinstance(one, int)]
+    if chosen[:1] == ("slice",):
+        ends = [one if isinstance(one, int) else None for one in chosen[1:]]
+        known = all(one is None or isinstance(one, int) for one in chosen[1:])
+        return (len(range(heads)[slice(*ends)]), size) if known else None
+    return (len(numbers), size) if len(numbers) == len(chosen) else None
 
 
 def _counts(shape: tuple[AttrValue, ...], width: int | None) -> tuple[int, int] | None:

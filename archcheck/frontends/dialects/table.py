@@ -228,7 +228,8 @@ class Dialect:
 def stated(attribute: str, value: AttrValue) -> AttrValue:
     """The value of an attribute as graphs state it; frameworks spell the same setting differently.
 
-    `padding="SAME"` is `"same"`, and `approximate=True` is `"tanh"`, the form that every framework means by it.
+    `padding="SAME"` is `"same"`, and `approximate=True` is `"tanh"`, the form that every framework means by it. None is
+    not stated.
     """
     if isinstance(value, str) and attribute in ("padding", "mode", "padding_mode"):
         return value.lower()
@@ -236,4 +237,6 @@ def stated(attribute: str, value: AttrValue) -> AttrValue:
         return "tanh" if value else "none"
     if value == "euclidean" and attribute == "p":
         return 2
+    if attribute == "frozen" and value is False:
+        return None  # what is learned goes without saying
     return value

@@ -212,11 +212,12 @@ def _result(vm: Machine, path: str, row: Row, bound: dict[str, Data], reads: lis
         return NamedParts(parts, row.fields) if row.fields else parts
     first = reads[0] if reads and isinstance(reads[0], Tensor) else None
     result = Tensor(Value(path))
-    if row.inplace and first is not None:
+    changed = bound.get(row.parameters[0].name) if row.inplace and row.parameters else None
+    if isinstance(changed, Tensor):  # `x.copy_(y)` reads y alone, and changes x
         from archcheck.frontends.static.statements import write
 
-        write(vm, first, result)
-        return first
+        write(vm, changed, result)
+        return changed
     if row.kind in VIEWS and vm.inplace_sums:
         result.base = first
     if row.kind in VIEWS and first is not None:

@@ -170,3 +170,20 @@ def test_an_assigned_item_changes_the_tensor(sources: Sources) -> None:
 )
 def test_operators_with_a_number(sources: Sources, expression: str, op: str) -> None:
     assert sources.computes(f"def f(x):\n    return {expression}\n").split(" transpose")[0] == op
+
+
+def test_what_changes_a_tensor_in_place_changes_the_one_that_it_is_called_on(sources: Sources) -> None:
+    text = """
+        def f(x, y):
+            k = x.new_empty(4, 8)
+            k[..., :4].copy_(x)
+            k[..., 4:].copy_(y)
+            z = y.clone()
+            z.zero_()
+            return k, y, z
+        """
+    [variant] = sources.read(text).variants
+    by_path = {op.path: op for op in variant.graph.ops}
+    given = [by_path[value.op] for value in variant.graph.results]
+    assert [op.kind.name for op in given] == ["update", "input", "constant"]
+    assert [by_path[value.op].kind.name for value in given[0].reads] == ["update", "identity"]
