@@ -90,6 +90,7 @@ class Row:
         plain: parameters that must keep their default for this row to be what is computed.
         active: parameter that switches it on: where it is false the first operand comes out unchanged.
         fields: names of the outputs, where they are a named tuple (`values`, `indices`).
+        fresh: what it gives is no view: changing it in place leaves the first operand as it was.
     """
 
     kind: str
@@ -101,6 +102,7 @@ class Row:
     plain: tuple[str, ...] = ()
     active: str = ""
     fields: tuple[str, ...] = ()
+    fresh: bool = False
 
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:

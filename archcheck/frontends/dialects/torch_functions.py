@@ -151,7 +151,7 @@ SHARED: dict[str, Row] = {
     "flip": _row("flip", "input!, *dims", {"axis": "dims"}),
     "fliplr": _row("flip", axis=1),
     "flipud": _row("flip", axis=0),
-    "clone": _row("identity"),
+    "clone": Row("identity", "input!", fresh=True),
     "detach": _row("identity"),
     "positive": _row("identity"),
     "resolve_conj": _row("identity"),

@@ -48,8 +48,11 @@ def item(vm: Machine, owner: Data, index: Data) -> Data:
     if isinstance(owner, Tensor):
         if isinstance(owner.data, (list, tuple)) and isinstance(index, (int, slice)):
             return _plain(vm, owner.data, index)
-        result = vm.emit("select", (owner, *flatten_tensors(index)), {"index": index})
-        result.base = owner if vm.inplace_sums else None
+        chosen = list(flatten_tensors(index))
+        result = vm.emit("select", (owner, *chosen), {"index": index})
+        parts = index if isinstance(index, tuple) else (index,)
+        copies = chosen or any(isinstance(part, list) for part in parts)  # indices that are tensors or lists copy
+        result.base = owner if vm.inplace_sums and not copies else None
         return result
     if isinstance(owner, Tensors):
         return item_of(owner, index) if isinstance(index, int) and index >= 0 else vm.open("a part of a tensor")

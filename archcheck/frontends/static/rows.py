@@ -218,7 +218,7 @@ def _result(vm: Machine, path: str, row: Row, bound: dict[str, Data], reads: lis
 
         write(vm, changed, result)
         return changed
-    if row.kind in VIEWS and vm.inplace_sums:
+    if row.kind in VIEWS and vm.inplace_sums and not row.fresh:
         result.base = first
     if row.kind in VIEWS and first is not None:
         result.learned = first.learned

@@ -187,3 +187,20 @@ def test_what_changes_a_tensor_in_place_changes_the_one_that_it_is_called_on(sou
     given = [by_path[value.op] for value in variant.graph.results]
     assert [op.kind.name for op in given] == ["update", "input", "constant"]
     assert [by_path[value.op].kind.name for value in given[0].reads] == ["update", "identity"]
+
+
+def test_a_copy_is_no_view(sources: Sources) -> None:
+    text = """
+        def f(x, i):
+            part, rows, view = x.clone(), x[i], x[2:]
+            part.zero_()
+            rows.zero_()
+            before = x * 2
+            view.zero_()
+            return before, x
+        """
+    [variant] = sources.read(text).variants
+    by_path = {op.path: op for op in variant.graph.ops}
+    doubled, changed = (by_path[value.op] for value in variant.graph.results)
+    assert by_path[doubled.reads[0].op].kind.name == "input"
+    assert changed.kind.name == "update"
