@@ -1,0 +1,179 @@
+"""What `archcheck describe` says, held against hand-labelled architectures: a table, entry by entry.
+
+    python -m tests.corpus LABELS [--only TEXT] [--all] [-j N]
+
+LABELS is a YAML list; an entry names a package, a version, a file and a symbol in it, perhaps a `model_symbol`, its
+`sublayers` with signatures and norms, and `facts`. What the layer does not tell is taken from the model. Packages are
+fetched once, unpacked and read, never installed or imported; one that cannot be fetched is named.
+
+A fact is right, wrong, or not stated, which is no mistake. The exit code is 1 where a share is below its bar.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from archcheck import workers
+from archcheck.describe.description import Description
+from archcheck.errors import ArchcheckError
+from archcheck.passes.structure import topology
+from archcheck.pipeline import Request, describe
+from tests.packages import unpacked
+
+RIGHT, STATED, SIGNATURES = 0.97, 0.92, 0.95  # shares that are to be reached
+NORMS = {
+    "layernorm": "layer_norm", "layernorm1p": "layer_norm", "rmsnorm": "rms_norm", "batchnorm": "batch_norm",
+    "groupnorm": "group_norm", "none": "",
+}  # fmt: skip
+Sublayers = list[tuple[str, str, str]]  # kind, signature, norm
+
+
+@dataclass
+class Outcome:
+    """How one entry came out.
+
+    Args:
+        id: of the entry.
+        unread: why it is left out.
+        signature: whether the sublayers' kinds and signatures are the labelled ones.
+        right, wrong, silent: names of facts; `wrong` with both values, `silent` with the reason.
+    """
+
+    id: str
+    unread: str = ""
+    signature: bool = False
+    sublayers: str = ""
+    right: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    silent: list[str] = field(default_factory=list)
+
+
+def main() -> int:
+    """Print the table; the exit code."""
+    parser = argparse.ArgumentParser(description="describe against hand-labelled architectures")
+    parser.add_argument("labels", type=Path)
+    parser.add_argument("--only", default="", help="entries whose id holds this text")
+    parser.add_argument("--all", action="store_true", help="print entries that agree as well")
+    parser.add_argument("-j", "--jobs", type=int, default=workers.cores())
+    options = parser.parse_args()
+    entries = [entry for entry in yaml.safe_load(options.labels.read_text()) if options.only in entry["id"]]
+    outcomes: list[Outcome] = []
+    for outcome in workers.each(_outcome, entries, options.jobs):
+        outcomes.append(outcome)
+        _print(outcome, everything=options.all)
+    return _summary(outcomes)
+
+
+def _outcome(entry: Mapping[str, Any]) -> Outcome:
+    found = Outcome(entry["id"])
+    try:
+        folder = unpacked(f"{entry['package']}=={entry['version']}")
+    except RuntimeError as error:
+        found.unread = f"{entry['package']}=={entry['version']} cannot be fetched: {str(error).splitlines()[0]}"
+        return found
+    told: list[Description] = []
+    why = ""
+    for symbol, arguments in _targets(entry):
+        try:
+            told.append(describe(Request(f"{folder}/{entry['file']}:{symbol}", arguments, explore=False))[0])
+        except ArchcheckError as error:
+            why = why or str(error).splitlines()[0]
+    layer = told[0] if told else None
+    _compare_sublayers(found, layer, [_wanted(sublayer) for sublayer in entry["sublayers"]], why)
+    for name, wanted in entry["facts"].items():
+        if wanted is not None:
+            _compare_fact(found, name, wanted, told)
+    return found
+
+
+def _targets(entry: Mapping[str, Any]) -> list[tuple[str, dict[str, str]]]:
+    """What is described: the layer, then the model, with the arguments that the entry's configuration means."""
+    given = dict(entry.get("config") or {})
+    hparams = given.pop("hparams_set", "transformer_base" if entry["package"] == "tensor2tensor" else "")
+    arguments = {name: repr(value) for name, value in given.items()}
+    if hparams:
+        return [(symbol, {"hparams": f"{hparams}()"}) for symbol in (entry["symbol"], "Transformer")]
+    model = entry.get("model_symbol")
+    return [(entry["symbol"], arguments), *([(model, {})] if model else [])]
+
+
+def _wanted(sublayer: Mapping[str, Any]) -> tuple[str, str, str]:
+    return sublayer["kind"], sublayer["signature"], NORMS.get(sublayer["norm"], sublayer["norm"])
+
+
+def _compare_sublayers(found: Outcome, layer: Description | None, wanted: Sublayers, why: str) -> None:
+    regions = layer.default.layers if layer is not None else ()
+    each = [[(one.kind, one.signature, one.norm) for one in region.sublayers] for region in regions]
+    whole = [row for rows in each for row in rows]
+    found.signature = any([row[:2] for row in rows] == [row[:2] for row in wanted] for rows in [whole, *each])
+    if not found.signature:
+        found.sublayers = f"sublayers: {_said(whole) or why or 'none'}; labelled {_said(wanted)}"
+
+
+def _said(rows: Sublayers) -> str:
+    return "; ".join(f"{kind}: {signature}" for kind, signature, _ in rows)
+
+
+def _compare_fact(found: Outcome, name: str, wanted: object, told: list[Description]) -> None:
+    reasons = []
+    for description in told:
+        if name == "topology":
+            value: object = topology(description.default.layers[0].sublayers) if description.default.layers else None
+            why = "no layer was recognised"
+        else:
+            fact = next((fact for fact in description.default.facts if fact.name == name), None)
+            value, why = (fact.value, fact.why) if fact is not None else (None, "")
+        if value is None:
+            reasons.append(why)
+        elif value == wanted:
+            found.right.append(name)
+            return
+        else:
+            found.wrong.append(f"{name} is {value}; labelled {wanted}")
+            return
+    found.silent.append(f"{name}: {' / '.join(filter(None, reasons)) or 'nothing was read'}")
+
+
+def _print(outcome: Outcome, *, everything: bool) -> None:
+    if outcome.unread:
+        print(f"{outcome.id:32} left out: {outcome.unread}")
+        return
+    differs = [*filter(None, [outcome.sublayers]), *outcome.wrong]
+    if not differs and not outcome.silent and not everything:
+        return
+    counts = f"{len(outcome.right)} right, {len(outcome.wrong)} wrong, {len(outcome.silent)} not stated"
+    print(f"{outcome.id:32} {'' if outcome.signature else 'signature differs, '}{counts}")
+    for line in differs:
+        print(f"    ! {line}")
+    for line in outcome.silent:
+        print(f"    ? {line}")
+
+
+def _summary(outcomes: list[Outcome]) -> int:
+    read = [outcome for outcome in outcomes if not outcome.unread]
+    right, wrong, silent = (sum(len(getattr(one, name)) for one in read) for name in ("right", "wrong", "silent"))
+    stated, every = right + wrong, right + wrong + silent
+    reasons = Counter(line.partition(":")[0] for one in read for line in one.silent)
+    shares = (
+        ("facts stated that are right", right, stated, RIGHT),
+        ("facts labelled that are stated", stated, every, STATED),
+        ("entries whose signatures are right", sum(one.signature for one in read), len(read), SIGNATURES),
+    )
+    print(f"\n{len(read)} entries read, {len(outcomes) - len(read)} left out")
+    for name, count, whole, bar in shares:
+        share = count / whole if whole else 0.0
+        print(f"{name:36} {count:4} of {whole:4}  {share:6.1%}  (bar: {bar:.0%}) {'met' if share >= bar else 'MISSED'}")
+    print("not stated, by fact: " + ", ".join(f"{name} {count}" for name, count in reasons.most_common()))
+    return 0 if all(whole and count / whole >= bar for _, count, whole, bar in shares) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
