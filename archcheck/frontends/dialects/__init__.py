@@ -26,6 +26,7 @@ __all__ = [
     "function",
     "is_ignored",
     "is_metadata",
+    "is_module_metadata",
     "is_transparent",
     "keyword",
     "known",
@@ -179,6 +180,13 @@ def container(qualified: str) -> str | None:
     name = canonical(qualified)
     dialect = _of(name)
     return None if dialect is None else dialect.containers.get(name)
+
+
+@cache
+def is_module_metadata(base: str, name: str) -> bool:
+    """Whether layers that extend this framework's class have an attribute that tells nothing of what they compute."""
+    dialect = _of(base)
+    return dialect is not None and name in dialect.module_metadata
 
 
 def tied_by(qualified: str) -> str:

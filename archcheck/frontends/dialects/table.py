@@ -196,6 +196,7 @@ class Dialect:
         containers: qualified class name -> "sequence", "sequential" or "mapping".
         ignored: prefixes of qualified names whose calls compute nothing (logging, checks, profiling).
         metadata: names of tensor attributes and methods that tell about a tensor and compute nothing from it.
+        module_metadata: names of attributes that the framework's layers have and that tell nothing of what they compute.
         transparent: prefixes of qualified names of decorators that leave what they decorate as it is.
         ties: qualified names of functions that are not read and may make weights one; after such a call it is not known
             which weights a model shares.
@@ -224,6 +225,7 @@ class Dialect:
     presets: dict[str, dict[str, AttrValue]] = field(default_factory=dict)
     prepares: tuple[str, ...] = ()
     tied_by: dict[str, str] = field(default_factory=dict)
+    module_metadata: frozenset[str] = frozenset()
     tensor: str = ""
 
 

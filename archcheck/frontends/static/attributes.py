@@ -140,6 +140,8 @@ def _of_instance(vm: Machine, owner: Instance, name: str, default: Data) -> Data
             return bookkeeping
         if name in ("forward", "call", "__call__"):
             return _absent(vm, owner, name, default)
+        if any(dialects.is_module_metadata(base, name) for base in owner.cls.externals):
+            return vm.open(f"the {name} of a layer", metadata=True)
     found = owner.cls.lookup("__getattr__")
     if found is not None and isinstance(found[1], Function):
         try:
