@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from archcheck.describe.regions import Region
-from archcheck.ir.graph import Op, Value
+from archcheck.ir.graph import AttrValue, Op, Unknown, Value
 from archcheck.ir.ops import kind
 from archcheck.passes.kinds import named
 
@@ -37,15 +37,21 @@ def _kind(core: Op) -> str:
         return "mha" if heads == kv_heads else "mqa" if kv_heads == 1 else "gqa"
     if attention is None:
         return ""
-    query, key = (_width(_projection(value, by_path)) for value in attention.reads[:2])
-    if query is None or key is None or query == key:
-        return "mha" if not isinstance(kv_heads, int) else ""
-    return "gqa" if query % key == 0 and not (isinstance(heads, int) and query // key == heads) else "mqa"
+    query, key = (_projection(value, by_path) for value in attention.reads[:2])
+    if query is None or key is None:
+        return "" if isinstance(kv_heads, int) else "mha"  # the attention holds its own projections
+    return _by_widths(query.attr("out_features"), key.attr("out_features"), heads)
 
 
-def _width(projection: Op | None) -> int | None:
-    width = projection.attr("out_features") if projection is not None else None
-    return width if isinstance(width, int) else None
+def _by_widths(query: AttrValue, key: AttrValue, heads: AttrValue) -> str:
+    """What follows from how wide the projections are, in elements."""
+    if isinstance(query, Unknown) and isinstance(key, Unknown):
+        return "mha" if query.why == key.why else ""
+    if not isinstance(query, int) or not isinstance(key, int):
+        return "mha" if query is None and key is None else ""
+    if query == key:
+        return "mha"
+    return "mqa" if isinstance(heads, int) and query // key == heads else "gqa"
 
 
 def _projection(value: Value, by_path: Mapping[str, Op]) -> Op | None:

@@ -17,6 +17,13 @@ ATTENTIONS = named("self_attention", "cross_attention")
 SILENT = named("dropout", "stochastic_depth", "identity", "reshape", "permute", "select")
 EMBEDDING, INPUT, REPEAT, ROPE = kind("embedding"), kind("input"), kind("repeat"), kind("rope")
 STREAMS = named("repeat", "residual")
+UNSURE = (
+    "opaque",
+    "softmax",
+    "matmul",
+    "attention",
+    "exp",
+)  # a branch with these may be an attention that was not recognised
 # What may stand between the norm of an embedding and the first layer.
 MAPPING = SILENT | named("linear", "scale", "mul")
 
@@ -119,8 +126,8 @@ def _attention(layers: tuple[Region, ...]) -> Fact:
     kinds = list(attention_kinds(layers))
     if not kinds and layers:
         mixing = [s for layer in layers for s in layer.sublayers if s.kind in ("other", "ssm", "conv")]
-        opaque = any(inner.kind.name == "opaque" for s in mixing if s.core for inner in s.core.walk())
-        if mixing and not opaque:
+        perhaps = any(inner.kind.name in UNSURE for s in mixing if s.core for inner in s.core.walk())
+        if mixing and not perhaps:
             return Fact("attention", "none")
     return _agreed("attention", kinds, "no attention sublayer was recognised")
 

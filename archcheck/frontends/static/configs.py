@@ -10,7 +10,7 @@ from archcheck.frontends import dialects
 from archcheck.frontends.static import names
 from archcheck.frontends.static.attributes import is_module
 from archcheck.frontends.static.machine import Raised
-from archcheck.frontends.static.values import Class, Data, Function, Instance, Open, Scope
+from archcheck.frontends.static.values import Class, Data, External, Function, Instance, Open, Scope
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
@@ -43,6 +43,16 @@ def guess(
     if best is None or score * 2 < len(reads):
         return None
     return _with_defaults(vm, best)
+
+
+def makes_module(vm: Machine, function: Function) -> bool:
+    """Whether a function says that it gives a module: then the module is what it is about, and is called."""
+    if isinstance(function.node, ast.Lambda) or function.node.returns is None:
+        return False
+    value = _quietly(vm, function.node.returns, names.module_scope(function.scope))
+    if isinstance(value, External):
+        return value.name in ("torch.nn.Module", "torch.nn.Sequential")
+    return isinstance(value, Class) and is_module(value)
 
 
 def says_tied(vm: Machine, arguments: Iterable[Data]) -> bool | None:

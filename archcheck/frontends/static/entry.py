@@ -137,6 +137,10 @@ class _Runner:
             if isinstance(receiver, Class):
                 instance = self.construct(receiver)
                 function = self.entry_method(instance, value)
+            elif isinstance(value, Function) and configs.makes_module(vm, value):
+                kwargs, given = self.arguments(value, skip=0, calling=False)
+                made = vm.call(value, _positional(value, kwargs, 0), kwargs, given)
+                function = self.entry_method(made, made) if isinstance(made, Instance) else made
             if isinstance(function, (Method, Function, Instance, Layer)):
                 result = self.invoke(function)
                 veil = (

@@ -244,3 +244,23 @@ def test_a_configuration_is_found_by_what_those_read_to_which_it_is_passed_on(so
                 return self.inner(x)
         """
     assert sources.computes(text, "Model") == "%1 = mul %0 by=4"
+
+
+def test_a_function_that_makes_a_module_is_about_the_module(sources: Sources) -> None:
+    text = """
+        class Model(nn.Module):
+            def __init__(self, k):
+                super().__init__()
+                self.k = k
+            def forward(self, x):
+                return x * self.k
+
+        def built(vocabulary: int, k: int = 3) -> Model:
+            return Model(k)
+
+        def sequence(d: int = 4) -> nn.Module:
+            return nn.Sequential(nn.Linear(d, d), nn.ReLU())
+        """
+    assert sources.computes(text, "built") == "%1 = mul %0 by=3"
+    assert sources.computes(text, "built", {"k": "7"}) == "%1 = mul %0 by=7"
+    assert [line.split()[2] for line in sources.computes(text, "sequence").splitlines()] == ["linear", "relu"]
