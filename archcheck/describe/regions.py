@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -58,16 +59,37 @@ def layers(graph: OpGraph, places: Iterable[ModulePlace], symbol: str, span: Spa
     rest = tuple(op for op in graph.ops if op.kind is not REPEAT)
     outside = sublayers(rest)
     if outside:
+        elements = _elements(outside)
+        if elements:  # what stands around them is the model's: embeddings, heads
+            rest = tuple(op for op in rest if _element(op) in elements)
+            outside = sublayers(rest)
+        place = common_place(rest) if elements else ""
         found.insert(
-            0, Region(_beside(graph, rest), "", _symbol("", by_path, symbol), _span("", by_path, span), outside)
+            0,
+            Region(_beside(graph, rest), place, _symbol(place, by_path, symbol), _span(place, by_path, span), outside),
         )
     return tuple(found)
+
+
+def _elements(found: Iterable[Sublayer]) -> frozenset[str]:
+    """The elements of a list of modules that are the layers of a model, which are not repeated: they differ, or it is
+    not known how many there are. Empty where what stands beside the repeats is the layer itself."""
+    places = Counter(_element(sublayer.residual) for sublayer in found if sublayer.residual is not None)
+    return frozenset() if not places or "" in places or min(places.values()) < 2 else frozenset(places)
+
+
+def _element(op: Op) -> str:
+    """The first element of a list of modules in the place of an op: "layers.0" of "layers.0.attention/7.linear"."""
+    parts = op.path.rpartition("/")[0].split(".")
+    number = next((at for at, part in enumerate(parts) if part.isdecimal()), None)
+    return "" if number is None else ".".join(parts[: number + 1])
 
 
 def _beside(graph: OpGraph, rest: tuple[Op, ...]) -> OpGraph:
     """What stands beside the repeats of a graph, as a graph of its own: what a repeat gives is an input of it."""
     own = {op.path for op in rest}
-    results = tuple(value for value in graph.results if value.op in own)
+    read = [value for op in graph.ops if op.path not in own for value in op.reads if value.op in own]
+    results = tuple(dict.fromkeys([*(value for value in graph.results if value.op in own), *read]))
     inputs: dict[str, Op] = {}
     for value in free_values(rest, results):
         inputs.setdefault(value.op, Op(value.op, INPUT))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from archcheck.errors import TargetError
 from archcheck.findings import Report, Verdict
 from archcheck.pipeline import Request, check
 
@@ -170,3 +171,56 @@ class Attention(nn.Module):
     reports = _checked(tmp_path, text)
     symbols = {bound.symbol for report in reports for claim in report.default.claims for bound in claim.bound}
     assert symbols == {"Layer"}
+
+
+OPEN = """
+
+class Stack(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.tokens, self.places = nn.Embedding(100, 512), nn.Embedding(128, 512)
+        self.early, self.pool, self.head = nn.LayerNorm(512), nn.Linear(512, 512), nn.Linear(512, 2)
+        self.layers = nn.ModuleList([Layer() for _ in range(config)])
+
+    def forward(self, ids):
+        x = self.early(self.tokens(ids) + self.places(torch.arange(9)))
+        for layer in self.layers:
+            x = layer(x)
+        return self.head(torch.tanh(self.pool(x[:, 0])))
+"""
+
+
+def test_what_stands_around_a_stack_of_unknown_height_is_the_models(tmp_path: Path) -> None:
+    (report,) = _checked(tmp_path, TOP + OPEN)
+    assert report.verdict is Verdict.HOLDS
+    assert report.also == ("Stack",)
+
+
+def test_what_a_layer_does_beside_a_list_of_its_sublayers_is_its_own(tmp_path: Path) -> None:
+    text = TOP.replace("self.attend = SelfOutput()", "self.parts = nn.ModuleList([SelfOutput(), Output()])").replace(
+        "self.feed = Output()", "self.extra = nn.LayerNorm(512)"
+    )
+    text = text.replace("return self.feed(self.attend(x))", "return self.extra(self.parts[1](self.parts[0](x)))")
+    (report,) = _checked(tmp_path, text)
+    assert report.verdict is Verdict.VIOLATED
+
+
+def test_layers_copied_from_one_are_as_many_as_there_are(tmp_path: Path) -> None:
+    text = MODELS.replace("[Layer() for _ in range(6)]", "[copy.deepcopy(layer) for _ in range(6)]")
+    text = text.replace("        self.layers =", "        layer = Layer()\n        self.layers =", 1)
+    top = TOP.replace("nn.Linear(512, 2048)", "nn.Linear(512, 2048)").replace(
+        "import torch\n", "import copy\nimport torch\n", 1
+    )
+    own = top.replace("self.down = nn.Linear(2048, d)", "self.w = nn.Parameter(torch.zeros(2048, d))")
+    own = own.replace("self.down(torch.relu(self.up(x)))", "torch.relu(self.up(x)) @ self.w")
+    (report,) = _checked(tmp_path, own + text)
+    assert report.target.endswith(":Encoder")
+    assert report.verdict is Verdict.HOLDS  # six times, none of them left out
+
+
+def test_a_class_that_cannot_be_parsed_is_not_passed_over(tmp_path: Path) -> None:
+    (report,) = _checked(tmp_path, TOP + "\n\nclass Later(nn.Module):\n    def forward(self, x:\n        return x\n")
+    assert [one.what for one in report.beside][-1] == "Later"
+    assert "cannot parse" in report.beside[-1].why
+    with pytest.raises(TargetError, match="cannot parse"):
+        _checked(tmp_path, "class Later(:\n")
