@@ -59,6 +59,10 @@ class TargetError(ArchcheckError):
     """A target cannot be found or read as Python."""
 
 
+class NoModelError(TargetError):
+    """A target is read, and is nothing that computes: a configuration, a tokenizer, a module."""
+
+
 class PassError(ArchcheckError):
     """A pass met a graph that it cannot canonicalise."""
 

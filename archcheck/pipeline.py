@@ -12,7 +12,7 @@ from archcheck import workers
 from archcheck.align import Alignment, Edit, EditKind, align
 from archcheck.describe.description import Description, HParamsSet, describe_variants
 from archcheck.describe.regions import layers
-from archcheck.errors import ArchcheckError, TargetError
+from archcheck.errors import ArchcheckError, NoModelError, TargetError
 from archcheck.findings import Finding, Place, Report, Undetermined, Verdict
 from archcheck.frontends.static.library import Library, SourceFile
 from archcheck.frontends.static.reader import Limits, Reading, read, takes_argument
@@ -130,7 +130,10 @@ def _over_classes(
         if one is not None:
             found.append(one)
     if all(isinstance(one, Undetermined) for one in found):
-        raise _no_model(target)
+        for source in target.files:
+            source.index.check()  # in a file that is no Python, that is what the user has to hear
+        why = next((f"{one.what}: {one.why}" for one in found if isinstance(one, Undetermined)), "")
+        raise _no_model(target, why)
     return found
 
 
@@ -145,8 +148,10 @@ def _model(target: Target, source: SourceFile, name: str, request: Request) -> R
     """A class that holds a layer, why it could not be read, or None where it is no such class."""
     try:
         one = _read(target, source.module, name, request)
-    except TargetError:
-        return None  # no class whose instances compute
+    except NoModelError:
+        return None
+    except TargetError as error:  # a class that cannot be parsed must not pass for one that is not there
+        return Undetermined(name, error.problem, Span(source.shown, source.index.names[name][-1].line))
     variant, graph = one.reading.variants[0], one.graphs[0]
     if layers(graph, variant.places, name, one.reading.span):
         return one
@@ -199,7 +204,9 @@ def check(request: Request, reference: str, progress: Progress = silent, *, jobs
     )
 
 
-def _no_model(target: Target) -> TargetError:
+def _no_model(target: Target, why: str) -> TargetError:
+    if why:
+        return TargetError(f"no class of {target.name} that holds a layer could be read; {why}")
     return TargetError(f"{target.name} defines no class that computes with sublayers", hint="name one: FILE:Class")
 
 

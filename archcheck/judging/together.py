@@ -62,8 +62,9 @@ def told_once(found: Sequence[OfClass]) -> tuple[Report, ...]:
 
 def _determined(report: Report) -> frozenset[object]:
     """What was judged, as a reader would tell two verdicts apart; of every variant."""
+    alone = len(report.variants) == 1
     return frozenset(
-        (variant.when, _told(claim))
+        (() if alone else variant.when, _told(claim))
         for variant in report.variants
         for claim in variant.claims
         if claim.verdict is not Verdict.UNDETERMINED
@@ -84,7 +85,7 @@ def _is_whole(report: Report) -> bool:
 def _why_not(one: OfClass, whole: Sequence[OfClass]) -> str:
     if whole:
         around = next((other for other in whole if one.span in other.holds), None)
-        return f"it is a part of {around.symbol}" if around else f"{whole[0].symbol} has all of what it has in part"
+        return f"it is a part of {around.symbol}" if around else f"it has a part of what {whole[0].symbol} has whole"
     if one.report is None:
         return f"it could not be read to its end: {one.unread}"
     if any(claim.bound for claim in one.report.default.claims):

@@ -1,11 +1,13 @@
 """Constants and learned tensors stand where they are used, as if the code had made them there.
 
 A constructor makes its tables and weights long before a layer uses them: equal tables, one for each layer, become one,
-and each learned tensor moves to its first reader. Layers that differ in nothing else are then alike.
+and a learned tensor that one op reads moves to that op. Layers that differ in nothing else are then alike. One that
+several layers share stays outside of them.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import ClassVar
 
 from archcheck.ir.graph import AttrValue, Op, OpGraph, Unknown, Value
@@ -67,11 +69,12 @@ def _is_known(value: AttrValue) -> bool:
 
 
 def _moved(ops: tuple[Op, ...]) -> tuple[Op, ...]:
-    """`ops` with each learned tensor right before the first op that reads it."""
+    """`ops` with each learned tensor that one op reads right before that op."""
     loose = {op.path: op for op in ops if op.kind is PARAMETER}
     if not loose:
         return ops
-    read = {value.op for op in ops for value in op.reads} & set(loose)
+    readers = Counter(path for op in ops for path in {value.op for value in op.reads})
+    read = {path for path in loose if readers[path] == 1}
     waiting = set(read)
     placed: list[Op] = []
     for op in ops:

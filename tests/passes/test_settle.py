@@ -39,11 +39,11 @@ def test_equal_tables_become_one_also_for_bodies_that_read_them() -> None:
     )
 
 
-def test_learned_tensors_stand_before_what_reads_them_first() -> None:
+def test_a_learned_tensor_stands_before_the_one_op_that_reads_it() -> None:
     assert_pass(
         PASS,
         """
-        %p = parameter name="layers.0.w"
+        %p = parameter name="shared"
         %q = parameter name="layers.1.w"
         %u = parameter name="unused"
         %x = input
@@ -53,9 +53,9 @@ def test_learned_tensors_stand_before_what_reads_them_first() -> None:
         give %w
         """,
         """
+        %p = parameter name="shared"
         %u = parameter name="unused"
         %x = input
-        %p = parameter name="layers.0.w"
         %y = mul %x, %p
         %q = parameter name="layers.1.w"
         %z = mul %y, %q

@@ -70,7 +70,8 @@ def get(vm: Machine, owner: Data, name: str, default: Data = NO_DEFAULT) -> Data
     if isinstance(owner, Super):
         return _of_super(vm, owner, name, default)
     if isinstance(owner, Open):
-        inner = owner.about(owner.within(after=f".{name}"), vm.here())
+        why = f"{owner.flag}.{name} is not given" if owner.why == f"{owner.flag} is not given" else ""
+        inner = owner.about(why or owner.within(after=f".{name}"), vm.here())
         return replace(inner, flag=f"{owner.flag}.{name}") if owner.flag else inner
     if isinstance(owner, TensorModel):
         return _of_tensor_model(vm, owner, name)

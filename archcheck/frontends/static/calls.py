@@ -83,7 +83,7 @@ def _not_known(vm: Machine, function: Data, args: list[Data], kwargs: dict[str, 
     tensors = list(flatten_tensors([args, kwargs]))
     why = function.why if isinstance(function, Open) else f"{shown(function)} cannot be called"
     if tensors:
-        name = why[:60] if isinstance(function, Open) else shown(function)
+        name = (function.flag or why[:60]) if isinstance(function, Open) else shown(function)
         return vm.opaque(name, tensors, f"what is called is not known: {why}")
     known = function if isinstance(function, Open) else vm.open(why)
     return known.about(known.within(after="()"), vm.here())

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from archcheck.errors import TargetError
+from archcheck.errors import NoModelError, TargetError
 from archcheck.frontends import dialects
 from archcheck.frontends.static import configs, names, rows, wanted
 from archcheck.frontends.static.attributes import is_module
@@ -150,7 +150,7 @@ class _Runner:
                 )
                 result = veiled(vm, result, veil) if veil else result
             else:
-                raise TargetError(
+                raise NoModelError(
                     f"{self.call.symbol} is {_kind(value)}, which computes nothing",
                     place=str(span or self.module.file.shown),
                 )
@@ -247,7 +247,7 @@ class _Runner:
             self.tied = configs.says_tied(self.vm, kwargs.values())
             made = self.vm.call(cls, _positional(init[1], kwargs, 1), kwargs, given)
         if not isinstance(made, Instance):
-            raise TargetError(f"{cls.name} is not a class whose instances compute", place=cls.file.shown)
+            raise NoModelError(f"{cls.name} is not a class whose instances compute", place=cls.file.shown)
         return made
 
     def entry_method(self, instance: Instance, value: Data) -> Data:
@@ -264,7 +264,7 @@ class _Runner:
                 return Method(found[1], instance)
         if instance.items is not None or instance.layer is not None:
             return instance
-        raise TargetError(
+        raise NoModelError(
             f"{instance.cls.name} has no forward, call or __call__",
             place=instance.cls.file.shown,
             hint=f"name the method: {self.call.symbol}.METHOD",

@@ -52,6 +52,7 @@ PLAIN: dict[str, type] = {
     kind.__name__: kind
     for kind in (int, float, str, bool, list, tuple, dict, set, frozenset, range, slice, complex, bytes)
 }
+PLAIN |= {"unicode": str, "basestring": str, "long": int}  # of Python 2
 ABSTRACT: dict[str, tuple[type, ...]] = {
     "Iterable": (list, tuple, dict, set, range, str), "Sequence": (list, tuple, range, str),
     "Mapping": (dict,), "MutableMapping": (dict,), "OrderedDict": (dict,), "Number": (int, float), "Integral": (int,),

@@ -183,13 +183,20 @@ def _first(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
 
 def _copied(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     """A copy; modules are copied with what they hold, so that each has a place of its own."""
-    return copy_value(args[0], {})
+    return copy_value(vm, args[0], {})
 
 
-def copy_value(value: Data, seen: dict[int, Data]) -> Data:
-    """A deep copy of modules, lists and dicts; tensors, classes and functions are shared."""
+def copy_value(vm: Machine, value: Data, seen: dict[int, Data]) -> Data:
+    """A deep copy of modules, tensors, lists and dicts, with weights of its own; classes and functions are shared."""
     if id(value) in seen:
         return seen[id(value)]
+    if isinstance(value, Tensor):
+        tensor = Tensor(value.value, data=value.data, learned=value.learned)
+        op = vm.recorder.by_path.get(value.value.op)
+        if value.learned and op is not None and op.kind.name == "parameter":
+            tensor.value = vm.emit("parameter", (), {at.name: at.value for at in op.attrs if at.name != "name"}).value
+        seen[id(value)] = tensor
+        return tensor
     if isinstance(value, Layer):
         made = Layer(value.row, value.name, dict(value.arguments), value.span)
         made.attributes = {name: item for name, item in value.attributes.items() if not isinstance(item, Tensor)}
@@ -198,20 +205,20 @@ def copy_value(value: Data, seen: dict[int, Data]) -> Data:
     if isinstance(value, Instance):
         twin = Instance(value.cls, settings=dict(value.settings))
         seen[id(value)] = twin
-        twin.attributes = {name: copy_value(item, seen) for name, item in value.attributes.items()}
-        twin.items = copy_value(value.items, seen)
-        twin.layer = copy_value(value.layer, seen)
+        twin.attributes = {name: copy_value(vm, item, seen) for name, item in value.attributes.items()}
+        twin.items = copy_value(vm, value.items, seen)
+        twin.layer = copy_value(vm, value.layer, seen)
         for item in [*twin.attributes.items(), *_numbered(twin.items)]:
             if isinstance(item[1], (Instance, Layer)) and item[1].owner is None:
                 item[1].owner = (twin, str(item[0]))
         return twin
     if isinstance(value, list):
-        copied = seen[id(value)] = [copy_value(item, seen) for item in value]
+        copied = seen[id(value)] = [copy_value(vm, item, seen) for item in value]
         return copied
     if isinstance(value, tuple) and type(value) is tuple:
-        return tuple(copy_value(item, seen) for item in value)
+        return tuple(copy_value(vm, item, seen) for item in value)
     if isinstance(value, dict):
-        copied_dict = seen[id(value)] = {key: copy_value(item, seen) for key, item in value.items()}
+        copied_dict = seen[id(value)] = {key: copy_value(vm, item, seen) for key, item in value.items()}
         return copied_dict
     return value
 

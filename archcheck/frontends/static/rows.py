@@ -153,7 +153,9 @@ def stated(row: Row | LayerRow, parameters: Sequence[Parameter], bound: dict[str
             value = bound.get(parameter)
             if value is None or attribute not in declared or isinstance(value, (Tensor, Tensors)):
                 continue
-            found[attribute] = as_stated(attribute, value) if isinstance(value, (str, bool)) else value
+            said = as_stated(attribute, value) if isinstance(value, (str, bool)) else value
+            if said is not None:
+                found[attribute] = said
     return found
 
 

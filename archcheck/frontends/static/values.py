@@ -435,7 +435,7 @@ def shown(value: Data) -> str:
         return "unknown"
     if isinstance(value, External):
         return value.name
-    if isinstance(value, (Class, Function)):
+    if isinstance(value, (Class, Function, Native)):
         return value.name
     text = _SHORT.repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
