@@ -8,8 +8,8 @@ from dataclasses import replace
 from archcheck.align import Alignment
 from archcheck.ir.graph import Op, OpGraph, Value
 from archcheck.ir.ops import kind
-from archcheck.passes.base import rename
 from archcheck.passes.raise_pointwise import is_pointwise
+from archcheck.passes.values import rename
 
 LINEAR = kind("linear")
 POINTWISE = "1x1 convolution as linear"

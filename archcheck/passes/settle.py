@@ -12,8 +12,8 @@ from typing import ClassVar
 
 from archcheck.ir.graph import AttrValue, Op, OpGraph, Unknown, Value
 from archcheck.ir.ops import Tier, kind
-from archcheck.passes.base import rename
 from archcheck.passes.kinds import named
+from archcheck.passes.values import rename
 
 PARAMETER, CONSTANT = kind("parameter"), kind("constant")
 CHANGING = named("input", "parameter", "random", "dropout", "stochastic_depth", "opaque")  # not the same each time
