@@ -122,7 +122,8 @@ class Report:
     assumptions: tuple[str, ...] = ()  # what was taken for granted while reading, sorted
     undetermined: tuple[Undetermined, ...] = ()
     also: tuple[str, ...] = ()  # other classes of the file for which the same was found, and nothing else
-    beside: tuple[Undetermined, ...] = ()  # other classes of the file that are not judged, and why
+    beside: tuple[Undetermined, ...] = ()  # other classes of the file that are not what the spec is about, and why
+    unjudged: tuple[Undetermined, ...] = ()  # other classes of the file that could not be judged, and why
 
     @property
     def default(self) -> Variant:

@@ -81,6 +81,7 @@ def command(
 def exit_code(reports: tuple[Report, ...], undetermined: str) -> int:
     """0 every claim holds, 1 one is violated (or undetermined, if that fails), 3 nothing was judged."""
     verdicts = [claim.verdict for report in reports for claim in report.default.claims if not claim.advisory]
-    if Verdict.VIOLATED in verdicts or (undetermined == "fail" and Verdict.UNDETERMINED in verdicts):
+    untold = Verdict.UNDETERMINED in verdicts or any(report.unjudged for report in reports)
+    if Verdict.VIOLATED in verdicts or (undetermined == "fail" and untold):
         return VIOLATED
     return HOLDS if Verdict.HOLDS in verdicts else NOTHING_JUDGED

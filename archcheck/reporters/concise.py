@@ -5,7 +5,7 @@ file:line:column: VERDICT rule message [claim]
 
 from __future__ import annotations
 
-from archcheck.findings import ClaimResult, Finding, Report, Variant
+from archcheck.findings import ClaimResult, Finding, Report, Variant, Verdict
 from archcheck.reporters.page import Page, Styled, verdict_word
 from archcheck.reporters.words import counts, flags
 
@@ -23,6 +23,9 @@ def render(report: Report, *, colour: bool = False) -> str:
                 if (claim.claim, finding) not in seen:
                     seen.add((claim.claim, finding))
                     _line(page, report, variant, claim, finding)
+    for one in report.unjudged:
+        where = str(one.span) if one.span is not None else report.target
+        page.line(f"{where}: ", verdict_word(Verdict.UNDETERMINED), f" not-judged {one.what}: {one.why}")
     page.line(verdict_word(report.verdict), f" {report.spec}: {counts(report.default.claims)}  {report.target}")
     return page.text()
 

@@ -15,7 +15,8 @@ The report:
 | `not_checked`, `assumptions` | lists of sentences |
 | `undetermined` | list of `{"what", "why", "span"}` |
 | `also` | names of other classes of the file in which the same was found, and no more |
-| `beside` | other classes of the file that were not judged: list of `{"what", "why", "span"}` |
+| `beside` | other classes of the file that are not what the spec is about: list of `{"what", "why", "span"}` |
+| `unjudged` | other classes of the file that could not be judged: such a list |
 
 A claim is `{"claim", "verdict", "advisory", "says", "where", "quote", "spec", "bound", "equivalences", "findings"}`.
 `spec` is a place. `bound` lists `{"block", "symbol", "span", "how", "signature", "repeat"}`. A finding is `{"rule",
@@ -46,7 +47,7 @@ from collections.abc import Iterable
 
 from archcheck.align.edits import Edit
 from archcheck.errors import ArchcheckError, SpecError
-from archcheck.findings import Bound, ClaimResult, Finding, Place, Report, Variant, Verdict, overall
+from archcheck.findings import Bound, ClaimResult, Finding, Place, Report, Undetermined, Variant, Verdict, overall
 from archcheck.ir.graph import AttrValue, Op, Unknown
 from archcheck.ir.span import Setting, Span
 
@@ -71,11 +72,10 @@ def render(report: Report, *, colour: bool = False) -> str:
             "variants": [_variant(variant) for variant in report.variants],
             "not_checked": list(report.not_checked),
             "assumptions": list(report.assumptions),
-            "undetermined": [
-                {"what": item.what, "why": item.why, "span": _span(item.span)} for item in report.undetermined
-            ],
+            "undetermined": _reasons(report.undetermined),
             "also": list(report.also),
-            "beside": [{"what": item.what, "why": item.why, "span": _span(item.span)} for item in report.beside],
+            "beside": _reasons(report.beside),
+            "unjudged": _reasons(report.unjudged),
         }
     )
 
@@ -91,6 +91,10 @@ def render_errors(errors: Iterable[ArchcheckError]) -> str:
 def _dump(document: Json) -> str:
     text = json.dumps(document, indent=2, sort_keys=True, ensure_ascii=True, allow_nan=False)
     return text.replace("\x7f", "\\u007f") + "\n"  # the one control character that ASCII output leaves as it is
+
+
+def _reasons(items: Iterable[Undetermined]) -> Json:
+    return [{"what": item.what, "why": item.why, "span": _span(item.span)} for item in items]
 
 
 def _error(error: ArchcheckError) -> Json:

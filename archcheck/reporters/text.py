@@ -228,7 +228,8 @@ def _rest(page: Page, report: Report) -> None:
         ("Could not be determined", [_undetermined(item.what, item.why, item.span) for item in report.undetermined]),
         ("Not checked: no graph can show it", list(report.not_checked)),
         ("Assumed while reading", list(report.assumptions)),
-        ("Other classes, which were not judged", [_undetermined(one.what, one.why, one.span) for one in report.beside]),
+        ("Classes that could not be judged", [_undetermined(one.what, one.why, one.span) for one in report.unjudged]),
+        ("Other classes of the file", [_undetermined(one.what, one.why, one.span) for one in report.beside]),
     ):
         if items:
             page.blank()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from archcheck.cli.audit import exit_code
 from archcheck.errors import TargetError
 from archcheck.findings import Report, Verdict
 from archcheck.pipeline import Request, check
@@ -122,6 +123,15 @@ def test_a_class_that_lacks_a_sublayer_and_stands_alone_is_judged(tmp_path: Path
     assert [report.verdict for report in reports] == [Verdict.VIOLATED]
 
 
+def test_a_class_that_lacks_a_sublayer_beside_one_that_has_all_is_not_passed_over(tmp_path: Path) -> None:
+    alone = TOP.partition("class Output")[0].partition("class SelfOutput")[2].replace("self.norm(x + ", "(x + ")
+    (report,) = _checked(tmp_path, TOP + "\n\nclass Lone" + alone)
+    assert [(one.what, one.why.partition(":")[0]) for one in report.unjudged] == [
+        ("Lone", "most of what the spec is about is in it, all of it in Layer")
+    ]
+    assert exit_code((report,), "fail") == 1
+
+
 def test_layers_that_differ_are_told_apart(tmp_path: Path) -> None:
     reports = _checked(tmp_path, TOP + MODELS + PRE)
     assert [(report.target.rpartition(":")[2], report.verdict) for report in reports] == [
@@ -134,8 +144,11 @@ def test_layers_that_differ_are_told_apart(tmp_path: Path) -> None:
 
 def test_a_class_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> None:
     (report,) = _checked(tmp_path, TOP + BROKEN)
-    assert report.beside[-1].what == "Broken"
-    assert "could not be read to its end: RuntimeError: no GPU" in report.beside[-1].why
+    (broken,) = report.unjudged
+    assert broken.what == "Broken"
+    assert "could not be read to its end: RuntimeError: no GPU" in broken.why
+    assert exit_code((report,), "warn") == 0
+    assert exit_code((report,), "fail") == 1
 
 
 @pytest.mark.parametrize("jobs", [2, 4])
@@ -220,7 +233,8 @@ def test_layers_copied_from_one_are_as_many_as_there_are(tmp_path: Path) -> None
 
 def test_a_class_that_cannot_be_parsed_is_not_passed_over(tmp_path: Path) -> None:
     (report,) = _checked(tmp_path, TOP + "\n\nclass Later(nn.Module):\n    def forward(self, x:\n        return x\n")
-    assert [one.what for one in report.beside][-1] == "Later"
-    assert "cannot parse" in report.beside[-1].why
+    (later,) = report.unjudged
+    assert later.what == "Later"
+    assert "cannot parse" in later.why
     with pytest.raises(TargetError, match="cannot parse"):
         _checked(tmp_path, "class Later(:\n")
