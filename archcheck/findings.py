@@ -60,7 +60,7 @@ class Bound:
     span: Span | None
     how: str  # "by its sublayers", "by --bind", "the target itself"
     signature: str = ""  # of the code: "self_attention: n F d a; feed_forward: n F d a"
-    repeat: int = 1
+    repeat: int | None = 1  # None: not known
 
 
 @dataclass(frozen=True, slots=True)

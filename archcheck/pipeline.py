@@ -15,7 +15,7 @@ from archcheck.describe.regions import layers
 from archcheck.errors import ArchcheckError, NoModelError, TargetError
 from archcheck.findings import Finding, Place, Report, Undetermined, Verdict
 from archcheck.frontends.static.library import Library, SourceFile
-from archcheck.frontends.static.reader import Limits, Reading, read, takes_argument
+from archcheck.frontends.static.reader import Limits, Reading, Variant, read, takes_argument
 from archcheck.frontends.targets import Target, parse_target, resolve
 from archcheck.ir.graph import OpGraph
 from archcheck.ir.span import Span
@@ -24,6 +24,7 @@ from archcheck.judging.together import OfClass, told_once
 from archcheck.judging.undecided import distinct
 from archcheck.passes import canonicalise
 from archcheck.passes.kinds import named
+from archcheck.passes.open_counts import leave_open
 from archcheck.rules import explain
 from archcheck.rules.case import Case
 from archcheck.spec import Spec, load, to_graph
@@ -82,6 +83,7 @@ class Read:
                 variant.error,
                 variant.error_span,
                 variant.weights,
+                variant.rounds,
             )
 
 
@@ -103,7 +105,11 @@ def _read(target: Target, module: str, symbol: str, request: Request) -> Read:
     reading = read(
         target.library, module, symbol, request.arguments, training=request.training, explore=request.explore
     )
-    return Read(target, symbol, reading, tuple(canonicalise(variant.graph) for variant in reading.variants))
+    return Read(target, symbol, reading, tuple(_canonical(variant) for variant in reading.variants))
+
+
+def _canonical(variant: Variant) -> OpGraph:
+    return leave_open(canonicalise(variant.graph), variant.rounds)
 
 
 def _over_classes(
@@ -152,6 +158,9 @@ def _model(target: Target, source: SourceFile, name: str, request: Request) -> R
         return None
     except TargetError as error:  # a class that cannot be parsed must not pass for one that is not there
         return Undetermined(name, error.problem, Span(source.shown, source.index.names[name][-1].line))
+    except Exception as error:  # one class must not end the reading of a thousand others, nor be passed over
+        why = f"archcheck failed on it ({type(error).__name__}: {error}), which is a mistake of archcheck"
+        return Undetermined(name, why, Span(source.shown, source.index.names[name][-1].line))
     variant, graph = one.reading.variants[0], one.graphs[0]
     if layers(graph, variant.places, name, one.reading.span):
         return one
@@ -303,7 +312,7 @@ def _hparams(target: Target, source: SourceFile, request: Request, progress: Pro
             arguments = {"hparams": f"{function}()"}
             reading = read(target.library, source.module, model, arguments, explore=False, limits=Limits(forks=1))
             variant = reading.variants[0]
-            for layer in layers(canonicalise(variant.graph), variant.places, model, reading.span):
+            for layer in layers(_canonical(variant), variant.places, model, reading.span):
                 orders |= {sublayer.signature for sublayer in layer.sublayers}
         return orders.pop() if len(orders) == 1 else ""
 

@@ -12,6 +12,7 @@ A fact is right, wrong, or not stated, which is no mistake. The exit code is 1 w
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections import Counter
 from collections.abc import Mapping
@@ -83,7 +84,8 @@ def _outcome(entry: Mapping[str, Any]) -> Outcome:
     why = ""
     for symbol, arguments in _targets(entry):
         try:
-            told.append(describe(Request(f"{folder}/{entry['file']}:{symbol}", arguments, explore=False))[0])
+            file = _file_of(folder, entry["file"], symbol)
+            told.append(describe(Request(f"{folder}/{file}:{symbol}", arguments, explore=False))[0])
         except ArchcheckError as error:
             why = why or str(error).splitlines()[0]
     layer = told[0] if told else None
@@ -103,6 +105,15 @@ def _targets(entry: Mapping[str, Any]) -> list[tuple[str, dict[str, str]]]:
         return [(symbol, {"hparams": f"{hparams}()"}) for symbol in (entry["symbol"], "Transformer")]
     model = entry.get("model_symbol")
     return [(entry["symbol"], arguments), *([(model, {})] if model else [])]
+
+
+def _file_of(folder: Path, file: str, symbol: str) -> str:
+    """The file that defines `symbol`: the entry's own, or another one beside it."""
+    own = folder / file
+    defines = re.compile(rf"^(?:class|def) {re.escape(symbol.partition('.')[0])}\b", re.MULTILINE)
+    beside = [own, *sorted(own.parent.glob("*.py"))]
+    found = next((path for path in beside if path.suffix == ".py" and defines.search(path.read_text())), own)
+    return found.relative_to(folder).as_posix()
 
 
 def _wanted(sublayer: Mapping[str, Any]) -> tuple[str, str, str]:

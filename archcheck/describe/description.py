@@ -168,7 +168,7 @@ def _block(layer: Region) -> dict[str, object]:
         "symbol": layer.symbol,
         "file": layer.span.file if layer.span else None,
         "line": layer.span.line if layer.span else None,
-        "repeat": layer.repeat,
+        "repeat": plain(layer.repeat),
         "topology": topology(layer.sublayers),
         "sublayers": [
             {

@@ -15,7 +15,9 @@ from archcheck.passes.kinds import named
 NORMS = named("layer_norm", "rms_norm", "batch_norm", "group_norm", "instance_norm", "affine", "l2_norm")
 ATTENTIONS = named("self_attention", "cross_attention")
 SILENT = named("dropout", "stochastic_depth", "identity", "reshape", "permute", "select")
-EMBEDDING, INPUT, REPEAT, ROPE = kind("embedding"), kind("input"), kind("repeat"), kind("rope")
+EMBEDDING, INPUT, LINEAR, PARAMETER, REPEAT, ROPE = map(
+    kind, ("embedding", "input", "linear", "parameter", "repeat", "rope")
+)
 STREAMS = named("repeat", "residual")
 UNSURE = (
     "opaque",
@@ -72,20 +74,30 @@ def _tied(graph: OpGraph, weights: Mapping[str, str], said: bool | None) -> Fact
     Where the target has no such map, or its library decides it in code that is not read, the configuration says so.
     """
     name = "tie_embeddings"
-    tables = {op.attr("rows"): op for op in graph.walk() if op.kind is EMBEDDING and isinstance(op.attr("rows"), int)}
+    tables = [op for op in graph.walk() if op.kind is EMBEDDING]
     if not tables:
-        return Fact(name, None, "the target holds no embedding")
-    heads = [op for op in graph.ops if op.kind.name == "linear" and op.attr("out_features") in tables]
+        return Fact(name, said, "" if said is not None else "the target holds no embedding")
+    if any(_uses_matrix(op, table) for op in graph.ops if op.kind is LINEAR for table in tables):
+        return Fact(name, True)
+    tables_by_rows = {op.attr("rows"): op for op in tables}
+    heads = [op for op in graph.ops if op.kind is LINEAR and op.attr("out_features") in tables_by_rows]
     if not heads:
         return Fact(name, said, "" if said is not None else "the target has no output embedding")
     if not weights:
         return Fact(name, said, "" if said is not None else "a library call that is not read may tie weights")
     head = heads[-1]
-    places = [f"{op.path.rpartition('/')[0]}.weight" for op in (tables[head.attr("out_features")], head)]
+    places = [f"{op.path.rpartition('/')[0]}.weight" for op in (tables_by_rows[head.attr("out_features")], head)]
     held = [weights.get(place) for place in places]
     if None in held:
         return Fact(name, None, "which weights the output embedding uses was not recognised")
     return Fact(name, held[0] == held[1])
+
+
+def _uses_matrix(head: Op, table: Op) -> bool:
+    """Whether a map is a product with the matrix of an embedding, read from the layer that holds it."""
+    place = table.path.rpartition("/")[0]
+    names = {f"{place}.{weight}" for weight in ("weight", "embeddings", "embedding")}
+    return bool(place) and any(op.kind is PARAMETER and op.attr("name") in names for op in head.body)
 
 
 def _cores(layers: Iterable[Region], *kinds: str) -> Iterator[Op]:
@@ -176,11 +188,11 @@ def _is_pick(op: Op) -> bool:
 
 
 def _embedding_norm(graph: OpGraph, layers: tuple[Region, ...]) -> Fact:
-    """Whether a norm stands between the embedding and the first layer."""
-    if not any(op.kind is EMBEDDING for op in graph.walk()):
-        return Fact("embedding_norm", None, "the target holds no embedding")
+    """Whether a norm stands between the embedding, or what the target is given in its place, and the first layer."""
     if not any(layer.op is not None for layer in layers):
-        return Fact("embedding_norm", None, "no stack of layers was recognised")
+        held = any(op.kind is EMBEDDING for op in graph.walk())
+        why = "no stack of layers was recognised" if held else "the target holds no embedding"
+        return Fact("embedding_norm", None, why)
     by_path = {op.path: op for op in graph.ops}
     at = by_path.get(_entry(graph))
     while at is not None and at.kind in MAPPING and at.reads:

@@ -10,14 +10,34 @@ from archcheck.ir.graph import Op, OpGraph
 from archcheck.ir.ops import kind
 from archcheck.passes.kinds import named
 
-ADD, CONSTANT, CUMSUM, EMBEDDING, GATHER, PARAMETER, ROPE = map(
-    kind, ("add", "constant", "cumsum", "embedding", "gather", "parameter", "rope")
+ADD, ATTENTION, CONSTANT, CONV, CUMSUM, EMBEDDING, GATHER, INPUT, LINEAR, OPAQUE, PARAMETER, RESIDUAL, ROPE, WHERE = (
+    map(
+        kind,
+        (
+            "add",
+            "attention",
+            "constant",
+            "conv",
+            "cumsum",
+            "embedding",
+            "gather",
+            "input",
+            "linear",
+            "opaque",
+            "parameter",
+            "residual",
+            "rope",
+            "where",
+        ),
+    )
 )
+LEARNED = named("parameter", "embedding", "linear")
+CHOICES = named("compare", "triangle", "logical", "reduce_logical")  # what they give is no number
 WAVES = named("sin", "cos", "sinusoid")
 # Between the sum of embeddings and the first layer.
 PASSED = named(
     "dropout", "stochastic_depth", "identity", "reshape", "permute", "select", "expand", "linear", "scale", "mul",
-    "layer_norm", "rms_norm",
+    "layer_norm", "rms_norm", "affine", "batch_norm", "update", "masked_fill",
 )  # fmt: skip
 FURTHEST = 60  # ops looked at behind an index or a table
 
@@ -38,21 +58,90 @@ def positions(graph: OpGraph, layers: tuple[Region, ...], entry: str) -> Fact:
     ]
     if cores and all(any(inner.kind is ROPE for inner in op.walk()) for op in cores):
         return Fact("positions", "rope")
-    kinds = {op.kind.name for op in graph.walk()}
-    for name, word in (("alibi", "alibi"), ("relative_bias", "relative_bias"), ("sinusoid", "sinusoidal")):
-        if name in kinds:
-            return Fact("positions", word)
     by_path = {op.path: op for op in graph.walk()}
+    kinds = {op.kind.name for op in by_path.values()}
+    for name in ("alibi", "relative_bias"):
+        if name in kinds:
+            return Fact("positions", name)
+    for core in cores:
+        if (word := _of_scores(core, by_path)) is not None:
+            return Fact("positions", word)
+    if "sinusoid" in kinds:
+        return Fact("positions", "sinusoidal")
     summands = list(_summands(by_path, entry))
     for op in summands if len(summands) > 1 else ():
         if (found := _of_table(op, by_path)) is not None:
             return found
+    if any(_is_convolved(op, by_path) for op in (by_path.get(entry), *summands) if op is not None):
+        return Fact("positions", "convolutional")
     for op in graph.walk():
         if op.kind is EMBEDDING and op not in summands and _is_distance(op, by_path):
             return Fact("positions", "relative_bias")
-    if not any(op.kind is EMBEDDING for op in by_path.values()):
+    if not any(layer.op is not None for layer in layers):
         return Fact("positions", None, "the target is one layer; positions enter where it is used")
-    return Fact("positions", None, "how positions enter was not recognised")
+    before = [one for op in summands for one in _behind(op, by_path)] + [one for core in cores for one in core.walk()]
+    if unread := next((op for op in before if op.kind is OPAQUE), None):
+        return Fact("positions", None, f"they may enter in what was not read: {unread.attr('name')}")
+    strange = any(op.kind in WAVES or (op.kind is EMBEDDING and op not in summands) for op in by_path.values())
+    if strange or (len(summands) > 1 and not _are_known(summands)):
+        return Fact("positions", None, "how positions enter was not recognised")
+    return Fact("positions", "none")
+
+
+def _are_known(summands: list[Op]) -> bool:
+    """Whether none of the values that are added up before the first layer can hold positions: look-ups by tokens."""
+    return all(op.kind in (EMBEDDING, INPUT) for op in summands)
+
+
+def _of_scores(core: Op, by_path: Mapping[str, Op]) -> str | None:
+    """What is added to the scores of an attention and tells positions.
+
+    relative_xl (dai2019, section 3.3), relative_key (shaw2018), relative_bias (raffel2020), alibi (press2021); None: no
+    such term, or one that was not recognised.
+    """
+    attention = next((op for op in core.walk() if op.kind is ATTENTION), None)
+    if attention is None:
+        return None
+    stream = {value.op for value in core.reads[:1]}
+    for value in attention.reads[3:]:
+        behind = list(_numbers_behind(value.op, by_path, stream))
+        kinds = {op.kind for op in behind}
+        learned = bool(kinds & LEARNED)
+        counted = any(op.kind is CUMSUM or (op.kind is CONSTANT and op.attr("value") == "arange") for op in behind)
+        asked = any(op.path in stream for op in behind)  # the term depends on the query
+        if kinds & WAVES and learned:
+            return "relative_xl"
+        if learned and asked and counted:
+            return "relative_key"
+        if learned and not asked and not any(op.kind is INPUT for op in behind):
+            return "relative_bias"
+        if counted and not learned and not asked:
+            return "alibi"
+    return None
+
+
+def _numbers_behind(path: str, by_path: Mapping[str, Op], stream: set[str]) -> Iterator[Op]:
+    """What the numbers at `path` are computed from, up to the stream; which entries a mask hides is no number."""
+    waiting, seen = [path], {path}
+    while waiting and len(seen) < FURTHEST:
+        op = by_path.get(waiting.pop())
+        if op is None:
+            continue
+        yield op
+        if op.path in stream or op.kind in CHOICES:
+            continue
+        for value in op.reads[1:] if op.kind is WHERE else op.reads:
+            if value.op not in seen:
+                seen.add(value.op)
+                waiting.append(value.op)
+
+
+def _is_convolved(op: Op, by_path: Mapping[str, Op]) -> bool:
+    """Whether a value is added to its own convolution (baevski2020, section 2)."""
+    if op.kind is RESIDUAL:
+        inner = [one for one in op.walk() if one.kind is not RESIDUAL]
+        return any(one.kind is CONV for one in inner) and not any(one.kind in (ATTENTION, LINEAR) for one in inner)
+    return False
 
 
 def _summands(by_path: Mapping[str, Op], entry: str) -> Iterator[Op]:

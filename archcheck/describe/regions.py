@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from archcheck.frontends.static.reader import ModulePlace
-from archcheck.ir.graph import Op, OpGraph, Value
+from archcheck.ir.graph import Op, OpGraph, Unknown, Value
 from archcheck.ir.ops import kind
 from archcheck.ir.span import Span
 from archcheck.ir.verify import free_values
@@ -30,7 +30,7 @@ class Region:
     span: Span | None
     sublayers: tuple[Sublayer, ...]
     op: Op | None = None
-    repeat: int = 1
+    repeat: int | Unknown = 1
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -129,7 +129,7 @@ def _region(op: Op, by_path: dict[str, ModulePlace], symbol: str, span: Span | N
         _span(place, by_path, span or op.span),
         sublayers(op.body),
         op,
-        count if isinstance(count, int) else 1,
+        count if isinstance(count, (int, Unknown)) else 1,
     )
 
 

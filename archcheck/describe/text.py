@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from archcheck.describe.description import Description, HParamsSet, Picture
 from archcheck.describe.regions import Region
+from archcheck.ir.graph import Unknown
 from archcheck.passes.structure import topology
 
 LETTERS = "n norm, d dropout, a add, s scale of the branch, S scale of the residual, p stochastic depth, F the sublayer"
@@ -45,7 +46,8 @@ def _layer(layer: Region) -> list[str]:
     place = f" at {layer.place}" if layer.place else ""
     where = f"  {layer.span.file}:{layer.span.line}" if layer.span else ""
     shape = topology(layer.sublayers)
-    head = f"{layer.repeat} x {layer.symbol}" if layer.repeat > 1 else layer.symbol
+    times = "n" if isinstance(layer.repeat, Unknown) else layer.repeat
+    head = f"{times} x {layer.symbol}" if times != 1 else layer.symbol
     lines = [f"{head}{place}{'' if shape == 'sequential' else f', {shape}'}{where}"]
     for sublayer in layer.sublayers:
         norm = f"  {sublayer.norm.replace('_', ' ')}" if sublayer.norm else ""

@@ -18,7 +18,7 @@ from archcheck.findings import (
     Verdict,
 )
 from archcheck.frontends.static.reader import ModulePlace
-from archcheck.ir.graph import AttrValue, OpGraph
+from archcheck.ir.graph import AttrValue, OpGraph, Unknown
 from archcheck.ir.span import Span
 from archcheck.judging import statements, widths
 from archcheck.judging.application import applied
@@ -45,6 +45,7 @@ class Subject:
     error: str = ""  # why reading stopped before the end; then nothing is judged
     error_span: Span | None = None
     weights: tuple[tuple[str, str], ...] = ()
+    rounds: Mapping[str, Unknown] = field(default_factory=dict)  # ops in loops whose number of rounds is not known
 
 
 def fitting_preset(spec: Spec, place: Callable[[Span], Place], preset: Preset, subject: Subject) -> Preset:
@@ -301,7 +302,14 @@ def _strictly(strict: tuple[str, ...]) -> str:
 def bound(block: str, target: Target) -> Bound:
     """Which part of the code a block was held against, as reports show it."""
     region = target.region
-    return Bound(block, region.symbol, region.span, target.how, region.signature, region.repeat)
+    return Bound(
+        block,
+        region.symbol,
+        region.span,
+        target.how,
+        region.signature,
+        None if isinstance(region.repeat, Unknown) else region.repeat,
+    )
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:

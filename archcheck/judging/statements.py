@@ -188,6 +188,11 @@ def _repeats(judge: Judge, block: str, amount: Expression, targets: Targets, sub
 def _repeat(judge: Judge, block: str, amount: Expression, target: Target, subject: Subject) -> Iterator[Finding]:
     stated = _amount(judge, amount)
     found: AttrValue = target.region.repeat
+    open_rounds = next(
+        (subject.rounds[op.path] for op in target.region.graph.walk() if op.path in subject.rounds), None
+    )
+    if open_rounds is not None and not isinstance(found, Unknown):
+        found = open_rounds  # rounds that differ are no repeat, and it is not known how many there are
     sublayers = len(judge.expected[block].sublayers)
     periods = len(target.region.sublayers) // max(1, sublayers)
     if isinstance(found, int):
@@ -200,7 +205,8 @@ def _repeat(judge: Judge, block: str, amount: Expression, target: Target, subjec
     agreement = values(stated, found)
     if agreement is Agreement.UNKNOWN:
         why = stated.why if isinstance(stated, Unknown) else "the code does not tell the count"
-        message = f"how often {block} stands cannot be compared: {why}; the code has {found}"
+        has = found.why if isinstance(found, Unknown) else found
+        message = f"how often {block} stands cannot be compared: {why}; the code has {has}"
         yield _untold(message, GIVE_THE_SIZE, places)
     elif agreement is Agreement.DIFFER:
         yield Finding(
@@ -227,6 +233,11 @@ def _count(judge: Judge, pattern: Pattern, amount: Expression, targets: Targets,
             yield _untold(f"how many {pattern.what} there are cannot be told: {unread.attr('name')} could not be read")
             continue
         ops = _matching(pattern.what, graph)
+        if (
+            why := next((subject.rounds[op.path] for op in graph.walk() if op.path in subject.rounds), None)
+        ) is not None:
+            yield _untold(f"how many {pattern.what} there are cannot be told: the code has {why.why}")
+            continue
         found = sum(_multiplied(graph, op) for op in ops)
         spans = dict.fromkeys(op.span for op in ops if op.span is not None)
         places = tuple(judge.place(span) for span in spans)[:MOST_PLACES] or _at(judge, subject.span)

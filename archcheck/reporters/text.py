@@ -77,7 +77,7 @@ def _claim(page: Page, claim: ClaimResult, when: str = "") -> None:
     for bound in claim.bound:
         page.prose("held against ", _bound(bound), indent=2, hang=4)
         if bound.signature:
-            times = f" ({bound.repeat} times)" if bound.repeat != 1 else ""
+            times = f" ({bound.repeat or 'n'} times)" if bound.repeat != 1 else ""
             page.prose("which computes ", bound.signature + times, indent=2, hang=4)
     for number, finding in enumerate(claim.findings):
         page.blank()

@@ -84,8 +84,8 @@ def _facts(
         ("x = x + self.table", "learned_absolute"),
         ("x = x + torch.cat([torch.sin(torch.arange(64)), torch.cos(torch.arange(64))], -1)", "sinusoidal"),
         ("bias = self.distances(torch.arange(length)[None] - torch.arange(length)[:, None])", "relative_bias"),
-        ("x = x + self.kinds(self.types)", None),
-        ("pass", None),
+        ("x = x + self.kinds(self.types)", "none"),
+        ("pass", "none"),
     ],
 )
 def test_where_positions_enter(tmp_path: Path, before: str, expected: str | None) -> None:

@@ -34,9 +34,11 @@ __all__ = [
     "may_tie",
     "method",
     "method_formula",
+    "modes",
     "prepares",
     "presets",
     "property_row",
+    "spelled",
     "tied_by",
 ]
 
@@ -160,6 +162,14 @@ def layer(qualified: str) -> LayerRow | None:
 
 
 @cache
+def spelled(qualified: str) -> str:
+    """The definition, in Python, of a class that other code extends and looks into; "" where there is none."""
+    name = canonical(qualified)
+    dialect = _of(name)
+    return "" if dialect is None else dialect.classes.get(name, "")
+
+
+@cache
 def base_methods(qualified: str) -> tuple[str, ...] | None:
     """Methods that calling an instance of this base class runs, in order of preference; None if it is no such base."""
     name = canonical(qualified)
@@ -172,6 +182,13 @@ def prepares(qualified: str) -> tuple[str, ...]:
     name = canonical(qualified)
     dialect = _of(name)
     return dialect.prepares if dialect is not None and name in dialect.bases else ()
+
+
+def modes(qualified: str) -> tuple[str, ...]:
+    """Arguments of a call of such an instance that say whether a model is trained, filled in where they are left out."""
+    name = canonical(qualified)
+    dialect = _of(name)
+    return dialect.modes if dialect is not None and name in dialect.bases else ()
 
 
 @cache
@@ -232,7 +249,7 @@ def known(qualified: str) -> bool:
 
 
 def _listed(dialect: Dialect, name: str) -> bool:
-    tables = (dialect.functions, dialect.formulas, dialect.layers, dialect.bases, dialect.containers)
+    tables = (dialect.functions, dialect.formulas, dialect.layers, dialect.classes, dialect.bases, dialect.containers)
     return f"{name}." == dialect.tensor or any(name in table for table in tables)
 
 

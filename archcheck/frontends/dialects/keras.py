@@ -6,6 +6,7 @@ convolutional LSTMs and the single-head Attention layers, which take one list [q
 
 from __future__ import annotations
 
+from archcheck.frontends.dialects.keras_classes import CLASSES
 from archcheck.frontends.dialects.keras_ops import FORMULAS, FUNCTIONS
 from archcheck.frontends.dialects.table import Dialect, LayerRow
 from archcheck.ir.graph import AttrValue
@@ -25,7 +26,6 @@ _LAYERS: dict[str, LayerRow] = {
     "ActivityRegularization": _layer("identity", "l1=0.0, l2=0.0"),
     "Activation": _layer("identity", "activation", {"activation": "activation"}),
     "Dense": LayerRow("linear", f"units, activation=None, use_bias=True, {_TAIL}, lora_rank=None, lora_alpha=None, quantization_config=None, **kwargs", "inputs!, training=None", {"out_features": "units", "bias": "use_bias", "activation": "activation"}, weights=_KERNEL),
-    "EinsumDense": LayerRow("einsum", "equation, output_shape, activation=None, bias_axes=None, kernel_initializer='glorot_uniform', bias_initializer='zeros', kernel_regularizer=None, bias_regularizer=None, kernel_constraint=None, bias_constraint=None, lora_rank=None, lora_alpha=None, gptq_unpacked_column_size=None, quantization_config=None, **kwargs", "inputs!, training=None", {"equation": "equation", "activation": "activation"}, weights=_KERNEL, plain=("bias_axes",)),
     "Embedding": LayerRow("embedding", "input_dim, output_dim, embeddings_initializer='uniform', embeddings_regularizer=None, embeddings_constraint=None, mask_zero=False, weights=None, lora_rank=None, lora_alpha=None, quantization_config=None, **kwargs", "inputs!", {"rows": "input_dim", "dim": "output_dim"}, weights=("embeddings",)),
     # ---- norms
     "LayerNormalization": LayerRow("layer_norm", "axis=-1, epsilon=0.001, center=True, scale=True, beta_initializer='zeros', gamma_initializer='ones', beta_regularizer=None, gamma_regularizer=None, beta_constraint=None, gamma_constraint=None, **kwargs", "inputs!", {"axis": "axis", "eps": "epsilon", "bias": "center", "elementwise_affine": "scale"}, weights=("gamma", "beta")),
@@ -124,6 +124,7 @@ KERAS = Dialect(
     transparent=("keras.saving.", "keras.utils.register_keras_serializable", "keras.export.", "keras.src.api_export.", "keras.utils.generic_utils."),
     functions=FUNCTIONS,
     layers=LAYERS,
+    classes=CLASSES,
     aliases={
         "tf_keras.": "keras.",
         "keras.src.": "keras.",
@@ -141,6 +142,7 @@ KERAS = Dialect(
         **{f"keras.layers.{folder}.": "keras.layers." for folder in _FOLDERS},
     },
     prepares=("build",),
+    modes=("training",),
     bases={"keras.Layer": ("call",), "keras.Model": ("call",), "keras.layers.Wrapper": ("call",)},
     containers={"keras.Sequential": "sequential"},
     ignored=("keras.config.", "keras.utils.set_random_seed", "keras.mixed_precision.", "keras.ops.clear_session", "keras.name_scope", "keras.ops.name_scope", "keras.utils.register_keras_serializable", "keras.saving.register_keras_serializable"),

@@ -161,6 +161,7 @@ _DEPTHWISE = (
 )
 _SPELLED: dict[str, str] = {
     "activations.relu": _RELU,
+    "activations.get": "lambda identifier=None: keras.activations.linear if identifier is None else (lambda x: keras.layers.Activation(identifier)(x)) if isinstance(identifier, str) else identifier",
     "activations.tanh_shrink": "lambda x: x - op.tanh(x)",
     "activations.soft_shrink": "lambda x, threshold=0.5: op.sign(x) * op.relu(op.abs(x) - threshold)",
     "layers.ReLU": "lambda max_value=None, negative_slope=0.0, threshold=0.0, **kwargs: (lambda inputs: keras.activations.relu(inputs, negative_slope, max_value, threshold))",
@@ -188,6 +189,7 @@ _SPELLED: dict[str, str] = {
     "ops.ndim": "lambda x: len(x.shape)",
     "ops.size": "lambda x: x.numel()",
     "ops.epsilon": "lambda: 1e-07",
+    "ops.get_keras_mask": "lambda x: None",
     "ops.is_tensor": "lambda x: isinstance(x, keras.KerasTensor)",
 }
 FORMULAS: dict[str, Formula] = {"keras." + name: Formula(source) for name, source in _SPELLED.items()}

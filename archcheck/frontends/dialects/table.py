@@ -193,6 +193,8 @@ class Dialect:
         bases: qualified name of a base class whose instances are models or layers -> names of the methods that
             a call runs, in order of preference (`torch.nn.Module` -> `("forward",)`).
         prepares: names of the methods that the first call of such an instance runs before, with the shape of its input.
+        modes: names of arguments of a call that say whether a model is trained, and that the framework fills from the call
+            around where they are left out.
         containers: qualified class name -> "sequence", "sequential" or "mapping".
         ignored: prefixes of qualified names whose calls compute nothing (logging, checks, profiling).
         metadata: names of tensor attributes and methods that tell about a tensor and compute nothing from it.
@@ -202,8 +204,10 @@ class Dialect:
             which weights a model shares.
         presets: qualified class name -> attributes that the library sets on its instances where it builds a model, and
             that code reads although the class itself leaves them None.
-        tied_by: qualified class name of a configuration -> its attribute by which the library decides whether the map to
+        tied_by: qualified class name of a configuration, or of a model -> the attribute of its configuration by which the library decides whether the map to
             the vocabulary uses the embedding's own matrix.
+        classes: qualified class name -> its definition in Python, for classes that other code extends and looks into; a
+            class that has a row too is what its row says where it is used as it is.
         tensor: prefix under which the methods of tensors are functions too (`torch.Tensor.`), or "".
     """
 
@@ -224,8 +228,10 @@ class Dialect:
     ties: tuple[str, ...] = ()
     presets: dict[str, dict[str, AttrValue]] = field(default_factory=dict)
     prepares: tuple[str, ...] = ()
+    modes: tuple[str, ...] = ()
     tied_by: dict[str, str] = field(default_factory=dict)
     module_metadata: frozenset[str] = frozenset()
+    classes: dict[str, str] = field(default_factory=dict)
     tensor: str = ""
 
 

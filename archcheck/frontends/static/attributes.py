@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
-from archcheck.frontends.static import names, rows
+from archcheck.frontends.static import functional, names, rows
 from archcheck.frontends.static.conditions import item_of
 from archcheck.frontends.static.libraries import CONSTANTS, MODULE_ATTRIBUTES
 from archcheck.frontends.static.machine import Raised, place_of
@@ -74,7 +74,7 @@ def get(vm: Machine, owner: Data, name: str, default: Data = NO_DEFAULT) -> Data
         inner = owner.about(why or owner.within(after=f".{name}"), vm.here())
         return replace(inner, flag=f"{owner.flag}.{name}") if owner.flag else inner
     if isinstance(owner, TensorModel):
-        return _of_tensor_model(vm, owner, name)
+        return functional.attribute(vm, owner, name)
     if isinstance(owner, (Function, Method, Partial)):
         return _of_function(vm, owner, name, default)
     found = plain_method(owner, name)
@@ -158,6 +158,8 @@ def _of_instance(vm: Machine, owner: Instance, name: str, default: Data) -> Data
     unread = next((base for base in owner.cls.externals if not _says_nothing(base)), None)
     if unread is not None:
         return Open(f"{owner.cls.name}.{name} comes from {unread}, which is not read", vm.here(), flag=name)
+    if owner.bag and not vm.trying and not is_module(owner.cls):
+        return Open(f"{owner.cls.name}.{name} is not set", vm.here(), flag=name)
     return _absent(vm, owner, name, default)
 
 
@@ -353,16 +355,6 @@ def _of_tensor(vm: Machine, owner: Tensor | Tensors, name: str) -> Data:
     if dialects.is_metadata(name):
         return rows.metadata(vm, name)
     return TensorMethod(owner, name)
-
-
-def _of_tensor_model(vm: Machine, owner: TensorModel, name: str) -> Data:
-    """`model.outputs`; training and printing it computes nothing of the model."""
-    if name in ("inputs", "input"):
-        return owner.inputs
-    if name in ("outputs", "output"):
-        return owner.outputs
-    idle = name in ("compile", "summary", "fit", "build", "load_weights")
-    return INERT if idle else vm.open(f"{name} of a keras.Model")
 
 
 def _of_function(vm: Machine, owner: Data, name: str, default: Data) -> Data:

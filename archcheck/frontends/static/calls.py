@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
-from archcheck.frontends.static import instances, rows, wanted
+from archcheck.frontends.static import definitions, functional, instances, rows, wanted
 from archcheck.frontends.static.decorators import only_documents, veiled
 from archcheck.frontends.static.libraries import LIBRARY
 from archcheck.frontends.static.machine import Frame, OutOfFuel, Raised, flatten_tensors, place_of, span_of
@@ -27,6 +27,7 @@ from archcheck.frontends.static.values import (
     Super,
     TensorMethod,
     TensorModel,
+    is_open,
     shown,
 )
 from archcheck.ir.span import Setting
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
 
 Given = dict[str | int, tuple[Setting, ...]]  # settings that decided an argument, by its name or position
+MOST_NESTED = 40  # calls around, above which one that comes back to itself with something unknown is not followed
+MOST_OF_ITSELF = 12
 BINDS = (Function, Method, Class, Instance)  # calls of these bind arguments to parameters of code that is read
 
 
@@ -74,8 +77,7 @@ def call(vm: Machine, function: Data, args: list[Data], kwargs: dict[str, Data],
     if isinstance(function, Super):
         return None
     if isinstance(function, TensorModel):
-        why = "a model that is made of tensors is called on others, which is not followed"
-        return vm.opaque("keras.Model", flatten_tensors([args, kwargs]), why)
+        return functional.call(vm, function, args, kwargs)
     return _not_known(vm, function, args, kwargs)
 
 
@@ -103,6 +105,9 @@ def _external(vm: Machine, name: str, args: list[Data], kwargs: dict[str, Data])
     result = rows.call_function(vm, name, args, kwargs)
     if result is not rows.UNLISTED:
         return result
+    known = definitions.spelled_class(vm, name)
+    if known is not None:
+        return instances.instantiate(vm, known, args, kwargs)
     from archcheck.frontends.static import names
 
     source = names.read_external(vm, name)
@@ -131,6 +136,8 @@ def run(vm: Machine, function: Function, args: list[Data], kwargs: dict[str, Dat
     vm.step()
     if len(vm.frames) > vm.limits.depth:
         raise OutOfFuel(f"calls nest deeper than {vm.limits.depth}")
+    if len(vm.frames) > MOST_NESTED and _calls_itself(vm, function, args):
+        return _not_known(vm, vm.open(f"{function.name} calls itself, and where that ends is not known"), args, kwargs)
     scope = Scope(function.file, function.scope)
     if function.cls is not None and args:
         scope.cls = function.cls
@@ -171,6 +178,12 @@ def run(vm: Machine, function: Function, args: list[Data], kwargs: dict[str, Dat
         return vm.opaque(function.name, tensors, f"reading it raised {error}")
     finally:
         vm.frames.pop()
+
+
+def _calls_itself(vm: Machine, function: Function, args: list[Data]) -> bool:
+    """Whether a function comes back to itself again and again, with what is not known: nothing would end it."""
+    again = sum(frame.node is function.node for frame in vm.frames)
+    return again > MOST_OF_ITSELF and any(is_open(value) for value in args)
 
 
 def _is_generator(function: Function) -> bool:

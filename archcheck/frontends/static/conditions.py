@@ -22,6 +22,7 @@ from archcheck.frontends.static.values import (
     ModuleValue,
     Native,
     Open,
+    OpenRange,
     Partial,
     Tensor,
     TensorMethod,
@@ -333,11 +334,22 @@ def iterate(vm: Machine, value: Data) -> list[Data]:
             Tensor(vm.emit("select", (value,), {"index": vm.open("which entry the loop is at", metadata=True)}).value)
         ]
     if isinstance(value, Tensors):
+        if value.count:
+            return [item_of(value, at) for at in range(value.count)]
         vm.assume("a loop over the parts of a tensor is read once")
         return [item_of(value, 0)]
+    if isinstance(value, OpenRange):
+        return _rounds(vm, value)
     why = reason(value)
     vm.unknown("loop", f"the loop is over {why}; its body is read once")
     return [vm.open(f"an element of {why}", metadata=is_metadata(value))]
+
+
+def _rounds(vm: Machine, value: OpenRange) -> list[Data]:
+    """Two rounds for a loop that may have any number, so that what repeats is seen to; one where loops are nested."""
+    vm.unknown("loop", f"the loop is over {value.why}; two rounds of it are read, and their number is left open")
+    number = vm.open(f"an element of {value.why}", flag=value.flag)
+    return [number] if vm.open_rounds else [number, number]
 
 
 def item_of(tensors: Tensors, index: int) -> Tensor:

@@ -55,15 +55,21 @@ def makes_module(vm: Machine, function: Function) -> bool:
     return isinstance(value, Class) and is_module(value)
 
 
-def says_tied(vm: Machine, arguments: Iterable[Data]) -> bool | None:
-    """Whether a configuration among the arguments says that input and output embeddings are one matrix."""
+def says_tied(vm: Machine, owner: Class, arguments: Iterable[Data]) -> bool | None:
+    """Whether a configuration among the arguments says that input and output embeddings of `owner` are one matrix."""
+    by_model = _tied_by(owner)
     for value in arguments:
-        for base in value.cls.mro if isinstance(value, Instance) else ():
-            name = dialects.tied_by(f"{base.file.module}.{base.name}") if isinstance(base, Class) else ""
-            found = vm.get(value, name, None) if name else None
-            if isinstance(found, bool):
-                return found
+        if isinstance(value, Instance):
+            names = _tied_by(value.cls) + by_model
+            found = next((found for name in names if (found := vm.get(value, name, None)) is not None), None)
+            if isinstance(found, (bool, int)):
+                return bool(found)
     return None
+
+
+def _tied_by(cls: Class) -> list[str]:
+    bases = (f"{base.file.module}.{base.name}" for base in cls.mro if isinstance(base, Class))
+    return [name for base in bases if (name := dialects.tied_by(base))]
 
 
 def part(vm: Machine, parameter: ast.arg, function: Function) -> Instance | None:

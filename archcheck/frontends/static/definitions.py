@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from archcheck.frontends.static import decorators, named
+from archcheck.frontends import dialects
+from archcheck.frontends.static import decorators, named, rows
 from archcheck.frontends.static.bindings import bindings
 from archcheck.frontends.static.machine import Frame, Raised
-from archcheck.frontends.static.sources import code_of
+from archcheck.frontends.static.sources import SpelledFile, code_of
 from archcheck.frontends.static.values import Class, Data, External, Function, Later, Open, Scope
 
 if TYPE_CHECKING:
@@ -84,7 +85,23 @@ def _base(vm: Machine, node: ast.expr, scope: Scope) -> Data:
         return External(f"unread.{code_of(node)}")
     if isinstance(value, tuple) and value and isinstance(value[0], (Class, External)):
         return value[0]  # Generic[...] of a base
+    if isinstance(value, External) and (known := spelled_class(vm, value.name)) is not None:
+        return known
     return value
+
+
+def spelled_class(vm: Machine, name: str) -> Class | None:
+    """A library's class whose definition its dialect spells; None where it does not."""
+    text = dialects.spelled(name)
+    if not text:
+        return None
+    name = dialects.canonical(name)
+    if name not in vm.container_classes:
+        scope = Scope(SpelledFile(name, text))
+        scope.vars.update(rows.FORMULA_NAMES)
+        (node,) = (node for node in ast.parse(text).body if isinstance(node, ast.ClassDef))
+        vm.container_classes[name] = define_class(vm, node, scope)
+    return vm.container_classes[name]
 
 
 def define_function(vm: Machine, node: ast.FunctionDef | ast.AsyncFunctionDef, scope: Scope) -> Data:
@@ -92,6 +109,7 @@ def define_function(vm: Machine, node: ast.FunctionDef | ast.AsyncFunctionDef, s
     function = Function(node, scope, node.name)
     if scope.is_class:
         function.cls = scope.cls
+    function.formula = isinstance(scope.file, SpelledFile)
     function.defaults = [vm.evaluate(default, scope) for default in node.args.defaults]
     function.keyword_defaults = [
         None if default is None else vm.evaluate(default, scope) for default in node.args.kw_defaults

@@ -27,7 +27,7 @@ from archcheck.frontends.static.values import (
     Tensor,
     TensorModel,
 )
-from archcheck.ir.graph import OpGraph, Origin, Value
+from archcheck.ir.graph import OpGraph, Origin, Unknown, Value
 from archcheck.ir.span import Setting, Span
 from archcheck.ir.verify import verify
 
@@ -80,6 +80,11 @@ class Run:
     optional: frozenset[str] = frozenset()  # arguments of the call whose default is None
     offered: str = ""  # the optional argument that was given because the call had no tensor
     tied: bool | None = None  # whether the configuration says that input and output embeddings are one
+
+    @property
+    def rounds(self) -> Mapping[str, Unknown]:
+        """Paths of ops in loops of which the number of rounds is not known, with the reason."""
+        return self.machine.recorder.rounds
 
 
 def run(machine: Machine, call: Call) -> Run:
@@ -244,7 +249,7 @@ class _Runner:
             made = self.vm.call(cls, [], {})
         else:
             kwargs, given = self.arguments(init[1], skip=1, calling=False, owner=cls)
-            self.tied = configs.says_tied(self.vm, kwargs.values())
+            self.tied = configs.says_tied(self.vm, cls, kwargs.values())
             made = self.vm.call(cls, _positional(init[1], kwargs, 1), kwargs, given)
         if not isinstance(made, Instance):
             raise NoModelError(f"{cls.name} is not a class whose instances compute", place=cls.file.shown)
@@ -262,7 +267,7 @@ class _Runner:
         for name in ("forward", "call", "__call__"):
             if (found := instance.cls.lookup(name)) is not None and isinstance(found[1], Function):
                 return Method(found[1], instance)
-        if instance.items is not None or instance.layer is not None:
+        if instance.items is not None or instance.layer is not None or instance.tensors is not None:
             return instance
         raise NoModelError(
             f"{instance.cls.name} has no forward, call or __call__",
@@ -274,6 +279,8 @@ class _Runner:
         """Call the target."""
         vm = self.vm
         vm.invoked = True
+        if isinstance(function, Instance) and function.tensors is not None:
+            return function.tensors
         if isinstance(function, (Instance, Layer)):
             return vm.call(function, [self.input("x")], {})
         plain = function.function if isinstance(function, Method) else function
@@ -286,6 +293,7 @@ class _Runner:
         if isinstance(receiver, Instance):
             receiver.used = True
             rows.prepare(vm, receiver)
+            kwargs |= rows.modes(vm, receiver, plain, [receiver], kwargs)
             own = receiver.cls.lookup("__call__")
             if own is not None and is_module(receiver.cls):
                 return vm.call(Method(own[1], receiver), positional, kwargs, given)
@@ -318,7 +326,7 @@ class _Runner:
                 kwargs[name] = self.attribute_overrides.pop(name)
                 given[name] = (Setting(name, repr(kwargs[name]), span_of(function.file, parameter)),)
             elif has_default:
-                if calling and isinstance(default, ast.Constant) and default.value is None:
+                if calling and name != "training" and isinstance(default, ast.Constant) and default.value is None:
                     self.optional[name] = None
                     if name in self.call.given:
                         kwargs[name] = self.input(name)

@@ -13,6 +13,7 @@ from archcheck.frontends.static.values import (
     Data,
     Function,
     Instance,
+    OpenRange,
     Scope,
     Super,
     Tensor,
@@ -237,14 +238,17 @@ def comprehension(
             return
         generator = generators[depth]
         mark = len(vm.touched)
-        items = vm.iterate(evaluate(vm, generator.iter, inside))
+        source = evaluate(vm, generator.iter, inside)
+        items = vm.iterate(source)
         settings = vm.since(mark)
+        rounds = source if isinstance(source, OpenRange) else None
         for item in items:
             vm.step()
             nested = _inner(inside)
             statements.bind(vm, generator.target, item, nested, settings)
-            if all(vm.truth(evaluate(vm, test, nested), test) for test in generator.ifs):
-                descend(depth + 1, nested)
+            with vm.within(rounds):
+                if all(vm.truth(evaluate(vm, test, nested), test) for test in generator.ifs):
+                    descend(depth + 1, nested)
         vm.touch(settings)
 
     descend(0, _inner(scope))

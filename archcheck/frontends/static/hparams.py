@@ -17,7 +17,7 @@ Kwargs = dict[str, Data]
 
 def named_values(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     """An object of named values, as `HParams`, `SimpleNamespace` and `argparse.Namespace` are."""
-    made = Instance(Class("HParams", (), Scope(vm.frame.file), None))
+    made = Instance(Class("HParams", (), Scope(vm.frame.file), None), bag=True)
     for name, value in kwargs.items():
         made.attributes[name] = value
         if value is None or isinstance(value, (bool, int, float, str)):

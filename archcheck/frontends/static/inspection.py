@@ -129,6 +129,8 @@ def _getattr(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
 def _setattr(vm: Machine, args: Args, kwargs: Kwargs) -> None:
     if isinstance(args[1], str):
         vm.set(args[0], args[1], args[2])
+        if isinstance(args[0], Instance):
+            args[0].bag = True  # what it holds is said by name: a configuration
 
 
 def _type(vm: Machine, args: Args, kwargs: Kwargs) -> Data:

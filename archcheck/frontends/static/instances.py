@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
-from archcheck.frontends.static import named, rows
+from archcheck.frontends.static import functional, named, rows
 from archcheck.frontends.static.attributes import adopt, is_module
 from archcheck.frontends.static.machine import Raised
 from archcheck.frontends.static.sources import code_of
@@ -36,7 +36,7 @@ def instantiate(vm: Machine, cls: Class, args: list[Data], kwargs: dict[str, Dat
     """An instance of `cls`, its constructor evaluated."""
     if cls.members:
         return named.member_of(vm, cls, args[0]) if args else vm.open(f"which {cls.name}")
-    instance = Instance(cls)
+    instance = Instance(cls, rounds=vm.open_rounds[-1] if vm.open_rounds else None)
     _take_library_form(vm, instance)
     if is_module(cls):
         vm.modules_built.append(instance)
@@ -95,6 +95,8 @@ def initialise_from_library(vm: Machine, instance: Instance, args: list[Data], k
     """What a library's `__init__` does to an instance of a class that extends it."""
     if instance.items is not None:
         fill_container(vm, instance, args, kwargs)
+        return
+    if functional.initialise(instance, args, kwargs):
         return
     for base in instance.cls.externals:
         row = dialects.layer(base)
@@ -185,6 +187,7 @@ def _field_setting(owner: Class, name: str, value: Data, node: ast.AnnAssign) ->
 def library_layer(vm: Machine, name: str, row: LayerRow, args: list[Data], kwargs: dict[str, Data]) -> Data:
     """A layer of a library, with its arguments bound to their names."""
     layer = Layer(row, name, rows.bind_init(vm, row, args, kwargs), vm.here())
+    layer.rounds = vm.open_rounds[-1] if vm.open_rounds else None
     vm.modules_built.append(layer)
     return layer
 

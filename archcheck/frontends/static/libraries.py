@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from archcheck.frontends.static import bounds
+from archcheck.frontends.static import bounds, functional
 from archcheck.frontends.static.environment import ENVIRONMENT, INSTALLED
 from archcheck.frontends.static.hparams import named_values
 from archcheck.frontends.static.machine import place_of
@@ -26,7 +26,6 @@ from archcheck.frontends.static.values import (
     Partial,
     Scope,
     Tensor,
-    TensorModel,
     Tensors,
 )
 
@@ -104,8 +103,22 @@ def _empty(vm: Machine, module: Instance | Layer, args: Args, kwargs: Kwargs) ->
 
 
 def _add_weight(vm: Machine, module: Instance | Layer, args: Args, kwargs: Kwargs) -> Data:
-    name = kwargs.get("name", args[0] if args and isinstance(args[0], str) else "weight")
-    return learned(vm, f"{place_of(module)}.{name}")
+    named_first = bool(args) and isinstance(args[0], str)  # tf.keras; Keras 3 has the shape first
+    name = kwargs.get("name", args[0] if named_first else "weight")
+    shapes = args[1:2] if named_first else args[:1]
+    return learned(vm, f"{place_of(module)}.{name}", _shaped(kwargs.get("shape", shapes[0] if shapes else None)))
+
+
+def _shaped(shape: Data) -> dict[str, Data]:
+    return {"shape": tuple(shape)} if isinstance(shape, (list, tuple)) else {}
+
+
+def _shape_of(vm: Machine, module: Instance | Layer, args: Args, kwargs: Kwargs) -> Data:
+    return vm.open("the shape of what a layer gives", metadata=True)
+
+
+def _config_of(vm: Machine, module: Instance | Layer, args: Args, kwargs: Kwargs) -> Data:
+    return vm.open("the configuration of a layer")
 
 
 def _hook(vm: Machine, module: Instance | Layer, args: Args, kwargs: Kwargs) -> None:
@@ -154,6 +167,14 @@ MODULE_ATTRIBUTES: dict[str, Bookkeeping] = {
     "named_children": _named_children,
     "get_submodule": _submodule,
     "_get_name": _nothing_of,
+    "_flatten_layers": _children,
+    "compute_output_shape": _shape_of,
+    "compute_output_spec": _shape_of,
+    "compute_mask": _nothing_of,
+    "add_loss": _nothing_of,
+    "add_metric": _nothing_of,
+    "count_params": _shape_of,
+    "get_config": _config_of,
 }
 
 # ---- names of libraries
@@ -167,10 +188,7 @@ def _given_tensor(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
 
 def _tensor_model(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     """`keras.Model(inputs, outputs)`."""
-    given = dict(zip(("inputs", "outputs"), args, strict=False)) | kwargs
-    if "inputs" not in given or "outputs" not in given:
-        return vm.open("a keras.Model without inputs and outputs")
-    return TensorModel(given["inputs"], given["outputs"])
+    return functional.model_of(args, kwargs) or vm.open("a keras.Model without inputs and outputs")
 
 
 def _partial(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
@@ -199,11 +217,14 @@ def copy_value(vm: Machine, value: Data, seen: dict[int, Data]) -> Data:
         return tensor
     if isinstance(value, Layer):
         made = Layer(value.row, value.name, dict(value.arguments), value.span)
+        made.rounds = vm.open_rounds[-1] if vm.open_rounds else value.rounds
         made.attributes = {name: item for name, item in value.attributes.items() if not isinstance(item, Tensor)}
         seen[id(value)] = made
         return made
     if isinstance(value, Instance):
         twin = Instance(value.cls, settings=dict(value.settings))
+        twin.bag = value.bag
+        twin.rounds = vm.open_rounds[-1] if vm.open_rounds else value.rounds
         seen[id(value)] = twin
         twin.attributes = {name: copy_value(vm, item, seen) for name, item in value.attributes.items()}
         twin.items = copy_value(vm, value.items, seen)

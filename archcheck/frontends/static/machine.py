@@ -131,6 +131,7 @@ class Machine:
         self.wanted: dict[str, None] = {}  # arguments of the target for want of which something failed
         self.ran: dict[ast.AST, None] = {}  # functions that have run since then, in that order
         self.target: Data = None  # the instance or function that is read; what it raises itself is not contained
+        self.open_rounds: list[Open] = []  # loops around of which the number of rounds is not known
         self.stands: Span | None = None  # where the layer that a container calls was built
         self.inplace_sums = True  # `x += y` changes the tensor itself, as in PyTorch; TensorFlow binds the name anew
 
@@ -201,6 +202,18 @@ class Machine:
         return span
 
     @contextmanager
+    def within(self, rounds: Open | None) -> Iterator[None]:
+        """What is built and recorded within stands in a loop of which the number of rounds is not known."""
+        if rounds is None:
+            yield
+            return
+        self.open_rounds.append(rounds)
+        try:
+            yield
+        finally:
+            self.open_rounds.pop()
+
+    @contextmanager
     def standing(self, span: Span | None) -> Iterator[None]:
         """Ops recorded within stand at `span`, if any: what a container runs is decided where it is built."""
         before, self.stands = self.stands, span
@@ -257,7 +270,7 @@ class Machine:
         self, kind: str, reads: Iterable[Tensor | Tensors], attributes: Mapping[str, Data] | None = None
     ) -> str:
         """Record one op and give its path."""
-        return self.recorder.emit(
+        path = self.recorder.emit(
             kind,
             reads,
             attributes or {},
@@ -265,6 +278,9 @@ class Machine:
             span=self.stands or self.here(),
             because=self.control.flat() if self.control else (),
         )
+        if self.open_rounds:
+            self.recorder.rounds[path] = self.open_rounds[-1].as_unknown()
+        return path
 
     def opaque(self, name: str, reads: Iterable[Tensor | Tensors], why: str) -> Tensor:
         """Record an op that could not be read, and give its tensor."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from archcheck.frontends.static import bounds
 from archcheck.frontends.static.inspection import INSPECTION, written
+from archcheck.frontends.static.outcomes import Raised
 from archcheck.frontends.static.values import (
     Class,
     Data,
@@ -16,6 +17,7 @@ from archcheck.frontends.static.values import (
     Instance,
     Native,
     Open,
+    OpenRange,
     Tensor,
     Tensors,
     is_metadata,
@@ -107,9 +109,14 @@ def _dict(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
 
 
 def _range(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-    unknown = next((value for value in args if not isinstance(value, int)), None)
+    unknown = next((value for value in args if is_undecided(value)), None)
     if unknown is not None:
-        return vm.open(f"a range up to {reason(unknown)}", metadata=is_metadata(unknown))
+        why = f"a range up to {reason(unknown)}"
+        if is_metadata(unknown) or not isinstance(unknown, Open):
+            return vm.open(why, metadata=is_metadata(unknown))
+        return OpenRange(why, vm.here(), unknown.flag)
+    if not all(isinstance(value, int) for value in args):
+        raise Raised("TypeError", f"range({', '.join(map(shown, args))})", vm.here())
     return range(*args)
 
 

@@ -16,7 +16,7 @@ from archcheck.frontends.static.values import Class, Function, Instance, Layer
 STOPPED = "reading it raised"  # how the reason begins for which a call is not read to its end
 MOST = 12  # optional arguments that are tried
 Once = Callable[[Call], Run]
-Lack = tuple[int, int, int, int]
+Lack = tuple[int, int, int, int, int]
 
 
 def complete(once: Once, call: Call, first: Run) -> tuple[Call, Run]:
@@ -58,18 +58,19 @@ def _search(once: Once, call: Call, first: Run) -> tuple[Call, Run]:
 
 
 def lack(one: Run) -> Lack:
-    """How far a run is from a whole reading: failed, layers built and not used, ops not read; then how far it got.
+    """How far a run is from a whole reading: failed, calls that stopped, layers built and not used, ops not read; then
+    how far it got.
 
     Where a run fails for want of several arguments, the one with which it gets further is the right one to add.
     """
     if one.error:
-        return (1, 0, 0, -one.machine.steps)
-    return (0, len(one.idle), sum(op.kind.name == "opaque" for op in one.graph.ops), 0)
+        return (1, 0, 0, 0, -one.machine.steps)
+    return (0, _stopped(one), len(one.idle), sum(op.kind.name == "opaque" for op in one.graph.ops), 0)
 
 
-def _stopped(one: Run) -> bool:
-    """Whether a call was not read to its end: it may have been for want of an argument."""
-    return any(op.kind.name == "opaque" and str(op.attr("why")).startswith(STOPPED) for op in one.graph.ops)
+def _stopped(one: Run) -> int:
+    """How many calls were not read to their end: it may have been for want of an argument."""
+    return sum(op.kind.name == "opaque" and str(op.attr("why")).startswith(STOPPED) for op in one.graph.ops)
 
 
 def _uses_all(one: Run) -> bool:

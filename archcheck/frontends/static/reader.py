@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from archcheck.frontends.static import names, optional
 from archcheck.frontends.static.entry import Call, ModulePlace, Run, run
 from archcheck.frontends.static.library import Library
 from archcheck.frontends.static.machine import Frame, Limits, Machine
 from archcheck.frontends.static.values import Class, Data, Function
-from archcheck.ir.graph import AttrValue, OpGraph
+from archcheck.ir.graph import AttrValue, OpGraph, Unknown
 from archcheck.ir.span import Setting, Span
 
 Flags = tuple[tuple[str, AttrValue], ...]  # flags with their values, sorted
@@ -48,6 +48,7 @@ class Variant:
     places: tuple[ModulePlace, ...] = ()
     weights: tuple[tuple[str, str], ...] = ()  # learned tensor's place -> the first place that it has
     tied: bool | None = None  # whether the configuration says that input and output embeddings are one
+    rounds: Mapping[str, Unknown] = field(default_factory=dict)  # ops in loops whose number of rounds is not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +171,7 @@ class _Reader:
                 one.places,
                 one.weights,
                 one.tied,
+                one.rounds,
             )
             for when, one in distinct
         )

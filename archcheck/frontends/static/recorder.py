@@ -41,6 +41,7 @@ class Recorder:
         self.ops: list[Op] = []
         self.by_path: dict[str, Op] = {}
         self.positions: dict[str, int] = {}  # of parameters, which are named in the end
+        self.rounds: dict[str, Unknown] = {}  # of ops in a loop: why the number of its rounds is not known
         self._numbers: dict[str, int] = {}
 
     def emit(
@@ -95,6 +96,8 @@ def attr_value(value: Data, depth: int = 4) -> AttrValue:
         return value
     if isinstance(value, Open):
         return value.as_unknown()
+    if isinstance(value, Unknown):
+        return value
     if isinstance(value, (list, tuple)) and depth and len(value) <= 64:
         return tuple(attr_value(item, depth - 1) for item in value)
     if isinstance(value, (range, set, frozenset)) and depth and len(value) <= 64:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from archcheck.frontends import dialects
 from archcheck.frontends.dialects.table import IGNORED_KEYWORDS, Formula, LayerRow, Parameter, Row
 from archcheck.frontends.dialects.table import stated as as_stated
 from archcheck.frontends.dialects.tensorflow_v1 import ONLY_V1
+from archcheck.frontends.static import functional
 from archcheck.frontends.static.decorators import veiled
 from archcheck.frontends.static.libraries import TENSOR_METHODS
 from archcheck.frontends.static.machine import flatten_tensors, place_of
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from archcheck.frontends.static.library import SourceFile
     from archcheck.frontends.static.machine import Machine
 
+MOST_PARTS = 64  # of a tensor, above which a loop over them is read once
 UNLISTED = object()  # no row and no formula bears this name
 VIEWS = frozenset({"reshape", "permute", "select", "identity", "expand"})
 IDENTITY_LIKE = frozenset({"dropout", "stochastic_depth"})
@@ -208,7 +210,7 @@ def _switched_off(vm: Machine, row: Row | LayerRow, bound: dict[str, Data]) -> b
 
 def _result(vm: Machine, path: str, row: Row, bound: dict[str, Data], reads: list[Tensor | Tensors]) -> Data:
     if row.outputs == 0:
-        return Tensors(path)
+        return Tensors(path, _parts(vm, path))
     if row.outputs > 1:
         parts = tuple(Tensor(Value(path, index)) for index in range(row.outputs))
         return NamedParts(parts, row.fields) if row.fields else parts
@@ -236,6 +238,14 @@ def activated(vm: Machine, row: Row | LayerRow, arguments: dict[str, Data], resu
         return result
     chosen = External(dialects.activation(activation)) if isinstance(activation, str) else activation
     return vm.call(chosen, [result], {})
+
+
+def _parts(vm: Machine, path: str) -> int:
+    """Into how many parts an op cuts a tensor, where it says so; 0 where it does not."""
+    sections = vm.recorder.by_path[path].attr("sections")
+    if isinstance(sections, tuple):
+        return len(sections)
+    return sections if isinstance(sections, int) and not isinstance(sections, bool) and sections <= MOST_PARTS else 0
 
 
 class NamedParts(tuple[Data, ...]):
@@ -364,7 +374,8 @@ def call_layer(vm: Machine, layer: Layer, args: list[Data], kwargs: dict[str, Da
     layer.used = True
     if "forward" in layer.attributes:
         return vm.call(layer.attributes["forward"], args, kwargs)
-    result = _call_row(vm, layer, args, kwargs)
+    with vm.within(layer.rounds):
+        result = _call_row(vm, layer, args, kwargs)
     return veiled(vm, result, layer.veil) if layer.veil else result
 
 
@@ -405,7 +416,8 @@ def call_module(
     vm: Machine, instance: Instance, args: list[Data], kwargs: dict[str, Data], given: Given | None = None
 ) -> Data:
     """A call of an instance, with what stands around it: a hook, a decorator of its class."""
-    result = _called(vm, instance, args, kwargs, given)
+    with vm.within(instance.rounds):
+        result = _called(vm, instance, args, kwargs, given)
     veil = instance.veil or instance.cls.veil
     return veiled(vm, result, veil) if veil else result
 
@@ -424,7 +436,10 @@ def _called(vm: Machine, instance: Instance, args: list[Data], kwargs: dict[str,
         for name in dialects.base_methods(base) or ():
             found = instance.cls.lookup(name)
             if found is not None and isinstance(found[1], Function):
-                return vm.call(Method(found[1], instance), args, kwargs, given)
+                filled = modes(vm, instance, found[1], args, kwargs)
+                return vm.call(Method(found[1], instance), args, {**kwargs, **filled}, given)
+    if instance.tensors is not None:
+        return functional.call(vm, instance.tensors, args, kwargs)
     if instance.layer is not None:
         for name in ("forward", "call"):  # a class that extends a library's layer may compute something else
             found = instance.cls.lookup(name)
@@ -440,6 +455,18 @@ def _called(vm: Machine, instance: Instance, args: list[Data], kwargs: dict[str,
     tensors = list(flatten_tensors([args, kwargs]))
     why = f"{instance.cls.name} has no method that a call runs"
     return vm.opaque(instance.cls.name, tensors, why) if tensors else vm.open(why)
+
+
+def modes(
+    vm: Machine, instance: Instance, function: Function, args: Sequence[Data], kwargs: Mapping[str, Data]
+) -> dict[str, Data]:
+    """Arguments that the framework fills from the call around: whether the model is trained."""
+    names = {name for base in instance.cls.externals for name in dialects.modes(base)}
+    if not names:
+        return {}
+    spec = function.node.args
+    given = {parameter.arg for parameter in [*spec.posonlyargs, *spec.args][: len(args) + 1]} | kwargs.keys()
+    return {p.arg: vm.training for p in [*spec.args, *spec.kwonlyargs] if p.arg in names and p.arg not in given}
 
 
 def is_module_like(instance: Instance) -> bool:

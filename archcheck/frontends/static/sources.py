@@ -69,6 +69,14 @@ class SourceFile:
         return self.index.line(number)
 
 
+class SpelledFile(SourceFile):
+    """What a dialect spells in Python, as a file: its ops stand where code that was read calls it."""
+
+    def __init__(self, name: str, text: str) -> None:
+        super().__init__(name, Path(), name, is_package=False)
+        self.__dict__["text"] = text  # the place of a cached property
+
+
 def read_bytes(path: Path, shown: str) -> bytes:
     """The content of a regular file of at most 4 MiB, opened without waiting and without following a last link.
 

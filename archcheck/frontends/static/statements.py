@@ -14,6 +14,7 @@ from archcheck.frontends.static.values import (
     Data,
     Instance,
     Open,
+    OpenRange,
     Scope,
     Tensor,
     Tensors,
@@ -262,9 +263,11 @@ def _for(vm: Machine, node: ast.For, scope: Scope) -> Signal | None:
     lengths = _lengths(scope) if isinstance(source, Open) else {}
     if len(items) > vm.limits.iterations:
         raise OutOfFuel(f"a loop of more than {vm.limits.iterations:,} rounds is not followed")
+    rounds = source if isinstance(source, OpenRange) else None
     for item in items:
         bind(vm, node.target, item, scope, settings)
-        signal = execute(vm, node.body, scope)
+        with vm.within(rounds):
+            signal = execute(vm, node.body, scope)
         if lengths:
             _open_grown(vm, source, lengths, scope)
         if signal is BREAK:

@@ -58,6 +58,12 @@ class Open:
         raise TypeError(f"an open value has no truth value: {self.why}")
 
 
+class OpenRange(Open):
+    """A range of numbers of which it is not known how many there are."""
+
+    __slots__ = ()
+
+
 class Tensor:
     """A tensor: a handle on the value that it has now. In-place operations give the handle another value, so that all
     names of one tensor see the change, as in PyTorch."""
@@ -75,12 +81,13 @@ class Tensor:
 
 
 class Tensors:
-    """Several tensors given by one op, of which it is not known how many there are."""
+    """Several tensors given by one op; `count` is 0 where it is not known how many there are."""
 
-    __slots__ = ("op",)
+    __slots__ = ("count", "op")
 
-    def __init__(self, op: str) -> None:
+    def __init__(self, op: str, count: int = 0) -> None:
         self.op = op
+        self.count = count
 
 
 class Members(dict[str, Any]):
@@ -339,9 +346,12 @@ class Instance:
     owner: tuple[Instance, str] | None = None
     items: Data = None  # list or dict that a container holds
     layer: Layer | None = None  # the library layer that this class extends
+    tensors: TensorModel | None = None  # the tensors that it is made of, where its constructor says so
     veil: str = ""  # something unread stands around its call: a hook
     used: bool = False  # called, or read from while the target runs
     prepared: bool = False  # what its framework runs before the first call has run
+    rounds: Open | None = None  # it was built in a loop of which the number of rounds is not known
+    bag: bool = False  # an object of named values, some of which a program around may set
 
     def __repr__(self) -> str:
         return f"an instance of {self.cls.name}"
@@ -359,6 +369,7 @@ class Layer:
     attributes: dict[str, Data] = field(default_factory=dict)
     used: bool = False  # called, or read from while the target runs
     veil: str = ""  # something unread stands around its call: a hook
+    rounds: Open | None = None  # it was built in a loop of which the number of rounds is not known
 
     def __repr__(self) -> str:
         return f"an instance of {self.name}"

@@ -11,6 +11,7 @@ from dialect_signatures import listed, signature
 from packages import unpacked
 
 from archcheck.frontends import dialects
+from archcheck.frontends.dialects.keras_classes import CLASSES
 
 pytestmark = pytest.mark.packages
 
@@ -24,9 +25,7 @@ NO_LAYERS: dict[str, str] = {
     **dict.fromkeys(("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"), "no kind in the vocabulary"),
     **dict.fromkeys(("GaussianDropout", "GaussianNoise"), "noise that is no dropout; no kind in the vocabulary"),
     **dict.fromkeys(("Cropping1D", "Cropping2D", "Cropping3D"), "a slice whose bounds are the sizes less a number"),
-    **dict.fromkeys(
-        ("SpectralNormalization", "ReversibleEmbedding"), "changes with the call what another layer computes"
-    ),
+    **dict.fromkeys(("SpectralNormalization",), "changes with the call what another layer computes"),
     **dict.fromkeys(("InputLayer", "InputSpec"), "declares an input"),
     "Normalization": IMAGES,
 }
@@ -73,6 +72,17 @@ def test_constructor_parameters_are_those_of_the_source(name: str) -> None:
         return
     init = constructor(name)
     assert listed(row.init_parameters) == ([("**kwargs", None, False)] if init is None else signature(init.args))
+
+
+@pytest.mark.parametrize("name", sorted(CLASSES))
+def test_a_spelled_class_takes_the_arguments_of_the_source_in_their_order(name: str) -> None:
+    spelled = ast.parse(CLASSES[name]).body[0]
+    assert isinstance(spelled, ast.ClassDef)
+    init = next(node for node in spelled.body if isinstance(node, ast.FunctionDef) and node.name == "__init__")
+    source = constructor(name.removeprefix("keras.layers."))
+    assert source is not None
+    own = [one for one in signature(init.args) if one[0] != "**kwargs"]
+    assert own == [one for one in signature(source.args) if one[0] in {first for first, *_ in own}]
 
 
 def test_every_layer_is_listed_or_left_out_for_a_reason() -> None:

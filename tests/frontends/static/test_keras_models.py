@@ -1,0 +1,115 @@
+"""Keras: models made of tensors, classes that look into those that they extend, and a stack of unknown height."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from archcheck.describe.description import Description
+from archcheck.findings import Verdict
+from archcheck.pipeline import Request, check, describe
+
+LAYER = """
+import keras
+from keras import ops
+
+
+class Heads(keras.layers.MultiHeadAttention):
+    def call(self, query, value, key=None, attention_mask=None, training=None):
+        query = self._query_dense(query)
+        key, value = self._key_dense(value), self._value_dense(value)
+        found, scores = self._compute_attention(query, key, value, attention_mask, training)
+        return self._output_dense(found)
+
+
+class Layer(keras.layers.Layer):
+    def __init__(self, width, heads, **kwargs):
+        super().__init__(**kwargs)
+        self.width, self.heads = width, heads
+
+    def build(self, shape):
+        self.attention = Heads(self.heads, self.width // self.heads)
+        self.first, self.second = keras.layers.LayerNormalization(), keras.layers.LayerNormalization()
+        self.up = keras.layers.EinsumDense("btd,df->btf", (None, 2048), activation="gelu", bias_axes="f")
+        self.down = keras.layers.Dense(self.width)
+        self.drop = keras.layers.Dropout(0.1)
+        super().build(shape)
+
+    def call(self, x, training=False):
+        h = self.first(x)
+        x = x + self.drop(self.attention(h, h), training=training)
+        return x + self.drop(self.down(self.up(self.second(x))), training=training)
+
+
+class Base(keras.Model):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.known = [id(layer) for layer in self._flatten_layers()]
+
+
+class Backbone(Base):
+    def __init__(self, vocabulary, layers{count}, width=512, heads=8, **kwargs):
+        self.tokens = keras.layers.ReversibleEmbedding(vocabulary, width)
+        self.stack = []
+        for at in range(layers):
+            self.stack.append(Layer(width, heads, name=f"layer_{{at}}"))
+        self.last = keras.layers.LayerNormalization()
+        ids = keras.Input(shape=(None,), name="ids")
+        x = self.tokens(ids)
+        for layer in self.stack:
+            x = layer(x)
+        super().__init__(inputs={{"ids": ids}}, outputs=self.last(x), **kwargs)
+"""
+TASK = """
+
+class Task(keras.Model):
+    def __init__(self, **kwargs):
+        backbone = Backbone(1000, 2)
+        ids = keras.Input(shape=(None,), name="other")
+        hidden = backbone({"ids": ids})
+        super().__init__(inputs=ids, outputs=backbone.tokens(hidden, reverse=True), **kwargs)
+"""
+
+
+def _described(folder: Path, symbol: str, count: str = "", more: str = "") -> Description:
+    file = folder / "model.py"
+    file.write_text(LAYER.format(count=count) + more)
+    (description,) = describe(Request(f"{file}:{symbol}", explore=False))
+    assert not description.default.error, description.default.error
+    return description
+
+
+@pytest.mark.parametrize("count", ["", "=1", "=6"])
+def test_a_model_made_of_tensors_is_read_with_any_number_of_layers(tmp_path: Path, count: str) -> None:
+    default = _described(tmp_path, "Backbone", count).default
+    (layer,) = default.layers
+    assert layer.signature == "self_attention: n F d a; ffn: n F d a" + ("" if count != "=1" else " n")
+    facts = {fact.name: fact.value for fact in default.facts}
+    assert (facts["activation"], facts["attention"]) == ("gelu_exact", "mha")
+    if count != "=1":  # one layer alone is not told from what stands behind it
+        assert facts["final_norm"] is True
+
+
+def test_how_often_a_layer_of_open_number_stands_is_not_told(tmp_path: Path) -> None:
+    file = tmp_path / "model.py"
+    file.write_text(LAYER.format(count=""))
+    (report,) = check(Request(f"{file}:Backbone"), "xiong2020#pre_ln")
+    verdicts = {claim.claim: claim.verdict for claim in report.default.claims}
+    assert verdicts["pre_ln"] is Verdict.HOLDS
+    assert Verdict.VIOLATED not in verdicts.values()
+
+
+def test_a_model_made_of_tensors_computes_its_ops_again_for_others(tmp_path: Path) -> None:
+    default = _described(tmp_path, "Task", more=TASK).default
+    facts = {fact.name: fact.value for fact in default.facts}
+    assert [layer.repeat for layer in default.layers] == [2]
+    assert facts["tie_embeddings"] is True
+
+
+@pytest.mark.parametrize(("given", "letters"), [("training=False", "n F d a"), ("training=None", "n F d a")])
+def test_training_is_filled_in_from_the_call_around(tmp_path: Path, given: str, letters: str) -> None:
+    file = tmp_path / "model.py"
+    file.write_text(LAYER.format(count="").replace("training=False", given))
+    (description,) = describe(Request(f"{file}:Layer", {"width": "512", "heads": "8"}, explore=False))
+    assert [one.signature for one in description.default.layers[0].sublayers] == [letters, letters]
