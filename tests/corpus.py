@@ -15,7 +15,7 @@ import argparse
 import re
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from typing import Any
 import yaml
 
 from archcheck import workers
-from archcheck.describe.description import Description
+from archcheck.describe.description import Description, Picture
 from archcheck.errors import ArchcheckError
 from archcheck.passes.structure import topology
 from archcheck.pipeline import Request, describe
@@ -80,19 +80,19 @@ def _outcome(entry: Mapping[str, Any]) -> Outcome:
     except RuntimeError as error:
         found.unread = f"{entry['package']}=={entry['version']} cannot be fetched: {str(error).splitlines()[0]}"
         return found
-    told: list[Description] = []
+    told: dict[str, Description] = {}
     why = ""
     for symbol, arguments in _targets(entry):
         try:
             file = _file_of(folder, entry["file"], symbol)
-            told.append(describe(Request(f"{folder}/{file}:{symbol}", arguments, explore=False))[0])
+            (told[symbol],) = describe(Request(f"{folder}/{file}:{symbol}", arguments, explore=False))
         except ArchcheckError as error:
             why = why or str(error).splitlines()[0]
-    layer = told[0] if told else None
-    _compare_sublayers(found, layer, [_wanted(sublayer) for sublayer in entry["sublayers"]], why)
+    pictures = list(_pictures(entry["symbol"], told))
+    _compare_sublayers(found, pictures, [_wanted(sublayer) for sublayer in entry["sublayers"]], why)
     for name, wanted in entry["facts"].items():
         if wanted is not None:
-            _compare_fact(found, name, wanted, told)
+            _compare_fact(found, name, wanted, list(told.values()))
     return found
 
 
@@ -105,6 +105,15 @@ def _targets(entry: Mapping[str, Any]) -> list[tuple[str, dict[str, str]]]:
         return [(symbol, {"hparams": f"{hparams}()"}) for symbol in (entry["symbol"], "Transformer")]
     model = entry.get("model_symbol")
     return [(entry["symbol"], arguments), *([(model, {})] if model else [])]
+
+
+def _pictures(symbol: str, told: Mapping[str, Description]) -> Iterator[Picture]:
+    """What the labels may be about: the layer, each of its ways where an argument that must be given decides, and the
+    model, which gives its layers arguments."""
+    for name, description in told.items():
+        yield description.default
+        if name == symbol and not description.default.default:
+            yield from description.pictures
 
 
 def _file_of(folder: Path, file: str, symbol: str) -> str:
@@ -120,13 +129,16 @@ def _wanted(sublayer: Mapping[str, Any]) -> tuple[str, str, str]:
     return sublayer["kind"], sublayer["signature"], NORMS.get(sublayer["norm"], sublayer["norm"])
 
 
-def _compare_sublayers(found: Outcome, layer: Description | None, wanted: Sublayers, why: str) -> None:
-    regions = layer.default.layers if layer is not None else ()
-    each = [[(one.kind, one.signature, one.norm) for one in region.sublayers] for region in regions]
-    whole = [row for rows in each for row in rows]
-    found.signature = any([row[:2] for row in rows] == [row[:2] for row in wanted] for rows in [whole, *each])
-    if not found.signature:
-        found.sublayers = f"sublayers: {_said(whole) or why or 'none'}; labelled {_said(wanted)}"
+def _compare_sublayers(found: Outcome, pictures: list[Picture], wanted: Sublayers, why: str) -> None:
+    first: Sublayers = []
+    for picture in pictures:
+        each = [[(one.kind, one.signature, one.norm) for one in region.sublayers] for region in picture.layers]
+        whole = [row for rows in each for row in rows]
+        first = first or whole
+        if any([row[:2] for row in rows] == [row[:2] for row in wanted] for rows in [whole, *each]):
+            found.signature = True
+            return
+    found.sublayers = f"sublayers: {_said(first) or why or 'none'}; labelled {_said(wanted)}"
 
 
 def _said(rows: Sublayers) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from archcheck.describe.attention import attention_kinds
 from archcheck.describe.fact import Fact
 from archcheck.describe.positions import positions
-from archcheck.describe.regions import Region
+from archcheck.describe.regions import Region, element, is_stack
 from archcheck.ir.graph import AttrValue, Op, OpGraph, Unknown
 from archcheck.ir.ops import kind
 from archcheck.passes.kinds import named
@@ -151,7 +151,7 @@ def _qk_norm(layers: tuple[Region, ...]) -> Fact:
 
 def _final_norm(graph: OpGraph, layers: tuple[Region, ...]) -> Fact:
     """Whether a norm stands behind the last layer."""
-    if not any(layer.op is not None for layer in layers):
+    if not is_stack(layers):
         why = "the target is one layer; what follows the last one is decided where it is used"
         return Fact("final_norm", None, why)
     last = [op for op in graph.ops if op.kind in STREAMS][-1]
@@ -189,7 +189,7 @@ def _is_pick(op: Op) -> bool:
 
 def _embedding_norm(graph: OpGraph, layers: tuple[Region, ...]) -> Fact:
     """Whether a norm stands between the embedding, or what the target is given in its place, and the first layer."""
-    if not any(layer.op is not None for layer in layers):
+    if not is_stack(layers):
         held = any(op.kind is EMBEDDING for op in graph.walk())
         why = "no stack of layers was recognised" if held else "the target holds no embedding"
         return Fact("embedding_norm", None, why)
@@ -204,7 +204,8 @@ def _embedding_norm(graph: OpGraph, layers: tuple[Region, ...]) -> Fact:
 
 def _entry(graph: OpGraph) -> str:
     """The path of the op whose value the first layer of a model reads; "" where there is none."""
-    first = next((op for op in graph.ops if op.kind in STREAMS and op.reads), None)
+    streams = [op for op in graph.ops if op.kind in STREAMS and op.reads]
+    first = next((op for op in streams if op.kind is REPEAT or element(op)), streams[0] if streams else None)
     return first.reads[0].op if first is not None else ""
 
 

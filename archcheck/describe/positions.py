@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from archcheck.describe.fact import Fact
-from archcheck.describe.regions import Region
+from archcheck.describe.regions import Region, is_stack
 from archcheck.ir.graph import Op, OpGraph
 from archcheck.ir.ops import kind
 from archcheck.passes.kinds import named
@@ -77,7 +77,7 @@ def positions(graph: OpGraph, layers: tuple[Region, ...], entry: str) -> Fact:
     for op in graph.walk():
         if op.kind is EMBEDDING and op not in summands and _is_distance(op, by_path):
             return Fact("positions", "relative_bias")
-    if not any(layer.op is not None for layer in layers):
+    if not is_stack(layers):
         return Fact("positions", None, "the target is one layer; positions enter where it is used")
     before = [one for op in summands for one in _behind(op, by_path)] + [one for core in cores for one in core.walk()]
     if unread := next((op for op in before if op.kind is OPAQUE), None):
@@ -85,6 +85,8 @@ def positions(graph: OpGraph, layers: tuple[Region, ...], entry: str) -> Fact:
     strange = any(op.kind in WAVES or (op.kind is EMBEDDING and op not in summands) for op in by_path.values())
     if strange or (len(summands) > 1 and not _are_known(summands)):
         return Fact("positions", None, "how positions enter was not recognised")
+    if not summands or all(op.kind is INPUT for op in summands):
+        return Fact("positions", None, "the target is given embedded tokens; positions may have been added before")
     return Fact("positions", "none")
 
 
@@ -111,7 +113,7 @@ def _of_scores(core: Op, by_path: Mapping[str, Op]) -> str | None:
         asked = any(op.path in stream for op in behind)  # the term depends on the query
         if kinds & WAVES and learned:
             return "relative_xl"
-        if learned and asked and counted:
+        if EMBEDDING in kinds and asked and counted:
             return "relative_key"
         if learned and not asked and not any(op.kind is INPUT for op in behind):
             return "relative_bias"
@@ -130,7 +132,8 @@ def _numbers_behind(path: str, by_path: Mapping[str, Op], stream: set[str]) -> I
         yield op
         if op.path in stream or op.kind in CHOICES:
             continue
-        for value in op.reads[1:] if op.kind is WHERE else op.reads:
+        reads = op.reads[1:] if op.kind is WHERE else op.reads[:1] if op.kind is GATHER else op.reads
+        for value in reads:
             if value.op not in seen:
                 seen.add(value.op)
                 waiting.append(value.op)

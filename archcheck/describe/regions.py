@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from archcheck.frontends.static.reader import ModulePlace
@@ -61,7 +61,7 @@ def layers(graph: OpGraph, places: Iterable[ModulePlace], symbol: str, span: Spa
     if outside:
         elements = _elements(outside)
         if elements:  # what stands around them is the model's: embeddings, heads
-            rest = tuple(op for op in rest if _element(op) in elements)
+            rest = tuple(op for op in rest if element(op) in elements)
             outside = sublayers(rest)
         place = common_place(rest) if elements else ""
         found.insert(
@@ -71,14 +71,21 @@ def layers(graph: OpGraph, places: Iterable[ModulePlace], symbol: str, span: Spa
     return tuple(found)
 
 
+def is_stack(found: Sequence[Region]) -> bool:
+    """Whether these are the layers of a model, and not one layer in which a part is repeated."""
+    repeats = [region for region in found if region.op is not None]
+    alone = len(repeats) == len(found)
+    return bool(repeats) and (alone or any(len(region.sublayers) > 1 for region in repeats))
+
+
 def _elements(found: Iterable[Sublayer]) -> frozenset[str]:
     """The elements of a list of modules that are the layers of a model, which are not repeated: they differ, or it is
     not known how many there are. Empty where what stands beside the repeats is the layer itself."""
-    places = Counter(_element(sublayer.residual) for sublayer in found if sublayer.residual is not None)
+    places = Counter(element(sublayer.residual) for sublayer in found if sublayer.residual is not None)
     return frozenset() if not places or "" in places or min(places.values()) < 2 else frozenset(places)
 
 
-def _element(op: Op) -> str:
+def element(op: Op) -> str:
     """The first element of a list of modules in the place of an op: "layers.0" of "layers.0.attention/7.linear"."""
     parts = op.path.rpartition("/")[0].split(".")
     number = next((at for at, part in enumerate(parts) if part.isdecimal()), None)
