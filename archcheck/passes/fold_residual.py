@@ -351,6 +351,13 @@ class _Streams:
         inside = self.own(ordered, live, tails, set(sums), bool(met))
         return None if inside is None else _Branch(inside, bool(live & inside))
 
+    def joins_another(self, slot: int, live: set[int]) -> bool:
+        """Whether an op within a branch adds what the branch has computed to another stream (gomez2017, equation 7)."""
+        if not _is_sum(self.scope.ops[slot]):
+            return False
+        away = [giver for giver in self.scope.givers(slot) if giver not in live]
+        return any(giver >= 0 and self.scope.origins(giver) & self.scope.ON_INPUT for giver in away)
+
     def tails(self, others: Sequence[Value], region: Container[int]) -> set[int]:
         """The ops whose value is the branch's value, but for dropout, a norm, a factor or a view on the way."""
         tails: set[int] = set()
@@ -381,6 +388,8 @@ class _Streams:
                 inside.add(slot)
             elif slot in live:
                 if any(reader != RESULT for reader in outside) and (slot in tails or met):
+                    return None
+                if self.joins_another(slot, live):
                     return None
                 inside.add(slot)
         return inside - sums

@@ -50,6 +50,7 @@ _PACKAGES = {
     "logging": "torch",
     "warnings": "torch",
     "tensorflow": "tensorflow",
+    "gin": "tensorflow",
     "keras": "keras",
     "tf_keras": "keras",
     "einops": "einops",

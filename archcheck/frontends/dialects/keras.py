@@ -147,7 +147,7 @@ KERAS = Dialect(
     containers={"keras.Sequential": "sequential"},
     ignored=("keras.config.", "keras.utils.set_random_seed", "keras.mixed_precision.", "keras.ops.clear_session", "keras.name_scope", "keras.ops.name_scope", "keras.utils.register_keras_serializable", "keras.saving.register_keras_serializable"),
     metadata=frozenset({"shape", "dtype", "ndim"}),
-    module_metadata=frozenset({"dtype", "dtype_policy", "compute_dtype", "variable_dtype", "input_dtype", "autocast", "name", "path", "built", "trainable", "supports_masking", "input_spec", "losses", "metrics", "quantization_mode", "activity_regularizer"}),
+    module_metadata=frozenset({"dtype", "dtype_policy", "compute_dtype", "variable_dtype", "input_dtype", "autocast", "name", "path", "built", "trainable", "supports_masking", "input_spec", "losses", "metrics", "quantization_mode", "activity_regularizer", "_activity_regularizer", "_name", "_dtype", "_trainable"}),
     formulas=FORMULAS,
     keywords={"dim": "axis", "x": "x1", "y": "x2", "alpha": "negative_slope"},
 )

@@ -56,7 +56,7 @@ class MultiHeadAttention(keras.Layer):
 
     def build(self, query_shape=None, value_shape=None, key_shape=None):
         if not self._built_from_signature:
-            self._build_layers()
+            self._build_from_signature(query_shape, query_shape, query_shape)
 
     def _build_from_signature(self, query=None, value=None, key=None):
         self._build_layers()

@@ -188,6 +188,7 @@ _SPELLED: dict[str, str] = {
     "ops.int_shape": "lambda x: x.shape",
     "ops.ndim": "lambda x: len(x.shape)",
     "ops.size": "lambda x: x.numel()",
+    "ops.image_data_format": "lambda: 'channels_last'",
     "ops.epsilon": "lambda: 1e-07",
     "ops.get_keras_mask": "lambda x: None",
     "ops.is_tensor": "lambda x: isinstance(x, keras.KerasTensor)",

@@ -291,7 +291,7 @@ TENSORFLOW = Dialect(
         "tensorflow.variable_op_scope", "tensorflow.contrib.summary.", "tensorflow.init_scope",
     ),
     metadata=frozenset({"get_shape", "set_shape", "shape", "dtype", "rank", "graph", "op", "consumers", "name", "device", "ndims", "as_list", "num_elements", "is_fully_defined", "with_rank", "assert_has_rank", "dims"}),
-    transparent=("tensorflow.function", "tensorflow.contrib.framework.add_arg_scope", "tensorflow.contrib.eager.", "tensorflow.Module.with_name_scope", "tensorflow.autograph.", "tensorflow.python.framework.", "tensorflow.RegisterGradient", "tensorflow.custom_gradient", "tensorflow.recompute_grad", "tensorflow.__internal__."),
+    transparent=("gin.", "tensorflow.function", "tensorflow.contrib.framework.add_arg_scope", "tensorflow.contrib.eager.", "tensorflow.Module.with_name_scope", "tensorflow.autograph.", "tensorflow.python.framework.", "tensorflow.RegisterGradient", "tensorflow.custom_gradient", "tensorflow.recompute_grad", "tensorflow.__internal__."),
     formulas=FORMULAS,
     keywords={
         "keep_dims": "keepdims", "reduction_indices": "axis", "dim": "axis", "dimension": "axis", "squeeze_dims": "axis", "split_dim": "axis", "concat_dim": "axis",

@@ -106,6 +106,12 @@ class _Missing:
 MISSING = _Missing()
 
 
+class Pending(Open):
+    """The value of a name whose definition is being evaluated."""
+
+    __slots__ = ()
+
+
 def global_value(vm: Machine, scope: Scope, name: str) -> Data:
     """The value of `name` in the module whose scope this is, evaluating only the statements that bind it."""
     if name in scope.vars:
@@ -113,7 +119,7 @@ def global_value(vm: Machine, scope: Scope, name: str) -> Data:
     entries = scope.file.index.names.get(name, ())
     if not entries:
         return _from_star(vm, scope, name)
-    scope.vars[name] = Open(f"{name} is defined in terms of itself")
+    scope.vars[name] = Pending(f"{name} is defined in terms of itself")
     control, vm.control = vm.control, None
     mark = len(vm.touched)
     vm.frames.append(Frame("", scope.file, 1))
@@ -259,6 +265,8 @@ def member(vm: Machine, dotted: str, name: str) -> Data:
     if source is None:
         return External(dialects.canonical(qualified))
     found = global_value(vm, source.scope, name)
+    if isinstance(found, Pending):  # a package that imports a module in it: `from package import module`
+        return vm.module(qualified) or found
     return _lazily_exported(vm, dotted, name) if isinstance(found, _Missing) else found
 
 

@@ -390,6 +390,9 @@ def _call_row(vm: Machine, layer: Layer, args: list[Data], kwargs: dict[str, Dat
         reads = ordered_operands(vm, row, bound)
         everything = {**layer.arguments, **bound}
         if row.plain and not fits(everything, (*row.init_parameters, *row.call_parameters), row.plain):
+            spelled = _spelled(vm, layer)
+            if spelled is not None:
+                return call_module(vm, spelled, args, kwargs)
             return vm.opaque(layer.name, reads, "it is used with arguments that its dialect row does not describe")
         if reads and _switched_off(vm, row, bound):
             return reads[0]
@@ -403,6 +406,22 @@ def _call_row(vm: Machine, layer: Layer, args: list[Data], kwargs: dict[str, Dat
         return _layer_result(vm, layer, path)
     finally:
         frame.place = outer
+
+
+def _spelled(vm: Machine, layer: Layer) -> Instance | None:
+    """An instance of the class that a dialect spells, for a library's layer in a use that its row does not describe."""
+    from archcheck.frontends.static import definitions, instances
+
+    cls = definitions.spelled_class(vm, layer.name)
+    if cls is None:
+        return None
+    if layer.spelled is None:
+        given = {p.name: layer.arguments[p.name] for p in layer.row.init_parameters if not p.double_star}
+        made = instances.instantiate(vm, cls, [], given)
+        layer.spelled = made if isinstance(made, Instance) else None
+        if layer.spelled is not None:
+            layer.spelled.owner = layer.owner
+    return layer.spelled
 
 
 def _layer_result(vm: Machine, layer: Layer, path: str) -> Data:

@@ -370,6 +370,7 @@ class Layer:
     used: bool = False  # called, or read from while the target runs
     veil: str = ""  # something unread stands around its call: a hook
     rounds: Open | None = None  # it was built in a loop of which the number of rounds is not known
+    spelled: Instance | None = None  # the same layer as its dialect spells it in Python
 
     def __repr__(self) -> str:
         return f"an instance of {self.name}"
