@@ -22,7 +22,7 @@ from archcheck.ir.span import Span
 from archcheck.judging import Judge, Preset, Subject, fitting_preset
 from archcheck.judging.together import OfClass, told_once
 from archcheck.judging.undecided import distinct
-from archcheck.passes import canonicalise
+from archcheck.passes import as_described, canonicalise
 from archcheck.passes.kinds import named
 from archcheck.passes.open_counts import leave_open
 from archcheck.rules import explain
@@ -69,6 +69,12 @@ class Read:
     def name(self) -> str:
         """How reports call it."""
         return self.target.name if self.target.symbol else f"{self.target.name}:{self.symbol}"
+
+    @property
+    def described(self) -> tuple[OpGraph, ...]:
+        """Its graphs with what the code writes and a setting leaves out."""
+        pairs = zip(self.reading.variants, self.graphs, strict=True)
+        return tuple(leave_open(as_described(variant.graph, graph), variant.rounds) for variant, graph in pairs)
 
     def subjects(self) -> Iterator[Subject]:
         """Its variants, as they are judged."""
@@ -287,7 +293,7 @@ def describe(request: Request, progress: Progress = silent, *, jobs: int = 1) ->
         return (Description(target.name, "train", (), (), (), _hparams(target, source, request, progress)),)
 
     def described(one: Read) -> Description:
-        return describe_variants(one.name, one.reading, one.graphs, undetermined(one.reading))
+        return describe_variants(one.name, one.reading, one.described, undetermined(one.reading))
 
     if source is not None and target.symbol:
         return (described(_read(target, source.module, target.symbol, request)),)

@@ -14,7 +14,7 @@ from archcheck.passes.kinds import named
 
 NORMS = named("layer_norm", "rms_norm", "batch_norm", "group_norm", "instance_norm", "affine", "l2_norm")
 ATTENTIONS = named("self_attention", "cross_attention")
-SILENT = named("dropout", "stochastic_depth", "identity", "reshape", "permute", "select")
+SILENT = named("concat", "dropout", "stochastic_depth", "identity", "reshape", "permute", "select")
 EMBEDDING, INPUT, LINEAR, PARAMETER, REPEAT, ROPE = map(
     kind, ("embedding", "input", "linear", "parameter", "repeat", "rope")
 )

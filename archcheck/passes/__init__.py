@@ -47,6 +47,17 @@ CANONICAL: tuple[Pass, ...] = (
 )
 
 
+DESCRIBED: tuple[Pass, ...] = (DropNoOps(keep_factors=True), *CANONICAL[1:])
+
+
+def as_described(graph: OpGraph, canonical: OpGraph) -> OpGraph:
+    """`canonical`, the canonical form of `graph`, with the factors of 1.0 on its branches, if there are any."""
+    kept = any(
+        op.kind.name in ("mul", "scale", "div") and op.attr("by") == 1 and len(op.reads) == 1 for op in graph.ops
+    )
+    return canonicalise(graph, DESCRIBED) if kept else canonical
+
+
 def canonicalise(graph: OpGraph, passes: tuple[Pass, ...] = CANONICAL) -> OpGraph:
     """The canonical form of `graph`: the same for a claim and for code that computes what it claims.
 
@@ -96,4 +107,4 @@ def _name_culprit(graph: OpGraph, passes: Sequence[Pass]) -> None:
             raise PassError(f"the pass {step.name} broke the graph: {error.problem}") from error
 
 
-__all__ = ["CANONICAL", "Pass", "canonicalise"]
+__all__ = ["CANONICAL", "Pass", "as_described", "canonicalise"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from archcheck.ir.graph import AttrValue, Op, Value
+from dataclasses import replace
+
+from archcheck.ir.graph import AttrValue, Op, Unknown, Value, attrs
 from archcheck.passes.base import Paths, Scope, ScopePass
 from archcheck.passes.kinds import ADD, INPUT, OPAQUE, named
 
@@ -15,6 +17,7 @@ _NEUTRAL: dict[str, tuple[str, float]] = {  # kind -> (attribute, value with whi
     "pow": ("exponent", 1),
 }
 _IDENTITY = named("identity")
+_FACTORS = named("mul", "scale", "div")
 _SUM = named("sum")
 _STACK = named("stack")
 _KEPT = frozenset({INPUT, OPAQUE})  # an argument is part of what a block is; an opaque op may act on what it reads
@@ -29,9 +32,15 @@ class DropNoOps(ScopePass):
       scale by=1                          add %0, %1
       %f = linear
       add %x, %f
+
+    A factor of 1.0 on a branch is a factor that the code has and whose setting leaves it out; with `keep_factors` it
+    stays, for whoever describes the code and compares it with nothing.
     """
 
     name = "drop_no_ops"
+
+    def __init__(self, *, keep_factors: bool = False) -> None:
+        self.keep_factors = keep_factors
 
     def prepare(self, ops: tuple[Op, ...], paths: Paths) -> tuple[Op, ...]:
         """Spell the sum of a stack of values as adds."""
@@ -53,9 +62,23 @@ class DropNoOps(ScopePass):
         """Forward the operands of no-ops, spell sums of stacks as adds, then drop what is dead."""
         for slot in scope.slots():
             op = scope.ops[slot]
-            if _changes_nothing(op):
-                scope.drop(slot, op.reads[0])
+            if not _changes_nothing(op):
+                continue
+            if self.keep_factors and is_kept_factor(scope, slot):
+                # its value is left open, so that no formula beside it is recognised to hold it
+                scope.replace(slot, replace(op, attrs=attrs(by=Unknown("it is 1.0 unless a setting says otherwise"))))
+                continue
+            scope.drop(slot, op.reads[0])
         drop_dead(scope)
+
+
+def is_kept_factor(scope: Scope, slot: int) -> bool:
+    """Whether an op multiplies what is then added to something by 1.0."""
+    op = scope.ops[slot]
+    reader = scope.only_reader(slot)
+    if op.kind not in _FACTORS or not isinstance(op.attr("by"), float) or reader is None:
+        return False
+    return scope.ops[reader].kind is ADD and len(scope.ops[reader].reads) == 2
 
 
 def drop_dead(scope: Scope) -> None:

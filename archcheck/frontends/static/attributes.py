@@ -207,6 +207,8 @@ def _of_class(vm: Machine, owner: Class, name: str, default: Data) -> Data:
         return owner.file.module
     if name == "__mro__":
         return owner.mro
+    if name == "__dict__":
+        return owner.scope.vars
     if name == "__members__" and owner.members:
         return owner.members
     if name == "apply":

@@ -9,14 +9,18 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
-from archcheck.frontends.static import decorators, named, rows
+from archcheck.frontends.static import attributes, decorators, named, rows
 from archcheck.frontends.static.bindings import bindings
 from archcheck.frontends.static.machine import Frame, Raised
 from archcheck.frontends.static.sources import SpelledFile, code_of
-from archcheck.frontends.static.values import Class, Data, External, Function, Later, Open, Scope
+from archcheck.frontends.static.values import Class, Data, External, Function, Later, Method, Open, Scope
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
+
+
+HOOK = "__init_subclass__"
+WRAPPED = ("__init__", "__new__")
 
 
 def define_class(vm: Machine, node: ast.ClassDef, scope: Scope) -> Class:
@@ -35,9 +39,33 @@ def define_class(vm: Machine, node: ast.ClassDef, scope: Scope) -> Class:
         except Raised as error:
             vm.unknown(f"class {node.name}", f"a statement of its body raised {error}")
     named.make_members(cls)
+    _tell_base(vm, cls)
     for decorator in reversed(node.decorator_list):
         cls = decorators.decorate_class(vm, decorator, cls, scope)
     return cls
+
+
+def _tell_base(vm: Machine, cls: Class) -> None:
+    """Run `__init_subclass__` of a base that is no module: base classes of configurations complete their fields in it.
+
+    How an instance is made stays as the class says: such a hook wraps `__init__` to take any arguments, no more.
+    """
+    found = next(
+        (base.scope.vars[HOOK] for base in cls.mro[1:] if isinstance(base, Class) and HOOK in base.scope.vars),
+        None,
+    )
+    if not isinstance(found, Function) or attributes.is_module(cls):
+        return
+    own = {name: dict.get(cls.scope.vars, name) for name in WRAPPED}
+    try:
+        vm.call(Method(found, cls), [], {})
+    except Raised as error:
+        vm.unknown(f"{cls.name}.{HOOK}", str(error))
+    for name, value in own.items():
+        if value is None:
+            cls.scope.vars.pop(name, None)
+        else:
+            cls.scope.vars[name] = value
 
 
 def _bound_in(node: ast.ClassDef) -> Mapping[str, int]:
