@@ -16,13 +16,12 @@ FURTHEST = 40  # ops between an operand of the attention and its projection
 
 def attention_kinds(layers: tuple[Region, ...]) -> Iterator[str]:
     """The kind of each self-attention, where it follows: mha, gqa (ainslie2023), mqa (shazeer2019), mla (liu2024) or
-    linear."""
-    for layer in layers:
-        for sublayer in layer.sublayers:
-            if sublayer.kind == "self_attention" and sublayer.core is not None:
-                found = _kind(sublayer.core)
-                if found:
-                    yield found
+    linear; where there is none, of each cross-attention."""
+    sublayers = [sublayer for layer in layers for sublayer in layer.sublayers if sublayer.core is not None]
+    cores = [one.core for one in sublayers if one.kind == "self_attention"]
+    for core in cores or [one.core for one in sublayers if one.kind == "cross_attention"]:
+        if core is not None and (found := _kind(core)):
+            yield found
 
 
 def _kind(core: Op) -> str:

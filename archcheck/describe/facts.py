@@ -56,13 +56,14 @@ def facts(
         weights: place of each learned tensor -> the first place that it has; empty where sharing is not known.
         tied: what the configuration says of input and output embeddings, for a target without the latter.
     """
+    attention = _attention(layers)
     return (
         _final_norm(graph, layers),
         _embedding_norm(graph, layers),
         _activation(layers),
         _gated(layers),
-        _attention(layers),
-        _qk_norm(layers),
+        attention,
+        _qk_norm(layers, attention),
         positions(graph, layers, _entry(graph)),
         _tied(graph, weights, tied),
     )
@@ -130,8 +131,19 @@ def _activations(layers: tuple[Region, ...]) -> Iterator[str]:
 
 
 def _gated(layers: tuple[Region, ...]) -> Fact:
-    values = (value for op in _cores(layers, "ffn", "moe") if isinstance(value := op.attr("gated"), bool))
+    values = [value for op in _cores(layers, "ffn", "moe") if isinstance(value := op.attr("gated"), bool)]
+    values += [_has_gate(op) for op in _cores(layers, "moe") if not isinstance(op.attr("gated"), bool)]
+    if not values:  # what a layer of convolutions computes between them stands for a feed-forward (he2016)
+        values = [_has_gate(op) for op in _cores(layers, "conv")]
     return _agreed("ffn_gated", values, "no feed-forward sublayer was recognised")
+
+
+def _has_gate(core: Op) -> bool:
+    """Whether an activation is multiplied with a value beside it (shazeer2020)."""
+    activated = {op.path for op in core.walk() if op.kind.family == "activation" and op.kind.name != "sigmoid"}
+    products = (op for op in core.walk() if op.kind.name == "mul" and len(op.reads) == 2)
+    gates = any(len({value.op for value in op.reads} & activated) == 1 for op in products)
+    return gates or any(op.kind.name == "glu" for op in core.walk())
 
 
 def _attention(layers: tuple[Region, ...]) -> Fact:
@@ -144,8 +156,11 @@ def _attention(layers: tuple[Region, ...]) -> Fact:
     return _agreed("attention", kinds, "no attention sublayer was recognised")
 
 
-def _qk_norm(layers: tuple[Region, ...]) -> Fact:
-    values = (op.attr("qk_norm") is True for op in _cores(layers, "self_attention"))
+def _qk_norm(layers: tuple[Region, ...], attention: Fact) -> Fact:
+    cores = list(_cores(layers, "self_attention")) or list(_cores(layers, "cross_attention"))
+    values = [op.attr("qk_norm") is True for op in cores]
+    if not values and attention.value == "none":
+        return Fact("qk_norm", False)
     return _agreed("qk_norm", values, "no attention sublayer was recognised")
 
 

@@ -31,6 +31,7 @@ class Region:
     sublayers: tuple[Sublayer, ...]
     op: Op | None = None
     repeat: int | Unknown = 1
+    unrolled: bool = False  # it holds elements of a list of modules that are not repeated: they differ
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -66,7 +67,14 @@ def layers(graph: OpGraph, places: Iterable[ModulePlace], symbol: str, span: Spa
         place = common_place(rest) if elements else ""
         found.insert(
             0,
-            Region(_beside(graph, rest), place, _symbol(place, by_path, symbol), _span(place, by_path, span), outside),
+            Region(
+                _beside(graph, rest),
+                place,
+                _symbol(place, by_path, symbol),
+                _span(place, by_path, span),
+                outside,
+                unrolled=bool(elements),
+            ),
         )
     return tuple(found)
 
@@ -75,7 +83,8 @@ def is_stack(found: Sequence[Region]) -> bool:
     """Whether these are the layers of a model, and not one layer in which a part is repeated."""
     repeats = [region for region in found if region.op is not None]
     alone = len(repeats) == len(found)
-    return bool(repeats) and (alone or any(len(region.sublayers) > 1 for region in repeats))
+    unrolled = any(region.unrolled for region in found)
+    return unrolled or (bool(repeats) and (alone or any(len(region.sublayers) > 1 for region in repeats)))
 
 
 def _elements(found: Iterable[Sublayer]) -> frozenset[str]:

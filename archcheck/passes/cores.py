@@ -34,6 +34,7 @@ from archcheck.passes.kinds import (
 
 _EXPERTS = named("scatter", "one_hot", "gather", "update", "gumbel_softmax")
 _CHOICE = named("topk", "argmax", "sort")
+_FURTHEST = 12  # ops between a choice of experts and the map that scores them
 _SCORES = named("matmul", "einsum", "matmul_add")
 _GATES = named("glu")
 _EMBEDDED = named("dropout", "scale", "stochastic_depth") | NORMS
@@ -189,13 +190,24 @@ def _is_decay(kinds: set[OpKind], linears: Sequence[Op]) -> bool:
     return any(kind.name == "exp" for kind in kinds) and len(linears) > 2
 
 
+def _width_of(choice: Op, inner: Sequence[Op]) -> AttrValue:
+    """Among how many experts a choice is made: the width of the map that scores them."""
+    by_path = {op.path: op for op in inner}
+    op = by_path.get(choice.reads[0].op) if choice.reads else None
+    for _ in range(_FURTHEST):
+        if op is None or op.kind is LINEAR or not op.reads:
+            break
+        op = by_path.get(op.reads[0].op)
+    return op.attr("out_features") if op is not None and op.kind is LINEAR else None
+
+
 def _experts(inner: Sequence[Op]) -> dict[str, AttrValue]:
     stated: dict[str, AttrValue] = {}
     for op in inner:
         if op.kind.name == "topk" and "k" not in stated and isinstance(op.attr("k"), int):
             stated["k"] = op.attr("k")
-        if op.kind.name == "one_hot" and isinstance(op.attr("classes"), int):
-            stated["experts"] = op.attr("classes")
+        if op.kind.name == "topk" and "experts" not in stated and isinstance(width := _width_of(op, inner), int):
+            stated["experts"] = width
         if op.kind.name == "routing":
             stated.update({attr.name: attr.value for attr in op.attrs})
         if op.kind in ACTIVATIONS and op.kind.name != "sigmoid" and "activation" not in stated:

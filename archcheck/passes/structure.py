@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from archcheck.ir.graph import Op, OpGraph, Value
-from archcheck.ir.ops import OpKind
+from archcheck.ir.ops import OpKind, kind
 from archcheck.passes.kinds import (
     ADD,
     DROPOUT,
@@ -22,6 +22,7 @@ from archcheck.passes.kinds import (
     VIEWS,
 )
 
+MASKED_FILL = kind("masked_fill")
 KIND_WORDS = {
     "self_attention": "self_attention",
     "cross_attention": "cross_attention",
@@ -345,8 +346,11 @@ def _of_residual(op: Op, stream: _Stream) -> list[_Draft]:
 def _after(value: Value, body: _Stream) -> tuple[list[Token], Value]:
     """The letters behind F, and the value that F gives."""
     tokens: list[Token] = []
-    while (op := body.at.get(body.behind_views(value))) is not None and (letter := letter_of(op.kind)) and op.reads:
-        tokens.append(Token(letter, op))
+    while (op := body.at.get(body.behind_views(value))) is not None and op.reads:
+        if letter := letter_of(op.kind):
+            tokens.append(Token(letter, op))
+        elif op.kind is not MASKED_FILL or op.attr("by") != 0:  # what is masked is left out, and nothing else happens
+            break
         value = op.reads[0]
     return tokens[::-1], value
 

@@ -101,8 +101,9 @@ def test_an_attention_that_holds_its_projections_is_the_same_sublayer() -> None:
 def test_experts_chosen_for_tokens_with_one_that_all_share_are_one_sublayer() -> None:
     write = Writer()
     x = write.norm("%x")
-    chosen = write.op("topk", write.op("softmax", write.op("linear", x), attrs="axis=-1"), attrs="k=2")
-    mask = write.op("one_hot", f"{chosen}.1", attrs="classes=8")
+    scores = write.op("softmax", write.op("linear", x, attrs="out_features=8"), attrs="axis=-1")
+    chosen = write.op("topk", scores, attrs="k=2")
+    mask = write.op("one_hot", f"{chosen}.1", attrs="classes=9")  # one more stands for none
     routed = write.op("scatter", x, mask, write.feed_forward(write.op("gather", x, mask)))
     write.add("%x", write.add(routed, write.feed_forward(x)))
     found = core(write)

@@ -42,6 +42,7 @@ SHARED: dict[str, str] = {
     "kthvalue": "lambda input, k, dim=-1, keepdim=False: tuple(torch.narrow(part, dim, k - 1, 1) if keepdim else torch.select(part, dim, k - 1) for part in torch.sort(input, dim))",
     "var": _VARIANCE.format(kind="var"),
     "std": _VARIANCE.format(kind="std"),
+    "where": "lambda condition: op.nonzero(condition)",  # with three arguments it is a row
     "count_nonzero": "lambda input, dim=None: torch.sum(input != 0, dim)",
     "diff": (
         "lambda input, n=1, dim=-1, prepend=None, append=None: torch.diff(torch.cat([part for part in "

@@ -199,6 +199,8 @@ ONLY: dict[str, Row] = {
     "stack": _row("stack", "tensors!, dim=0", _AXIS),
     "einsum": _row("einsum", "equation, *operands!", {"equation": "equation"}),
     "tensordot": _row("tensordot", "a!, b!, dims=2", {"axes": "dims"}),
+    "nonzero": _row("nonzero", "input!, *, as_tuple=False"),
+    "argwhere": _row("nonzero", "input!"),
     "where": _row("where", "condition!, input!, other!", {"yes": "input", "no": "other"}),
     "polar": _row("complex", "abs!, angle!", polar=True),
     "complex": _row("complex", "real!, imag!"),

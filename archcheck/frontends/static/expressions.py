@@ -184,7 +184,9 @@ def _boolean(vm: Machine, node: ast.BoolOp, scope: Scope) -> Data:
                 undecided = value
             continue
         if vm.truth(value, part) == stops_at:
-            return value if undecided is None else stops_at
+            if undecided is None:
+                return value
+            return stops_at if isinstance(value, bool) else undecided  # `rates or [0.0]`: one of the two, as a value
     return value if undecided is None else undecided
 
 

@@ -42,7 +42,7 @@ def instantiate(vm: Machine, cls: Class, args: list[Data], kwargs: dict[str, Dat
         vm.modules_built.append(instance)
     init = _constructor(cls)
     if isinstance(init, Function):
-        vm.call(Method(init, instance), args, kwargs, given)
+        _initialise(vm, Method(init, instance), args, kwargs, given)
     elif init is not None:
         fill_fields(vm, instance, args, kwargs, given)
         if named.is_named_tuple(cls):
@@ -50,6 +50,24 @@ def instantiate(vm: Machine, cls: Class, args: list[Data], kwargs: dict[str, Dat
     else:
         initialise_from_library(vm, instance, args, kwargs)
     return instance
+
+
+def _initialise(vm: Machine, init: Method, args: list[Data], kwargs: dict[str, Data], given: Given | None) -> None:
+    """Run a constructor; a part of the target whose constructor stops is a part that is not read."""
+    instance = init.receiver
+    outermost = not vm.building
+    vm.building += 1
+    depth, trying = len(vm.frames), vm.trying
+    try:
+        vm.call(init, args, kwargs, given)
+    except Raised as error:
+        if outermost or trying or not is_module(instance.cls):
+            raise
+        del vm.frames[depth:]
+        instance.veil = f"its constructor, which raised {error},"
+        vm.unknown(instance.cls.name, f"its constructor raised {error}")
+    finally:
+        vm.building -= 1
 
 
 def _constructor(cls: Class) -> Function | Class | None:

@@ -80,7 +80,7 @@ def _children(vm: Machine, module: Instance | Layer, args: Args, kwargs: Kwargs)
     held = list(module.attributes.values())
     if module.items is not None:
         held = list(module.items.values()) if isinstance(module.items, dict) else list(module.items)
-    return [value for value in held if isinstance(value, (Instance, Layer))]
+    return [value for value in held if _is_part(value)]
 
 
 def _named_children(vm: Machine, module: Instance | Layer, args: Args, kwargs: Kwargs) -> Data:
@@ -88,7 +88,16 @@ def _named_children(vm: Machine, module: Instance | Layer, args: Args, kwargs: K
         return []
     held = module.attributes if module.items is None else module.items
     pairs = held.items() if isinstance(held, dict) else enumerate(held)
-    return [(str(name), value) for name, value in pairs if isinstance(value, (Instance, Layer))]
+    return [(str(name), value) for name, value in pairs if _is_part(value)]
+
+
+def _is_part(value: Data) -> bool:
+    """Whether a module that holds `value` has it among its children: a configuration is none."""
+    from archcheck.frontends.static.attributes import is_module
+
+    return isinstance(value, Layer) or (
+        isinstance(value, Instance) and (is_module(value.cls) or value.items is not None)
+    )
 
 
 def _submodule(vm: Machine, module: Instance | Layer, args: Args, kwargs: Kwargs) -> Data:
@@ -380,6 +389,26 @@ def _tensor_list(vm: Machine, tensor: Tensor, args: Args, kwargs: Kwargs) -> Dat
     return vm.open("the content of a tensor", metadata=True)
 
 
+def _known_parts(vm: Machine, tensor: Tensor, args: Args, kwargs: Kwargs) -> Data:
+    """`split` of a vector of known numbers, as rates of stochastic depth are handed out to stages."""
+    bound = dict(zip(("split_size", "dim"), args, strict=False)) | kwargs
+    sizes = bound.get("split_size", bound.get("split_size_or_sections"))
+    if not isinstance(tensor.data, list) or bound.get("dim", 0) != 0:
+        return NotImplemented
+    if isinstance(sizes, int) and not isinstance(sizes, bool) and sizes > 0:
+        sizes = [min(sizes, len(tensor.data) - at) for at in range(0, len(tensor.data), sizes)]
+    if not isinstance(sizes, (list, tuple)) or not all(type(size) is int and size >= 0 for size in sizes):
+        return NotImplemented
+    parts: list[Data] = []
+    at = 0
+    for size in sizes:
+        part = vm.emit("select", (tensor,), {"index": slice(at, at + size)})
+        part.data = tensor.data[at : at + size]
+        parts.append(part)
+        at += size
+    return tuple(parts)
+
+
 def _count(vm: Machine, tensor: Tensor, args: Args, kwargs: Kwargs) -> Data:
     return vm.open("a number of a tensor", metadata=True)
 
@@ -391,6 +420,7 @@ def _entry(vm: Machine, tensor: Tensor, args: Args, kwargs: Kwargs) -> Data:
 
 TENSOR_METHODS: dict[str, Callable[[Machine, Tensor, Args, Kwargs], Data]] = {
     "tolist": _tensor_list,
+    "split": _known_parts,
     "item": lambda vm, tensor, args, kwargs: vm.open("the content of a tensor", metadata=True),
     "get": _entry,
     "size": _count,

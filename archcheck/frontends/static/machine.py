@@ -125,6 +125,7 @@ class Machine:
         self.container_classes: dict[str, Class] = {}
         self.unused_overrides = False  # a setting was to be overridden and is not among what the caller gives
         self.by_number = False  # a random number decided the condition that is being evaluated
+        self.building = 0  # constructors around
         self.trying = 0  # try blocks around, whose handlers must see what is raised
         self.invoked = False  # the target has been built and runs
         self.entry: tuple[ast.AST, ...] = ()  # the functions that take the target's arguments

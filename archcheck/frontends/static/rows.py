@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from archcheck.frontends import dialects
 from archcheck.frontends.dialects.table import IGNORED_KEYWORDS, Formula, LayerRow, Parameter, Row
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from archcheck.frontends.static.library import SourceFile
     from archcheck.frontends.static.machine import Machine
 
+MOST_NUMBERS = 4096  # of a vector whose numbers are followed
 MOST_PARTS = 64  # of a tensor, above which a loop over them is read once
 UNLISTED = object()  # no row and no formula bears this name
 VIEWS = frozenset({"reshape", "permute", "select", "identity", "expand"})
@@ -222,6 +223,8 @@ def _result(vm: Machine, path: str, row: Row, bound: dict[str, Data], reads: lis
 
         write(vm, changed, result)
         return changed
+    if row.const.get("value") == "linspace":
+        result.data = _evenly_spaced(bound)
     if row.kind in VIEWS and vm.inplace_sums and not row.fresh:
         result.base = first
     if row.kind in VIEWS and first is not None:
@@ -238,6 +241,21 @@ def activated(vm: Machine, row: Row | LayerRow, arguments: dict[str, Data], resu
         return result
     chosen = External(dialects.activation(activation)) if isinstance(activation, str) else activation
     return vm.call(chosen, [result], {})
+
+
+def _evenly_spaced(bound: dict[str, Data]) -> list[Data] | None:
+    """The numbers of a `linspace` whose bounds are known."""
+    start, end = bound.get("start"), bound.get("end", bound.get("stop"))
+    steps = bound.get("steps", bound.get("num"))
+    if not _is_number(start) or not _is_number(end) or type(steps) is not int or bound.get("endpoint") is False:
+        return None
+    if not 0 < steps <= MOST_NUMBERS:
+        return None
+    return [start + (end - start) * at / max(1, steps - 1) for at in range(steps)]
+
+
+def _is_number(value: Data) -> TypeGuard[int | float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _parts(vm: Machine, path: str) -> int:
