@@ -140,10 +140,29 @@ def _gated(layers: tuple[Region, ...]) -> Fact:
 
 def _has_gate(core: Op) -> bool:
     """Whether an activation is multiplied with a value beside it (shazeer2020)."""
-    activated = {op.path for op in core.walk() if op.kind.family == "activation" and op.kind.name != "sigmoid"}
-    products = (op for op in core.walk() if op.kind.name == "mul" and len(op.reads) == 2)
-    gates = any(len({value.op for value in op.reads} & activated) == 1 for op in products)
-    return gates or any(op.kind.name == "glu" for op in core.walk())
+    by_path = {op.path: op for op in core.walk()}
+    activated = {op.path for op in by_path.values() if op.kind.family == "activation" and op.kind.name != "sigmoid"}
+    for op in by_path.values():
+        if op.kind.name == "glu":
+            return True
+        if op.kind.name == "mul" and len(op.reads) == 2:
+            for one, other in (op.reads, op.reads[::-1]):
+                if one.op in activated and not _comes_from(other.op, one.op, by_path):
+                    return True
+    return False
+
+
+def _comes_from(path: str, source: str, by_path: Mapping[str, Op]) -> bool:
+    """Whether the value at `path` is computed from that at `source`."""
+    waiting, seen = [path], {path}
+    while waiting:
+        at = waiting.pop()
+        if at == source:
+            return True
+        new = [value.op for value in (by_path[at].reads if at in by_path else ()) if value.op not in seen]
+        seen.update(new)
+        waiting += new
+    return False
 
 
 def _attention(layers: tuple[Region, ...]) -> Fact:

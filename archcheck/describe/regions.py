@@ -76,6 +76,8 @@ def layers(graph: OpGraph, places: Iterable[ModulePlace], symbol: str, span: Spa
                 unrolled=bool(elements),
             ),
         )
+    if repeats and outside and not is_stack(found):  # one layer, in which a part is repeated
+        return (Region(graph, "", _symbol("", by_path, symbol), _span("", by_path, span), sublayers(graph)),)
     return tuple(found)
 
 

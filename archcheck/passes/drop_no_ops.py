@@ -78,7 +78,9 @@ def is_kept_factor(scope: Scope, slot: int) -> bool:
     reader = scope.only_reader(slot)
     if op.kind not in _FACTORS or not isinstance(op.attr("by"), float) or reader is None:
         return False
-    return scope.ops[reader].kind is ADD and len(scope.ops[reader].reads) == 2
+    added = scope.ops[reader]
+    same_place = op.path.rpartition("/")[0] == added.path.rpartition("/")[0]  # not a part's own, deep in a branch
+    return added.kind is ADD and len(added.reads) == 2 and same_place
 
 
 def drop_dead(scope: Scope) -> None:

@@ -133,6 +133,8 @@ def topology(found: Sequence[Sublayer]) -> str:
         return "parallel"
     if any(sublayer.residual is None and "a" in sublayer.signature for sublayer in found):
         return "other"
+    if any(inner.kind is RESIDUAL for op in residuals for inner in op.walk() if inner is not op):
+        return "other"  # a residual around others: MobileBERT's bottleneck
     kinds = [sublayer.kind for sublayer in found]
     if len(kinds) > 2 and kinds[0] == kinds[-1] == "ffn" and any(kind not in ("ffn", "moe") for kind in kinds):
         return "macaron"

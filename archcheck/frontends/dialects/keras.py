@@ -85,20 +85,21 @@ _LAYERS: dict[str, LayerRow] = {
 
 # ---- convolutions and pooling; the default data format has the features last
 
-_CONV = {"kernel": "kernel_size", "stride": "strides", "padding": "padding", "dilation": "dilation_rate", "bias": "use_bias", "activation": "activation"}
+_LAYOUT = {"channels_last": "data_format"}  # where it is left out, the features are last
+_CONV = _LAYOUT | {"kernel": "kernel_size", "stride": "strides", "padding": "padding", "dilation": "dilation_rate", "bias": "use_bias", "activation": "activation"}
 _OUT = {"out_features": "filters"}
 for _n in (1, 2, 3):
     _one = _ONES[_n]
-    _LAYERS[f"Conv{_n}D"] = LayerRow("conv", f"filters, kernel_size, strides={_one}, padding='valid', data_format=None, dilation_rate={_one}, groups=1, activation=None, use_bias=True, {_TAIL}, **kwargs", "inputs!", _CONV | _OUT | {"groups": "groups"}, {"axes": _n, "channels_last": True}, _KERNEL, plain=("data_format",))
+    _LAYERS[f"Conv{_n}D"] = LayerRow("conv", f"filters, kernel_size, strides={_one}, padding='valid', data_format=None, dilation_rate={_one}, groups=1, activation=None, use_bias=True, {_TAIL}, **kwargs", "inputs!", _CONV | _OUT | {"groups": "groups"}, {"axes": _n, "channels_last": True}, _KERNEL)
     _middle = "data_format=None, output_padding=None" if _n == 3 else "output_padding=None, data_format=None"
-    _LAYERS[f"Conv{_n}DTranspose"] = LayerRow("conv_transpose", f"filters, kernel_size, strides={_one}, padding='valid', {_middle}, dilation_rate={_one}, activation=None, use_bias=True, {_TAIL}, **kwargs", "inputs!", _CONV | _OUT, {"axes": _n, "channels_last": True}, _KERNEL, plain=("data_format",))
+    _LAYERS[f"Conv{_n}DTranspose"] = LayerRow("conv_transpose", f"filters, kernel_size, strides={_one}, padding='valid', {_middle}, dilation_rate={_one}, activation=None, use_bias=True, {_TAIL}, **kwargs", "inputs!", _CONV | _OUT, {"axes": _n, "channels_last": True}, _KERNEL)
     _sizes = {1: "2", 2: "(2, 2)", 3: "(2, 2, 2)"}[_n]
-    _pool = {"kernel": "pool_size", "stride": "strides", "padding": "padding"}
-    _LAYERS[f"MaxPooling{_n}D"] = LayerRow("pool", f"pool_size={_sizes}, strides=None, padding='valid', data_format=None, name=None, **kwargs", "inputs!", _pool, {"mode": "max", "axes": _n, "channels_last": True}, plain=("data_format",))
-    _LAYERS[f"AveragePooling{_n}D"] = LayerRow("pool", "pool_size, strides=None, padding='valid', data_format=None, name=None, **kwargs", "inputs!", _pool, {"mode": "mean", "axes": _n, "channels_last": True}, plain=("data_format",))
+    _pool = _LAYOUT | {"kernel": "pool_size", "stride": "strides", "padding": "padding"}
+    _LAYERS[f"MaxPooling{_n}D"] = LayerRow("pool", f"pool_size={_sizes}, strides=None, padding='valid', data_format=None, name=None, **kwargs", "inputs!", _pool, {"mode": "max", "axes": _n, "channels_last": True})
+    _LAYERS[f"AveragePooling{_n}D"] = LayerRow("pool", "pool_size, strides=None, padding='valid', data_format=None, name=None, **kwargs", "inputs!", _pool, {"mode": "mean", "axes": _n, "channels_last": True})
     for _name, _mode in (("Max", "max"), ("Average", "mean")):
-        _LAYERS[f"Global{_name}Pooling{_n}D"] = LayerRow("pool", "data_format=None, keepdims=False, **kwargs", "inputs!, mask=None", {}, {"mode": _mode, "axes": _n, "scope": "global", "channels_last": True}, plain=("data_format",))
-        _LAYERS[f"Adaptive{_name}Pooling{_n}D"] = LayerRow("pool", "output_size, data_format=None, **kwargs", "inputs!", {"size": "output_size"}, {"mode": _mode, "axes": _n, "channels_last": True}, plain=("data_format",))
+        _LAYERS[f"Global{_name}Pooling{_n}D"] = LayerRow("pool", "data_format=None, keepdims=False, **kwargs", "inputs!, mask=None", _LAYOUT, {"mode": _mode, "axes": _n, "scope": "global", "channels_last": True})
+        _LAYERS[f"Adaptive{_name}Pooling{_n}D"] = LayerRow("pool", "output_size, data_format=None, **kwargs", "inputs!", _LAYOUT | {"size": "output_size"}, {"mode": _mode, "axes": _n, "channels_last": True})
 
 # ---- recurrence
 

@@ -245,6 +245,8 @@ def stated(attribute: str, value: AttrValue) -> AttrValue:
         return value.lower()
     if isinstance(value, bool) and attribute == "approximate":
         return "tanh" if value else "none"
+    if attribute == "channels_last" and isinstance(value, str):
+        return value.lower() not in ("channels_first", "ncw", "nchw", "ncdhw")
     if value == "euclidean" and attribute == "p":
         return 2
     if attribute == "frozen" and value is False:
