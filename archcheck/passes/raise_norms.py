@@ -169,8 +169,8 @@ def _sizes(scope: Scope, found: Cone) -> list[int]:
     sizes: dict[int, None] = {}
     for number in _constants(scope, found):
         for guess in (number, number * number, 1 / number if number else 0.0, 1 / number**2 if number else 0.0):
-            size = round(guess)
-            if 2 <= size <= _LARGEST and abs(guess - size) < 1e-6 * size:
+            size = round(guess) if 2 <= guess <= _LARGEST else 0
+            if size and abs(guess - size) < 1e-6 * size:
                 sizes[size] = None
     return [*sizes, _SIZE] if len(sizes) < 6 else [*list(sizes)[:6], _SIZE]
 

@@ -27,6 +27,9 @@ EINOPS = Dialect(
     formulas={
         # the pattern comes last: einsum(q, k, "b h i d, b h j d -> b h i j")
         "einops.einsum": Formula("lambda *tensors_and_pattern: op.einsum(*tensors_and_pattern[:-1], equation=tensors_and_pattern[-1])"),
+        # tensors whose axes at "*" are joined into one, behind which they stand side by side
+        "einops.pack": Formula("lambda tensors, pattern: (op.concat(*tensors, axis=pattern.split().index('*')) if len(tensors) > 1 else op.reshape(tensors[0], form='pack'), [one.shape for one in tensors])"),
+        "einops.unpack": Formula("lambda tensor, packed_shapes, pattern: list(torch.split(tensor, [unknown('the size of a packed tensor') for one in packed_shapes], pattern.split().index('*'))) if len(packed_shapes) > 1 else [op.reshape(tensor, form='unpack')]"),
         "einops.parse_shape": Formula("lambda x, pattern: {name: x.shape[place] for place, name in enumerate(pattern.split()) if name != '_'}"),
     },
 )  # fmt: skip

@@ -24,6 +24,7 @@ from archcheck.frontends.static.values import (
     Open,
     OpenRange,
     Partial,
+    Several,
     Tensor,
     TensorMethod,
     Tensors,
@@ -357,6 +358,17 @@ def item_of(tensors: Tensors, index: int) -> Tensor:
     return Tensor(Value(tensors.op, index))
 
 
+def _spread(parts: list[Data], count: int) -> list[Data]:
+    """`b, n, _, h = *x.shape, heads`: what is laid out without being counted gives as many values as are missing."""
+    lists = [at for at, part in enumerate(parts) if isinstance(part, Several)]
+    if len(lists) != 1:
+        return parts
+    at = lists[0]
+    missing = count - len(parts) + 1
+    each = [parts[at].about(parts[at].within(f"part {number} of ")) for number in range(missing)]
+    return [*parts[:at], *each, *parts[at + 1 :]]
+
+
 def unpack(vm: Machine, value: Data, count: int, star: int | None) -> list[Data]:
     """`value` as the `count` parts that an assignment asks for.
 
@@ -375,6 +387,8 @@ def unpack(vm: Machine, value: Data, count: int, star: int | None) -> list[Data]
     if value is None or isinstance(value, (bool, int, float)):
         raise Raised("TypeError", f"{shown(value)} cannot be unpacked", vm.here())
     parts = vm.iterate(value)
+    if len(parts) < (count if star is None else count - 1):
+        parts = _spread(parts, count if star is None else count - 1)
     if star is None and len(parts) != count:
         raise Raised("ValueError", f"{len(parts)} values for {count} names", vm.here())
     if star is not None and len(parts) < count - 1:

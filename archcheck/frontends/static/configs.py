@@ -41,8 +41,33 @@ def guess(
         if score == len(reads):
             break  # of classes that have as much, the first counts: those behind it need not be looked at
     if best is None or score * 2 < len(reads):
-        return None
-    return _with_defaults(vm, best)
+        best = _in_siblings(vm, function, reads)
+    return None if best is None else _with_defaults(vm, best)
+
+
+def _in_siblings(vm: Machine, function: Function, reads: set[str]) -> Class | None:
+    """The class, in another module of the same folder, that has nearly all of the attributes that the code reads."""
+    scope = names.module_scope(function.scope)
+    package = scope.file.package
+    best, score = None, max(2, round(len(reads) * MOST_OF))
+    for sibling in vm.library.modules(package)[:MOST_SIBLINGS] if package else ():
+        source = vm.module(sibling)
+        if source is None or source.file is scope.file or sum(name in source.file.text for name in reads) < score:
+            continue
+        for cls in _classes_of(vm, source.scope):
+            own = len(reads & _attributes_of(cls))
+            if own >= score:
+                best, score = cls, own + 1
+    return best
+
+
+def _classes_of(vm: Machine, scope: Scope) -> Iterator[Class]:
+    """Classes that a module defines, whose instances need no arguments and that are no modules."""
+    for name, entries in scope.file.index.names.items():
+        if entries[-1].kind == "class":
+            value = names.global_value(vm, scope, name)
+            if isinstance(value, Class) and not is_module(value) and _settable(value):
+                yield value
 
 
 def makes_module(vm: Machine, function: Function) -> bool:
@@ -221,6 +246,10 @@ def _candidates(vm: Machine, function: Function) -> Iterator[Class]:
         value = _quietly(vm, ast.copy_location(ast.Name(name, ast.Load()), ast.Pass(lineno=1, col_offset=0)), scope)
         if isinstance(value, Class) and not is_module(value) and _settable(value):
             yield value
+
+
+MOST_OF = 0.8  # share of the attributes that a class of another module must have
+MOST_SIBLINGS = 60  # modules of a folder that are looked at
 
 
 def _beside(vm: Machine, scope: Scope, node: ast.ImportFrom) -> bool:

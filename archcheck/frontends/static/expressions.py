@@ -13,8 +13,10 @@ from archcheck.frontends.static.values import (
     Data,
     Function,
     Instance,
+    Open,
     OpenRange,
     Scope,
+    Several,
     Super,
     Tensor,
     is_metadata,
@@ -67,8 +69,10 @@ def elements(vm: Machine, nodes: list[ast.expr], scope: Scope) -> list[Data]:
     for node in nodes:
         if isinstance(node, ast.Starred):
             value = evaluate(vm, node.value, scope)
-            if is_open(value):
-                found.append(vm.not_known(value, f"what {value} holds"))
+            if isinstance(value, Open):
+                found.append(Several(value.why, value.span, value.flag, value.metadata))
+            elif is_open(value):
+                found.append(Several(f"what {value} holds", vm.here()))
             else:
                 found.extend(vm.iterate(value))
         else:

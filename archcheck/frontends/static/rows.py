@@ -260,9 +260,11 @@ def _is_number(value: Data) -> TypeGuard[int | float]:
 
 def _parts(vm: Machine, path: str) -> int:
     """Into how many parts an op cuts a tensor, where it says so; 0 where it does not."""
-    sections = vm.recorder.by_path[path].attr("sections")
-    if isinstance(sections, tuple):
-        return len(sections)
+    op = vm.recorder.by_path[path]
+    sections = op.attr("sections")
+    for parts in (sections, op.attr("size")):
+        if isinstance(parts, tuple):
+            return len(parts)
     return sections if isinstance(sections, int) and not isinstance(sections, bool) and sections <= MOST_PARTS else 0
 
 

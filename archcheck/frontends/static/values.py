@@ -58,6 +58,12 @@ class Open:
         raise TypeError(f"an open value has no truth value: {self.why}")
 
 
+class Several(Open):
+    """Several values, laid out where one stands, of which it is not known how many there are: `(*x.shape, heads)`."""
+
+    __slots__ = ()
+
+
 class OpenRange(Open):
     """A range of numbers of which it is not known how many there are."""
 
