@@ -242,6 +242,8 @@ def _where(op: Op, operands: Sequence[Number]) -> Number:
 
 
 def _masked_fill(op: Op, operands: Sequence[Number]) -> Number:
+    if len(operands) < 2:
+        raise CannotEvaluate("a mask that is not known")
     other = constant(op.attr("by"))
     return _each(lambda x, condition: other if condition else x, operands[0], operands[1])
 

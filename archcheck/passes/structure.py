@@ -11,6 +11,7 @@ from archcheck.passes.kinds import (
     ADD,
     DROPOUT,
     FUNCTION,
+    INPUT,
     NORMS,
     OPAQUE,
     PEELED,
@@ -204,7 +205,7 @@ def sublayers(source: OpGraph | Sequence[Op]) -> tuple[Sublayer, ...]:
             tails[op.path] = [draft]
         else:
             _attach(op, stream, tails, lead)
-    _leading(lead, drafts)
+    _leading(lead, drafts, stream)
     return tuple(draft.done() for draft in drafts)
 
 
@@ -297,10 +298,13 @@ def _is_beside(residual: Op, op: Op) -> bool:
     )
 
 
-def _leading(lead: list[Token], drafts: list[_Draft]) -> None:
+def _leading(lead: list[Token], drafts: list[_Draft], stream: _Stream) -> None:
     """Norms of the stream that stand before each residual, not after it: move them to the sublayer that follows."""
     if not lead or not drafts or any(draft.residual is None for draft in drafts):
         return
+    giver = stream.at.get(stream.behind_views(lead[0].op.reads[0]))
+    if len(lead) > 1 or (giver is not None and giver.kind is not INPUT):
+        return  # it belongs to what computes the stream: a convolution's own norm
     first = drafts[0].residual
     trailing = [_trailing_norm(draft) for draft in drafts]
     if first is None or first.reads[0].op != lead[-1].op.path or trailing[-1] is not None:

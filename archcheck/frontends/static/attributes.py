@@ -109,6 +109,8 @@ def _of_instance(vm: Machine, owner: Instance, name: str, default: Data) -> Data
         return get(vm, owner, mapped[name], default)
     if name == "__class__":
         return owner.cls
+    if name == "__module__":
+        return owner.cls.file.module
     if name == "__dict__":
         return owner.attributes
     if name == "training" and is_module(owner.cls):

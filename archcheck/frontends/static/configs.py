@@ -72,6 +72,8 @@ def _classes_of(vm: Machine, scope: Scope) -> Iterator[Class]:
 
 def makes_module(vm: Machine, function: Function) -> bool:
     """Whether a function says that it gives a module: then the module is what it is about, and is called."""
+    while function.wrapped is not None:
+        function = function.wrapped
     if isinstance(function.node, ast.Lambda) or function.node.returns is None:
         return False
     value = _quietly(vm, function.node.returns, names.module_scope(function.scope))

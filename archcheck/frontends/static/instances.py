@@ -246,8 +246,8 @@ def fill_container(vm: Machine, instance: Instance, args: list[Data], kwargs: di
         instance.items.update(kwargs)
     elif form == "sequential":
         if isinstance(given, dict):
-            for key, value in given.items():
-                adopt(instance, str(key), value)
+            for at, (key, value) in enumerate(given.items()):
+                adopt(instance, str(at if isinstance(key, Open) else key), value)
             instance.items.extend(given.values())
         elif isinstance(given, (list, tuple)):
             instance.items.extend(given)
@@ -264,5 +264,5 @@ def fill_container(vm: Machine, instance: Instance, args: list[Data], kwargs: di
 def number_items(instance: Instance) -> None:
     """Give each item of a container its place in the module tree."""
     pairs = instance.items.items() if isinstance(instance.items, dict) else enumerate(instance.items)
-    for key, value in pairs:
-        adopt(instance, str(key), value)
+    for at, (key, value) in enumerate(pairs):
+        adopt(instance, str(at if isinstance(key, Open) else key), value)

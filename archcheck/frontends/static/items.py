@@ -88,6 +88,8 @@ def _plain(vm: Machine, owner: Data, index: Data) -> Data:
         isinstance(index, slice) and any(isinstance(part, Open) for part in (index.start, index.stop, index.step))
     ):
         if isinstance(index, slice) and isinstance(owner, (list, tuple)):
+            if not owner:
+                return owner
             return vm.open("a slice whose bounds are not known", metadata=True)
         return vm.open("an item at an index that a tensor decides", metadata=True)
     if owner is None or isinstance(owner, (bool, int, float)):

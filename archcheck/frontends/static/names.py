@@ -35,6 +35,9 @@ NAMESPACES = frozenset(sys.stdlib_module_names) | {
 }  # fmt: skip
 
 
+LIBRARIES = frozenset({"torchvision", "torchaudio", "mesh_tensorflow"})  # of models: what they define is read whole
+
+
 def module(vm: Machine, dotted: str) -> ModuleValue | None:
     """The module called `dotted`, if its source is to be read."""
     if dotted in vm.modules:
@@ -55,6 +58,8 @@ def module(vm: Machine, dotted: str) -> ModuleValue | None:
 def opened_by(dotted: str) -> str:
     """The package that is read when a target is in module `dotted`: of a framework, only the part around it."""
     top, _, rest = dotted.partition(".")
+    if top in LIBRARIES:
+        return top
     return f"{top}.{rest.partition('.')[0]}" if top in NAMESPACES and rest else top
 
 

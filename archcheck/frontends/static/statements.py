@@ -189,7 +189,9 @@ def _bind_item(vm: Machine, target: ast.Subscript, value: Data, scope: Scope) ->
         reads = [owner, *([value] if isinstance(value, (Tensor, Tensors)) else [])]
         write(vm, owner, vm.emit("update", reads, {"index": index}))
         return
-    if isinstance(owner, (dict, list)) and not is_open(index) and not holds_tensor(index):
+    if isinstance(owner, dict) and vm.open_rounds and isinstance(index, Open):
+        owner[index] = value  # `layers[f"layer_{i}"] = ...` in rounds of open number: each has a name of its own
+    elif isinstance(owner, (dict, list)) and not is_open(index) and not holds_tensor(index):
         try:
             owner[index] = value
         except (TypeError, IndexError, ValueError) as error:
