@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from archcheck.frontends import dialects
 from archcheck.frontends.static import names
 from archcheck.frontends.static.attributes import is_module
-from archcheck.frontends.static.machine import Raised
+from archcheck.frontends.static.machine import Frame, Raised
 from archcheck.frontends.static.values import Class, Data, External, Function, Instance, Open, Scope
 
 if TYPE_CHECKING:
@@ -25,11 +25,50 @@ def guess(
     Without one, it is the class, defined in the same folder, that has the attributes which the code reads from the
     argument (`by_reads`).
     """
-    annotated = _annotated(vm, parameter.annotation, function.scope) or _declared(vm, parameter.arg, owner)
-    if annotated is not None:
-        return _with_defaults(vm, annotated)
-    if not by_reads:
+    place = _found(vm, parameter, function, owner, by_reads)
+    if place is None:
         return None
+    cls = names.member(vm, *place)
+    return _with_defaults(vm, cls) if isinstance(cls, Class) else None
+
+
+def _found(
+    vm: Machine, parameter: ast.arg, function: Function, owner: Class | None, by_reads: bool
+) -> tuple[str, str] | None:
+    """Module and name of the class that an argument must be of; None where none stands out.
+
+    It is looked for once for each argument, in an evaluation of its own: what the search meets says nothing about the
+    target, and runs of one target must not differ in what they have met.
+    """
+    known = vm.library.configurations
+    whose = None if owner is None else (owner.file.path, owner.name)
+    key = (function.file.path, function.node.lineno, parameter.arg, whose, by_reads)
+    if key not in known:
+        known[key] = None
+        search = vm.apart()
+        search.frames.append(Frame("", function.file, 1))
+        same = _same_function(search, function)
+        cls = None if same is None else _search(search, parameter, same, _same_class(search, owner), by_reads)
+        if cls is not None and names.member(search, cls.file.module, cls.name) is cls:
+            known[key] = (cls.file.module, cls.name)
+    return known[key]
+
+
+def _same_function(vm: Machine, function: Function) -> Function | None:
+    """`function`, as another evaluation knows it: its code, in the scope of its module."""
+    module = vm.module(function.file.module)
+    return None if module is None else Function(function.node, module.scope, function.name)
+
+
+def _same_class(vm: Machine, cls: Class | None) -> Class | None:
+    found = None if cls is None else names.member(vm, cls.file.module, cls.name)
+    return found if isinstance(found, Class) else None
+
+
+def _search(vm: Machine, parameter: ast.arg, function: Function, owner: Class | None, by_reads: bool) -> Class | None:
+    annotated = _annotated(vm, parameter.annotation, function.scope) or _declared(vm, parameter.arg, owner)
+    if annotated is not None or not by_reads:
+        return annotated
     reads = set(_attributes_read(vm, function, parameter.arg, owner))
     if not reads:
         return None
@@ -40,9 +79,7 @@ def guess(
             best, score = cls, own
         if score == len(reads):
             break  # of classes that have as much, the first counts: those behind it need not be looked at
-    if best is None or score * 2 < len(reads):
-        best = _in_siblings(vm, function, reads)
-    return None if best is None else _with_defaults(vm, best)
+    return _in_siblings(vm, function, reads) if best is None or score * 2 < len(reads) else best
 
 
 def _in_siblings(vm: Machine, function: Function, reads: set[str]) -> Class | None:

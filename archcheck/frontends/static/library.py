@@ -69,6 +69,7 @@ class Library:
         self._sources: dict[Path, SourceFile] = {}
         self._listings: dict[Path, dict[str, bool]] = {}
         self._definitions: dict[str, dict[str, list[SourceFile]]] = {}
+        self.configurations: dict[object, tuple[str, str] | None] = {}  # what an argument must be, once it was found
 
     def module(self, dotted: str) -> SourceFile | None:
         """The file of module or package `dotted`; None: there is none, or it is a namespace package."""

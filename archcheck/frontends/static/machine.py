@@ -136,6 +136,12 @@ class Machine:
         self.stands: Span | None = None  # where the layer that a container calls was built
         self.inplace_sums = True  # `x += y` changes the tensor itself, as in PyTorch; TensorFlow binds the name anew
 
+    def apart(self) -> Machine:
+        """Another evaluation of the same sources, which leaves no trace in this one."""
+        made = Machine(self.library, training=self.training, limits=self.limits)
+        made.opened = self.opened
+        return made
+
     # ---- the parts, imported late because they import this module
 
     def execute(self, body: list[ast.stmt], scope: Scope) -> Data:
