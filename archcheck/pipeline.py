@@ -12,6 +12,7 @@ from archcheck import workers
 from archcheck.align import Alignment, Edit, EditKind, align
 from archcheck.describe.description import Description, HParamsSet, describe_variants
 from archcheck.describe.regions import layers
+from archcheck.describe.survey import Entry, entry_of, unread
 from archcheck.errors import ArchcheckError, NoModelError, TargetError
 from archcheck.findings import Finding, Place, Report, Undetermined, Verdict
 from archcheck.frontends.static.library import Library, SourceFile
@@ -299,6 +300,32 @@ def describe(request: Request, progress: Progress = silent, *, jobs: int = 1) ->
         return (described(_read(target, source.module, target.symbol, request)),)
     found = _over_classes(target, request, described, progress, jobs)
     return tuple(one for one in found if isinstance(one, Description))
+
+
+def is_folder(request: Request) -> bool:
+    """Whether a target is a folder, whose classes are many."""
+    return resolve(parse_target(request.target)).source is None
+
+
+def survey(request: Request, progress: Progress = silent, *, jobs: int = 1) -> tuple[Entry, ...]:
+    """Every class of a folder that holds a layer, with what could not be told about it, in the order of the files.
+
+    Args:
+        request: what to read, and how.
+        progress: is told what is being read.
+        jobs: processes at most.
+
+    Raises:
+        TargetError: the folder cannot be found, or holds no layer.
+    """
+    target = resolve(parse_target(request.target), progress=progress)
+
+    def entry(one: Read) -> Entry:
+        described = describe_variants(one.name, one.reading, one.described, undetermined(one.reading))
+        return entry_of(one.symbol, one.reading.span, described)
+
+    found = _over_classes(target, request, entry, progress, jobs)
+    return tuple(unread(one) if isinstance(one, Undetermined) else one for one in found)
 
 
 def _hparams(target: Target, source: SourceFile, request: Request, progress: Progress) -> tuple[HParamsSet, ...]:

@@ -27,12 +27,13 @@ def command(
     jobs: int,
 ) -> int:
     """Say what TARGET is: its layers with their sublayer signatures, norms, activation, attention, and the flags that
-    change them. For a file or folder, every class that holds a layer; hparams sets that a file registers are listed.
+    change them. For a file, every class that holds a layer; hparams sets that a file registers are listed. For a
+    folder, a line for each of them, and what could not be told, by the number of classes that it costs.
     """
     from archcheck.describe.description import as_json
     from archcheck.describe.text import as_text
     from archcheck.ir.text import dump
-    from archcheck.pipeline import describe, load_target, spec_text
+    from archcheck.pipeline import describe, is_folder, load_target, spec_text, survey
     from archcheck.workers import cores
 
     request = options.request_of(target, arguments, mode)
@@ -43,6 +44,11 @@ def command(
             text = "\n".join(dump(one, places=False) for read in reads for one in read.graphs)
         elif as_spec:
             text = spec_text(request, options.progress())
+        elif is_folder(request):
+            from archcheck.describe import survey as surveyed
+
+            entries = survey(request, options.progress(), jobs=jobs or cores())
+            text = surveyed.as_json(entries) if form == "json" else surveyed.as_text(target, entries)
         else:
             found = describe(request, options.progress(), jobs=jobs or cores())
             if all(one.default.error for one in found):

@@ -124,11 +124,12 @@ def _hparams_set(one: HParamsSet) -> dict[str, object]:
 
 def as_json(descriptions: tuple[Description, ...]) -> str:
     """One object for one target, a list for several."""
-    data = [_json(description) for description in descriptions]
+    data = [as_object(description) for description in descriptions]
     return json.dumps(data[0] if len(data) == 1 else data, indent=2, ensure_ascii=False, sort_keys=False) + "\n"
 
 
-def _json(description: Description) -> dict[str, object]:
+def as_object(description: Description) -> dict[str, object]:
+    """A description as what JSON holds: plain data."""
     default = description.default
     found: dict[str, object] = {
         "version": VERSION,

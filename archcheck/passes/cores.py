@@ -78,7 +78,12 @@ def classify(scope: Scope, group: Sequence[int], entry: int) -> Core:
         return Core(CROSS_ATTENTION if _reads_beside(scope, group, entry) else SELF_ATTENTION, {})
     if _is_convolution(ops, inner):
         return Core(CONVOLUTION, _convolution(inner))
-    if len(linears) > 1 and (kinds & ACTIVATIONS or kinds & _GATES or _hidden_opaque(inner) or _gated(scope, group)):
+    mixes = bool(kinds & _SCORES)  # tokens are weighed by products: no feed-forward works across them
+    if (
+        len(linears) > 1
+        and not mixes
+        and (kinds & ACTIVATIONS or kinds & _GATES or _hidden_opaque(inner) or _gated(scope, group))
+    ):
         return Core(FEED_FORWARD, _feed_forward(scope, group, inner))
     return Core(BRANCH, {})
 
