@@ -69,8 +69,8 @@ def test_each_class_that_holds_a_layer_has_a_line(tmp_path: Path) -> None:
     code, text = run("describe", str(_folder(tmp_path)), "-j1")
     assert code == 0
     assert text.count("  Layer:7\n    ffn n F a\n") == 2
-    assert "  Model:27\n    6 x Layer: ffn n F a\n" in text
-    assert "  Odd:17  (not all of it was read)\n" in text
+    assert "  Model:25\n    6 x Layer: ffn n F a\n" in text
+    assert "  Odd:16  (not all of it was read)\n" in text
     assert "Plain" not in text
     assert "6 classes hold a layer; 4 of them were read whole, 66.7%" in text
 

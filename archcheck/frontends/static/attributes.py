@@ -62,6 +62,8 @@ def get(vm: Machine, owner: Data, name: str, default: Data = NO_DEFAULT) -> Data
     if isinstance(owner, External):
         if f"{owner.name}.{name}" in CONSTANTS:
             return CONSTANTS[f"{owner.name}.{name}"]
+        if name in ("__name__", "__qualname__"):
+            return owner.name.rpartition(".")[2]
         return External(dialects.canonical(f"{owner.name}.{name}"))
     if isinstance(owner, Class):
         return _of_class(vm, owner, name, default)

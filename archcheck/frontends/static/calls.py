@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
 
 Given = dict[str | int, tuple[Setting, ...]]  # settings that decided an argument, by its name or position
-MOST_NESTED = 40  # calls around, above which one that comes back to itself with something unknown is not followed
-MOST_OF_ITSELF = 12
+MOST_NESTED = 12  # calls around, above which one that comes back to itself with something unknown is not followed
+MOST_OF_ITSELF = 3
 BINDS = (Function, Method, Class, Instance)  # calls of these bind arguments to parameters of code that is read
 
 
@@ -136,7 +136,7 @@ def run(vm: Machine, function: Function, args: list[Data], kwargs: dict[str, Dat
     vm.step()
     if len(vm.frames) > vm.limits.depth:
         raise OutOfFuel(f"calls nest deeper than {vm.limits.depth}")
-    if len(vm.frames) > MOST_NESTED and _calls_itself(vm, function, args):
+    if len(vm.frames) > MOST_NESTED and _calls_itself(vm, function, [*args, *kwargs.values()]):
         return _not_known(vm, vm.open(f"{function.name} calls itself, and where that ends is not known"), args, kwargs)
     scope = Scope(function.file, function.scope)
     if function.cls is not None and args:

@@ -7,12 +7,14 @@ import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from archcheck.frontends import dialects
 from archcheck.frontends.static import bounds, forks
 from archcheck.frontends.static.machine import Decision, OutOfFuel, Raised
 from archcheck.frontends.static.sources import code_of
 from archcheck.frontends.static.values import (
     Class,
     Data,
+    Directory,
     External,
     Function,
     Inert,
@@ -224,6 +226,10 @@ def _contains(vm: Machine, container: Data, item: Data, wanted: bool) -> Data:
                 return not wanted
             return wanted
         container = container.items if container.items is not None else container.attributes
+    if isinstance(container, Directory) and isinstance(item, str):
+        if dialects.known(f"{container.name}.{item}"):
+            return wanted
+        return vm.open(f"whether {container.name} has {item}", metadata=True)
     for value in (container, item):
         if isinstance(value, Open):
             return value.about(f"{reason(item)} in {reason(container)}")

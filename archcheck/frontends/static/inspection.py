@@ -9,6 +9,7 @@ from archcheck.frontends import dialects
 from archcheck.frontends.static.values import (
     Class,
     Data,
+    Directory,
     External,
     Function,
     Instance,
@@ -126,6 +127,27 @@ def _getattr(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     return vm.get(args[0], args[1], args[2]) if len(args) > 2 else vm.get(args[0], args[1])
 
 
+def _dir(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    """The names that an object has: of a library's module, what its dialect lists stands for them."""
+    owner = args[0] if args else None
+    if isinstance(owner, External):
+        return Directory(owner.name)
+    if isinstance(owner, Instance):
+        return sorted(
+            {
+                *owner.attributes,
+                *(name for base in owner.cls.mro if isinstance(base, Class) for name in base.scope.vars),
+            }
+        )
+    if isinstance(owner, Class):
+        return sorted({name for base in owner.mro if isinstance(base, Class) for name in base.scope.vars})
+    return vm.open(f"the names that {shown(owner)} has")
+
+
+def _names_of(cls: Class) -> set[str]:
+    return {name for base in cls.mro if isinstance(base, Class) for name in base.scope.vars}
+
+
 def _setattr(vm: Machine, args: Args, kwargs: Kwargs) -> None:
     if isinstance(args[1], str):
         vm.set(args[0], args[1], args[2])
@@ -190,6 +212,7 @@ PLAIN_CLASSES = ("object", "torch.Tensor")
 INSPECTION: dict[str, Handler] = {
     "isinstance": _isinstance,
     "issubclass": _issubclass,
+    "dir": _dir,
     "hasattr": _hasattr,
     "getattr": _getattr,
     "setattr": _setattr,

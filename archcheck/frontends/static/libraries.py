@@ -200,6 +200,17 @@ def _tensor_model(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     return functional.model_of(args, kwargs) or vm.open("a keras.Model without inputs and outputs")
 
 
+def _with_fields(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    """`dataclasses.replace(config, act_layer="gelu")`."""
+    if not isinstance(args[0], Instance):
+        return vm.open("an object with other fields")
+    twin = Instance(args[0].cls, {**args[0].attributes}, {**args[0].settings})
+    for name, value in kwargs.items():
+        vm.set(twin, name, value)
+        twin.settings.pop(name, None)
+    return twin
+
+
 def _partial(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     return Partial(args[0], tuple(args[1:]), kwargs)
 
@@ -462,6 +473,7 @@ def _of_code(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
 LIBRARY: dict[str, Handler] = {
     **ENVIRONMENT,
     "dataclasses.fields": _fields,
+    "dataclasses.replace": _with_fields,
     "dataclasses.is_dataclass": lambda vm, args, kwargs: isinstance(args[0], (Instance, Class)),
     "functools.partial": _partial,
     "functools.reduce": _reduce,

@@ -408,6 +408,13 @@ class NumberMember(int):
     value: int
 
 
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """`dir` of a library's module."""
+
+    name: str
+
+
 def is_open(value: Data) -> bool:
     """Whether `value` is unknown, or a library's object about which nothing is known."""
     return isinstance(value, (Open, External))
