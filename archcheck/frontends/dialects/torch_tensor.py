@@ -59,6 +59,8 @@ _FILLS: dict[str, Row] = {
     "fill_diagonal_": Row("update", "self!, fill_value!, wrap=False", const={"index": "diagonal"}, inplace=True),
     "index_put_": Row("update", "self!, indices!, values!, accumulate=False", inplace=True, plain=("accumulate",)),
     "index_put": Row("update", "self!, indices!, values!, accumulate=False", plain=("accumulate",)),
+    "nonzero": Row("nonzero", "self!, *, as_tuple=False"),
+    "argwhere": Row("nonzero", "self!"),
 }
 
 # every plain method that torch also has under a trailing underscore

@@ -21,9 +21,9 @@ def guess(
 ) -> Instance | None:
     """An instance, with its defaults, of the class that an argument must be of; None where no class stands out.
 
-    The annotation decides; that of the parameter, or that of the attribute of its name in the body of the class.
-    Without one, it is the class, defined in the same folder, that has the attributes which the code reads from the
-    argument (`by_reads`).
+    The annotation decides, where its class has what the code reads; that of the parameter, or that of the attribute
+    of its name in the body of the class. Without one, it is the class, defined in the same folder, that has the
+    attributes which the code reads from the argument (`by_reads`).
     """
     place = _found(vm, parameter, function, owner, by_reads)
     if place is None:
@@ -67,18 +67,22 @@ def _same_class(vm: Machine, cls: Class | None) -> Class | None:
 
 def _search(vm: Machine, parameter: ast.arg, function: Function, owner: Class | None, by_reads: bool) -> Class | None:
     annotated = _annotated(vm, parameter.annotation, function.scope) or _declared(vm, parameter.arg, owner)
-    if annotated is not None or not by_reads:
+    if not by_reads:
         return annotated
     reads = set(_attributes_read(vm, function, parameter.arg, owner))
+    if annotated is not None and reads <= _attributes_of(annotated):
+        return annotated
     if not reads:
         return None
-    best, score = None, 0
+    best, score = annotated, 0 if annotated is None else len(reads & _attributes_of(annotated))
     for cls in _candidates(vm, function):
         own = len(reads & _attributes_of(cls))
         if own > score:
             best, score = cls, own
         if score == len(reads):
             break  # of classes that have as much, the first counts: those behind it need not be looked at
+    if annotated is not None:  # it stands, but for one that has more of what the code reads: models are made of parts
+        return best
     return _in_siblings(vm, function, reads) if best is None or score * 2 < len(reads) else best
 
 
@@ -206,13 +210,10 @@ def _settable(cls: Class) -> bool:
 
 
 def _attributes_read(vm: Machine, function: Function, name: str, owner: Class | None, depth: int = 3) -> Iterator[str]:
-    """Attributes that a constructor, and the methods of its class, read from one of its arguments; where they read
-    none, those that are read by the constructors to which it is passed on."""
-    found = False
-    for attribute in _attributes_read_here(function, name, owner):
-        found = True
-        yield attribute
-    if found or not depth:
+    """Attributes that a constructor, and the methods of its class, read from one of its arguments, and those that are
+    read by the constructors to which it is passed on."""
+    yield from _attributes_read_here(function, name, owner)
+    if not depth:
         return
     scope = names.module_scope(function.scope)
     for call in ast.walk(function.node):

@@ -169,11 +169,17 @@ def _type(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     return BUILTINS.get(name, vm.open(f"the type of {shown(value)}", metadata=True))
 
 
+def _is_module(value: Instance) -> bool:
+    from archcheck.frontends.static.attributes import is_module
+
+    return is_module(value.cls)
+
+
 def _callable(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     if isinstance(args[0], Open):
         return args[0]
     return isinstance(args[0], (Function, Method, Partial, Native, Class, Layer, External)) or (
-        isinstance(args[0], Instance) and args[0].cls.lookup("__call__") is not None
+        isinstance(args[0], Instance) and (args[0].cls.lookup("__call__") is not None or _is_module(args[0]))
     )
 
 
