@@ -48,6 +48,7 @@ DIALECTS: tuple[Dialect, ...]  # built on first use: `__getattr__`
 _PACKAGES = {
     "torch": "torch",
     "logging": "torch",
+    "labml": "torch",
     "warnings": "torch",
     "tensorflow": "tensorflow",
     "gin": "tensorflow",

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
 
 
+DEEPEST = 3  # modules handed to modules
+
+
 def guess(
     vm: Machine, parameter: ast.arg, function: Function, owner: Class | None, *, by_reads: bool
 ) -> Instance | None:
@@ -140,8 +143,9 @@ def _tied_by(cls: Class) -> list[str]:
     return [name for base in bases if (name := dialects.tied_by(base))]
 
 
-def part(vm: Machine, parameter: ast.arg, function: Function) -> Instance | None:
-    """A module that a constructor takes ready-made (`attention: SelfAttention`), built with what is known of it."""
+def part(vm: Machine, parameter: ast.arg, function: Function, depth: int = DEEPEST) -> Instance | None:
+    """A module that a constructor takes ready-made (`attention: SelfAttention`), built with what is known of it, which
+    may be made of such modules itself."""
     if parameter.annotation is None:
         return None
     value = _quietly(vm, parameter.annotation, names.module_scope(function.scope))
@@ -155,7 +159,9 @@ def part(vm: Machine, parameter: ast.arg, function: Function) -> Instance | None
         required = positional[: len(positional) - len(spec.defaults)]
         required += [p for p, default in zip(spec.kwonlyargs, spec.kw_defaults, strict=True) if default is None]
         for inner in required:
-            kwargs[inner.arg] = Open(f"{inner.arg} of {value.name} is not given", flag=f"{parameter.arg}.{inner.arg}")
+            made = part(vm, inner, init[1], depth - 1) if depth else None
+            why = f"{inner.arg} of {value.name} is not given"
+            kwargs[inner.arg] = made or Open(why, flag=f"{parameter.arg}.{inner.arg}")
     try:
         made = vm.call(value, [], kwargs)
     except Raised as error:

@@ -81,7 +81,7 @@ def _of_container(vm: Machine, owner: Instance, index: Data) -> Data:
 
 def _plain(vm: Machine, owner: Data, index: Data) -> Data:
     if isinstance(index, Open):
-        if isinstance(owner, (list, tuple)) and len(owner) == 1:
+        if isinstance(owner, (list, tuple)) and _are_one(owner):
             return owner[0]
         return index.about(f"an item at {index.why}", vm.here())
     if holds_tensor(index) or (
@@ -100,3 +100,12 @@ def _plain(vm: Machine, owner: Data, index: Data) -> Data:
         raise Raised(type(error).__name__, str(error), vm.here()) from None
     except (TypeError, ValueError) as error:
         return vm.open(f"{shown(owner)}[{shown(index)}]: {error}")
+
+
+def _are_one(values: list[Data] | tuple[Data, ...]) -> bool:
+    """Whether it does not matter which of `values` is taken: there is one, or all are the same plain value."""
+    first = values[0] if values else None
+    plain = isinstance(first, (str, int, float, bool)) and all(
+        type(one) is type(first) and one == first for one in values
+    )
+    return len(values) == 1 or plain

@@ -276,11 +276,17 @@ def member(vm: Machine, dotted: str, name: str) -> Data:
 
 
 def _lazily_exported(vm: Machine, dotted: str, name: str) -> Data:
-    """A name that a package gives without a statement that binds it, found where one module right below defines it."""
+    """A name that a package gives without a statement that binds it: found where one module right below defines it, or
+    among what the module takes from a framework by a star."""
     for inner in vm.library.modules(dotted):
         source = vm.module(inner)
         if source is not None and name in source.file.index.names:
             return global_value(vm, source.scope, name)
+    own = vm.module(dotted)
+    for star in own.file.index.star_imports if own is not None else ():
+        place = own.file.absolute(star.level, star.module) if own is not None else None
+        if place and place.partition(".")[0] in NAMESPACES and vm.module(place) is None:
+            return External(dialects.canonical(f"{place}.{name}"))
     return External(f"{dotted}.{name}")
 
 
