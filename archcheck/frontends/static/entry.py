@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from archcheck.errors import NoModelError, TargetError
 from archcheck.frontends import dialects
-from archcheck.frontends.static import configs, names, rows, wanted
+from archcheck.frontends.static import builders, configs, names, rows, wanted
 from archcheck.frontends.static.attributes import is_module
 from archcheck.frontends.static.decorators import veiled
 from archcheck.frontends.static.machine import Frame, Machine, OutOfFuel, Raised, flatten_tensors, span_of
@@ -45,6 +46,7 @@ class Call:
         overrides: setting -> value, to look at the other side of a flag.
         given: optional arguments that are given a tensor although their default is None.
         offer: where a call would be given no tensor at all, its first optional argument is given one.
+        builder: module and name of the function whose call of the class says what its constructor is given.
     """
 
     module: str
@@ -53,6 +55,7 @@ class Call:
     overrides: Mapping[str, Data] = field(default_factory=dict)
     given: frozenset[str] = frozenset()
     offer: bool = False
+    builder: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +247,8 @@ class _Runner:
 
     def construct(self, cls: Class) -> Instance:
         """An instance of the target's class."""
+        if self.call.builder is not None:
+            return self.built(cls, *self.call.builder)
         init = cls.lookup("__init__")
         if init is None or not isinstance(init[1], Function):
             made = self.vm.call(cls, [], {})
@@ -254,6 +259,23 @@ class _Runner:
         if not isinstance(made, Instance):
             raise NoModelError(f"{cls.name} is not a class whose instances compute", place=cls.file.shown)
         return made
+
+    def built(self, cls: Class, module: str, name: str) -> Instance:
+        """The first instance of the target's class that a function of the package builds."""
+        vm = self.vm
+        source = vm.module(module)
+        function = None if source is None else names.global_value(vm, source.scope, name)
+        if not isinstance(function, Function):
+            raise Raised("NameError", f"{module} has no function {name}", vm.here())
+        kwargs, given = self.arguments(function, skip=0, calling=False)
+        with suppress(Raised):  # it may do more than build the class
+            vm.call(function, _positional(function, kwargs, 0), kwargs, given)
+        for instance in vm.modules_built:
+            if isinstance(instance, Instance) and instance.cls.node is cls.node:
+                instance.owner, instance.rounds = None, None
+                vm.modules_built = builders.parts_of(instance)
+                return instance
+        raise Raised("ValueError", f"{name} builds no {cls.name}", vm.here())
 
     def entry_method(self, instance: Instance, value: Data) -> Data:
         """What a call of the target runs."""

@@ -7,7 +7,8 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from archcheck.frontends.static import names, optional
+from archcheck.errors import TargetError
+from archcheck.frontends.static import builders, names, optional
 from archcheck.frontends.static.entry import Call, ModulePlace, Run, run
 from archcheck.frontends.static.library import Library
 from archcheck.frontends.static.machine import Frame, Limits, Machine
@@ -152,6 +153,8 @@ class _Reader:
 
     def read(self, explore: bool) -> Reading:
         self.call, first = optional.complete(self.once, self.call, self.once(self.call))
+        if first.error or builders.lacks_parts(first):
+            self.call, first = self.built(first)
         found: list[tuple[Flags, Run]] = [((), first)]
         if first.machine.taken:
             found = self.forks(first)
@@ -187,6 +190,19 @@ class _Reader:
             tuple(first.machine.notes.consulted.values()),
             self.call.given,
         )
+
+    def built(self, first: Run) -> tuple[Call, Run]:
+        """The class as a function of its package builds it, where more of it is read so; as it was otherwise."""
+        for builder in builders.builders(self.library, self.call.module, self.call.symbol):
+            call = replace(self.call, builder=builder, given=frozenset())
+            try:
+                call, one = optional.complete(self.once, call, self.once(call))
+            except TargetError:
+                continue  # what the user gives is no argument of the builder
+            if not one.error and not builders.lacks_parts(one):
+                one.machine.assume(f"it is built as {'.'.join(builder)} does")
+                return call, one
+        return self.call, first
 
     def forks(self, first: Run) -> list[tuple[Flags, Run]]:
         """The runs on both sides of each open condition, breadth first."""
