@@ -129,11 +129,11 @@ def _over_classes(
         TargetError: no class holds a layer.
     """
     plain = replace(request, arguments={}, explore=False)
-    classes = _classes(target)
+    classes = classes_of(target)
 
     def work(number: int) -> Result | Undetermined | None:
         source, name = classes[number]
-        one = _model(target, source, name, plain)
+        one = model_of(target, source, name, plain)
         return then(one) if isinstance(one, Read) else one
 
     found: list[Result | Undetermined] = []
@@ -150,14 +150,14 @@ def _over_classes(
     return found
 
 
-def _classes(target: Target) -> list[tuple[SourceFile, str]]:
+def classes_of(target: Target) -> list[tuple[SourceFile, str]]:
     """The classes of a file or folder, with the files that define them."""
     return [
         (source, entry.names[0]) for source in target.files for entry in source.index.entries if entry.kind == "class"
     ]
 
 
-def _model(target: Target, source: SourceFile, name: str, request: Request) -> Read | Undetermined | None:
+def model_of(target: Target, source: SourceFile, name: str, request: Request) -> Read | Undetermined | None:
     """A class that holds a layer, why it could not be read, or None where it is no such class."""
     try:
         one = _read(target, source.module, name, request)
