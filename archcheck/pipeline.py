@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TypeVar
 
 from archcheck import workers
@@ -131,8 +132,13 @@ def _over_classes(
     plain = replace(request, arguments={}, explore=False)
     classes = classes_of(target)
 
+    before: list[Path] = []
+
     def work(number: int) -> Result | Undetermined | None:
         source, name = classes[number]
+        if before and before[0] != source.path.parent:
+            target.library.release(before[0])
+        before[:] = [source.path.parent]
         one = model_of(target, source, name, plain)
         return then(one) if isinstance(one, Read) else one
 
@@ -152,9 +158,12 @@ def _over_classes(
 
 def classes_of(target: Target) -> list[tuple[SourceFile, str]]:
     """The classes of a file or folder, with the files that define them."""
-    return [
-        (source, entry.names[0]) for source in target.files for entry in source.index.entries if entry.kind == "class"
-    ]
+    found: list[tuple[SourceFile, str]] = []
+    for source in target.files:
+        found += [(source, entry.names[0]) for entry in source.index.entries if entry.kind == "class"]
+        if target.source is None:
+            source.release()  # of a folder's thousands, only those are kept that are being read
+    return found
 
 
 def model_of(target: Target, source: SourceFile, name: str, request: Request) -> Read | Undetermined | None:

@@ -44,6 +44,8 @@ def sweep(files: int, jobs: int) -> dict[str, Any]:
     def work(number: int) -> tuple[Entry | None, float]:
         begun = process_time()
         source, name = found[number]
+        if number and found[number - 1][0].path.parent != source.path.parent:
+            target.library.release(found[number - 1][0].path.parent)
         one = model_of(target, source, name, request)
         if isinstance(one, Undetermined):
             entry: Entry | None = unread(one)

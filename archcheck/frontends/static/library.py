@@ -71,6 +71,12 @@ class Library:
         self._definitions: dict[str, dict[str, list[SourceFile]]] = {}
         self.configurations: dict[object, tuple[str, str] | None] = {}  # what an argument must be, once it was found
 
+    def release(self, folder: Path) -> None:
+        """Forget the texts of the files right in `folder`, and what was parsed of them."""
+        for path, file in self._sources.items():
+            if path.parent == folder:
+                file.release()
+
     def module(self, dotted: str) -> SourceFile | None:
         """The file of module or package `dotted`; None: there is none, or it is a namespace package."""
         return self._find(dotted)[0]

@@ -50,6 +50,11 @@ class SourceFile:
         """Its top-level definitions. Raises TargetError as `text` does, and where the file holds a NUL."""
         return Index(self.text, self.shown)
 
+    def release(self) -> None:
+        """Forget its text and what was parsed of it; both come back when they are asked for."""
+        self.__dict__.pop("index", None)
+        self.__dict__.pop("text", None)
+
     @property
     def package(self) -> str:
         """The package that its relative imports start from; "" at the top."""
