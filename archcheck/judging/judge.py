@@ -25,6 +25,7 @@ from archcheck.judging.application import applied
 from archcheck.judging.binding import Expected, Form, Target, bind, expectation, fits
 from archcheck.judging.chain import chained
 from archcheck.judging.folds import folds, other_forms
+from archcheck.judging.rounds import open_loop
 from archcheck.passes import canonicalise
 from archcheck.rules import explain
 from archcheck.rules.case import Case
@@ -217,6 +218,10 @@ class Judge:
         findings: list[Finding] = []
         equivalences: set[str] = set()
         for target in targets:
+            loop = open_loop(target.graph, subject.rounds, whole=expected.form is not Form.LAYER)
+            if loop is not None:
+                findings.append(self._open(block, target, *loop))
+                continue
             found, used = self._compare_at_any_width(block, expected, target)
             findings += [finding for finding in found if finding not in findings]
             equivalences |= used
@@ -277,6 +282,15 @@ class Judge:
                 ),
             )
         return findings, used
+
+    def _open(self, block: Block, target: Target, why: str, span: Span | None) -> Finding:
+        return Finding(
+            "not-determined",
+            Verdict.UNDETERMINED,
+            f"whether {target.region.symbol} is {block.id} depends on how often a loop in it runs: {why}",
+            fix="give the number: --arg NAME=N",
+            places=(self.place(span),) if span is not None else (),
+        )
 
     def _not_found(self, block: Block, expected: Expected, subject: Subject) -> Finding:
         if expected.form is Form.LAYER:

@@ -191,7 +191,7 @@ def _repeat(judge: Judge, block: str, amount: Expression, target: Target, subjec
     open_rounds = next(
         (subject.rounds[op.path] for op in target.region.graph.walk() if op.path in subject.rounds), None
     )
-    if open_rounds is not None and not isinstance(found, Unknown):
+    if open_rounds is not None and target.region.op is None:
         found = open_rounds  # rounds that differ are no repeat, and it is not known how many there are
     sublayers = len(judge.expected[block].sublayers)
     periods = len(target.region.sublayers) // max(1, sublayers)

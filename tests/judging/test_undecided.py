@@ -91,3 +91,43 @@ def test_a_condition_on_a_tensor_that_calls_no_module_is_an_assumption(tmp_path:
     report = audit(tmp_path, body, post="True")
     assert verdict(report) is Verdict.HOLDS
     assert any("x.shape[0] > 1" in assumption for assumption in report.assumptions)
+
+
+OPEN_LOOP = """
+import torch
+from torch import nn
+
+
+class Layer(nn.Module):
+    def __init__(self, d, depth):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(d, 8)
+        self.first, self.second, self.drop = nn.LayerNorm(d), nn.LayerNorm(d), nn.Dropout(0.1)
+        self.inner = nn.ModuleList([nn.Linear(d, d) for _ in range(depth)])
+        self.out = nn.Linear(d, d)
+
+    def forward(self, x):
+        x = self.first(x + self.drop(self.attention(x, x, x)[0]))
+        h = x
+        for map in self.inner:
+            h = torch.relu(map(h))
+        return self.second(x + self.drop(self.out(h)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "block", "expected"),
+    [
+        ({}, "feed_forward", Verdict.UNDETERMINED),
+        ({"depth": "1"}, "feed_forward", Verdict.HOLDS),
+        ({"depth": "2"}, "feed_forward", Verdict.VIOLATED),
+        ({}, "encoder_layer", Verdict.HOLDS),  # how deep a feed-forward is does not matter to it
+    ],
+)
+def test_how_often_a_loop_runs_decides_what_holds(
+    tmp_path: Path, arguments: dict[str, str], block: str, expected: Verdict
+) -> None:
+    file = tmp_path / "model.py"
+    file.write_text(OPEN_LOOP)
+    (report,) = check(Request(f"{file}:Layer", arguments), f"vaswani2017#{block}")
+    assert {one.claim: one.verdict for one in report.default.claims}[block] is expected
