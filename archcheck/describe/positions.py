@@ -63,9 +63,10 @@ def positions(graph: OpGraph, layers: tuple[Region, ...], entry: str) -> Fact:
     for name in ("alibi", "relative_bias"):
         if name in kinds:
             return Fact("positions", name)
-    for core in cores:
-        if (word := _of_scores(core, by_path)) is not None:
-            return Fact("positions", word)
+    words = [word for core in cores if (word := _of_scores(core, by_path)) is not None]
+    if words:
+        why = "a term is added to the scores of an attention that was not recognised"
+        return Fact("positions", words[0]) if words[0] else Fact("positions", None, why)
     if "sinusoid" in kinds:
         return Fact("positions", "sinusoidal")
     summands = list(_summands(by_path, entry))
@@ -98,8 +99,8 @@ def _are_known(summands: list[Op]) -> bool:
 def _of_scores(core: Op, by_path: Mapping[str, Op]) -> str | None:
     """What is added to the scores of an attention and tells positions.
 
-    relative_xl (dai2019, section 3.3), relative_key (shaw2018), relative_bias (raffel2020), alibi (press2021); None: no
-    such term, or one that was not recognised.
+    relative_xl (dai2019, section 3.3), relative_key (shaw2018), relative_bias (raffel2020), alibi (press2021); "" for a
+    term that is none of these; None: there is no term but masks.
     """
     attention = next((op for op in core.walk() if op.kind is ATTENTION), None)
     if attention is None:
@@ -119,6 +120,8 @@ def _of_scores(core: Op, by_path: Mapping[str, Op]) -> str | None:
             return "relative_bias"
         if counted and not learned and not asked:
             return "alibi"
+        if learned or asked or counted or kinds & WAVES:
+            return ""
     return None
 
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
-from archcheck.frontends.static import functional, names, rows
+from archcheck.frontends.static import functional, modules, names, rows
+from archcheck.frontends.static.bookkeeping import MODULE_ATTRIBUTES
 from archcheck.frontends.static.conditions import item_of
-from archcheck.frontends.static.libraries import CONSTANTS, MODULE_ATTRIBUTES
+from archcheck.frontends.static.libraries import CONSTANTS
 from archcheck.frontends.static.machine import Raised, place_of
 from archcheck.frontends.static.natives import container_method, plain_method
 from archcheck.frontends.static.values import (
@@ -260,9 +261,9 @@ def _inherited(vm: Machine, receiver: Instance, name: str) -> Data:
         return Native(name, lambda machine, args, kwargs: _library_init(machine, receiver, args, kwargs))
     if receiver.layer is not None and name in ("forward", "__call__", "call"):
         layer = receiver.layer
-        return Native(name, lambda machine, args, kwargs: rows.call_layer(machine, layer, args, kwargs))
+        return Native(name, lambda machine, args, kwargs: modules.call_layer(machine, layer, args, kwargs))
     if name == "__call__":
-        return Native(name, lambda machine, args, kwargs: rows.call_module(machine, receiver, args, kwargs))
+        return Native(name, lambda machine, args, kwargs: modules.call_module(machine, receiver, args, kwargs))
     if receiver.items is not None:
         if name == "__getitem__":
             return Native(name, lambda machine, args, kwargs: machine.item(receiver.items, args[0]))
@@ -340,7 +341,7 @@ def _of_layer(vm: Machine, owner: Layer, name: str, default: Data) -> Data:
             return (value,) * axes  # torch keeps one for each axis
         return value
     if name in ("forward", "call", "__call__"):
-        return Native(name, lambda machine, args, kwargs: rows.call_layer(machine, owner, args, kwargs))
+        return Native(name, lambda machine, args, kwargs: modules.call_layer(machine, owner, args, kwargs))
     if name == "training":
         return vm.training
     if name == "__class__":

@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
-from archcheck.frontends.static import definitions, functional, instances, rows, wanted
+from archcheck.frontends.static import definitions, functional, instances, modules, rows, wanted
 from archcheck.frontends.static.decorators import only_documents, veiled
 from archcheck.frontends.static.libraries import LIBRARY
 from archcheck.frontends.static.machine import Frame, OutOfFuel, Raised, flatten_tensors, place_of, span_of
@@ -63,9 +63,9 @@ def call(vm: Machine, function: Data, args: list[Data], kwargs: dict[str, Data],
     if isinstance(function, Class):
         return instances.instantiate(vm, function, args, kwargs, given)
     if isinstance(function, Instance):
-        return rows.call_module(vm, function, args, kwargs, given)
+        return modules.call_module(vm, function, args, kwargs, given)
     if isinstance(function, Layer):
-        return rows.call_layer(vm, function, args, kwargs)
+        return modules.call_layer(vm, function, args, kwargs)
     if isinstance(function, TensorMethod):
         return rows.call_method(vm, function, args, kwargs)
     if isinstance(function, External):

@@ -6,10 +6,11 @@ import ast
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from archcheck.errors import NoModelError, TargetError
 from archcheck.frontends import dialects
-from archcheck.frontends.static import builders, configs, names, rows, wanted
+from archcheck.frontends.static import builders, configs, modules, names, wanted
 from archcheck.frontends.static.attributes import is_module
 from archcheck.frontends.static.decorators import veiled
 from archcheck.frontends.static.machine import Frame, Machine, OutOfFuel, Raised, flatten_tensors, span_of
@@ -271,7 +272,7 @@ class _Runner:
         with suppress(Raised):  # it may do more than build the class
             vm.call(function, _positional(function, kwargs, 0), kwargs, given)
         for instance in vm.modules_built:
-            if isinstance(instance, Instance) and instance.cls.node is cls.node:
+            if isinstance(instance, Instance) and instance.cls.node is cls.node and not instance.veil:
                 instance.owner, instance.rounds = None, None
                 vm.modules_built = builders.parts_of(instance)
                 return instance
@@ -307,15 +308,15 @@ class _Runner:
             return vm.call(function, [self.input("x")], {})
         plain = function.function if isinstance(function, Method) else function
         skip = 1 if isinstance(function, Method) else 0
-        kwargs, given = self.arguments(plain, skip=skip, calling=True)
-        positional = _positional(plain, kwargs, skip)
         receiver = function.receiver if isinstance(function, Method) else None
+        filled = modules.modes(vm, receiver, plain, [receiver], {}) if isinstance(receiver, Instance) else {}
+        kwargs, given = self.arguments(plain, skip=skip, calling=True, filled=filled)
+        positional = _positional(plain, kwargs, skip)
         vm.target = plain if receiver is None else receiver
         vm.entry = wanted.entry_nodes(plain)
         if isinstance(receiver, Instance):
             receiver.used = True
-            rows.prepare(vm, receiver)
-            kwargs |= rows.modes(vm, receiver, plain, [receiver], kwargs)
+            modules.prepare(vm, receiver)
             own = receiver.cls.lookup("__call__")
             if own is not None and is_module(receiver.cls):
                 return vm.call(Method(own[1], receiver), positional, kwargs, given)
@@ -324,7 +325,13 @@ class _Runner:
     # ---- arguments
 
     def arguments(
-        self, function: Function, *, skip: int, calling: bool, owner: Class | None = None
+        self,
+        function: Function,
+        *,
+        skip: int,
+        calling: bool,
+        owner: Class | None = None,
+        filled: Mapping[str, Data] = MappingProxyType({}),
     ) -> tuple[dict[str, Data], dict[str | int, tuple[Setting, ...]]]:
         """Keyword arguments for a constructor or a call, with what decided each."""
         spec = function.signature
@@ -347,8 +354,10 @@ class _Runner:
             elif name in self.attribute_overrides:
                 kwargs[name] = self.attribute_overrides.pop(name)
                 given[name] = (Setting(name, repr(kwargs[name]), span_of(function.file, parameter)),)
+            elif name in filled:
+                kwargs[name] = filled[name]  # by the framework
             elif has_default:
-                if calling and name != "training" and isinstance(default, ast.Constant) and default.value is None:
+                if calling and isinstance(default, ast.Constant) and default.value is None:
                     self.optional[name] = None
                     if name in self.call.given:
                         kwargs[name] = self.input(name)

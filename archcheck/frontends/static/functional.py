@@ -53,12 +53,16 @@ def call(vm: Machine, model: TensorModel, args: list[Data], kwargs: dict[str, Da
         pairs = [(model.inputs[key], value) for key, value in args[0].items() if key in model.inputs]
         own, given = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     known: dict[Value, Value] = {}
+    fits = len(own) == len(given) == len(list(flatten_tensors(model.inputs)))
     for before, now in zip(own, given, strict=False):
-        if len(own) != len(given) or not isinstance(before, Tensor) or not isinstance(now, Tensor):
-            why = "a model that is made of tensors is called on others that do not fit its inputs"
-            return vm.opaque("keras.Model", list(flatten_tensors([args, kwargs])), why)
-        if before.value != now.value:
+        if not isinstance(before, Tensor) or not isinstance(now, Tensor):
+            fits = False
+        elif before.value != now.value:
             known[before.value] = now.value
+    if not fits:
+        why = "a model that is made of tensors is called on others that do not fit its inputs"
+        tensors = list(flatten_tensors([args, kwargs]))
+        return vm.opaque("keras.Model", tensors, why) if tensors else vm.open(why)
     return _mapped(model.outputs, _again(vm, known) if known else {})
 
 

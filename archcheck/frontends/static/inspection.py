@@ -133,14 +133,9 @@ def _dir(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     if isinstance(owner, External):
         return Directory(owner.name)
     if isinstance(owner, Instance):
-        return sorted(
-            {
-                *owner.attributes,
-                *(name for base in owner.cls.mro if isinstance(base, Class) for name in base.scope.vars),
-            }
-        )
+        return sorted({*owner.attributes, *_names_of(owner.cls)})
     if isinstance(owner, Class):
-        return sorted({name for base in owner.mro if isinstance(base, Class) for name in base.scope.vars})
+        return sorted(_names_of(owner))
     return vm.open(f"the names that {shown(owner)} has")
 
 

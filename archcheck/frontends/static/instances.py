@@ -61,10 +61,13 @@ def _initialise(vm: Machine, init: Method, args: list[Data], kwargs: dict[str, D
     try:
         vm.call(init, args, kwargs, given)
     except Raised as error:
-        if outermost or trying or not is_module(instance.cls):
+        if not is_module(instance.cls):
+            raise
+        instance.veil = f"its constructor, which raised {error},"
+        if outermost or trying:
             raise
         del vm.frames[depth:]
-        instance.veil = f"its constructor, which raised {error},"
+        vm.notes.refused = True
         vm.unknown(instance.cls.name, f"its constructor raised {error}")
     finally:
         vm.building -= 1

@@ -80,6 +80,7 @@ class Notes:
     assumptions: dict[str, Span | None] = field(default_factory=dict)
     unknowns: dict[tuple[str, str], Span | None] = field(default_factory=dict)  # (what, why)
     consulted: dict[str, Setting] = field(default_factory=dict)  # settings on which control depended
+    refused: bool = False  # the constructor of a part raised
     tied: bool = False  # something that is not read may have made weights one
     tested_for_none: dict[str, Span | None] = field(default_factory=dict)  # arguments whose absence decided something
 

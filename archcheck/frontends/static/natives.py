@@ -111,7 +111,7 @@ def _dict(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
 def _range(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     unknown = next((value for value in args if is_undecided(value)), None)
     if unknown is not None:
-        why = f"a range up to {reason(unknown)}"
+        why = f"a range whose end is not known ({reason(unknown)})"
         if is_metadata(unknown) or not isinstance(unknown, Open):
             return vm.open(why, metadata=is_metadata(unknown))
         return OpenRange(why, vm.here(), unknown.flag)

@@ -180,6 +180,8 @@ class _Reader:
         )
         assumptions = sorted({text for _, one in distinct for text in one.machine.notes.assumptions})
         given = sorted(self.call.given)
+        if self.call.builder is not None:
+            assumptions.append(f"it is built as {'.'.join(self.call.builder)} does")
         if given:
             assumptions.append(f"called with {', '.join(given)}, without which layers that are built are not used")
         return Reading(
@@ -200,7 +202,6 @@ class _Reader:
             except TargetError:
                 continue  # what the user gives is no argument of the builder
             if not one.error and not builders.lacks_parts(one):
-                one.machine.assume(f"it is built as {'.'.join(builder)} does")
                 return call, one
         return self.call, first
 
@@ -223,7 +224,9 @@ class _Reader:
                 if other not in seen:
                     seen.add(other)
                     waiting.append(other)
+        # A way on which a constructor refuses what it is given is no way, where there is another.
         finished = [one for one in runs if not one.error] or runs
+        finished = [one for one in finished if not one.machine.notes.refused] or finished
         found = [(_taken(one), one) for one in finished]
         if waiting:  # a way that was not read may compute anything
             why = f"only {self.limits.forks} of the ways through open conditions were read"

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
 from archcheck.frontends.dialects.table import IGNORED_KEYWORDS, Formula, LayerRow, Parameter, Row
 from archcheck.frontends.dialects.table import stated as as_stated
 from archcheck.frontends.dialects.tensorflow_v1 import ONLY_V1
-from archcheck.frontends.static import functional
-from archcheck.frontends.static.decorators import veiled
 from archcheck.frontends.static.libraries import TENSOR_METHODS
-from archcheck.frontends.static.machine import flatten_tensors, place_of
+from archcheck.frontends.static.machine import flatten_tensors
 from archcheck.frontends.static.values import (
     Data,
     External,
     Function,
-    Instance,
-    Layer,
-    Method,
     Native,
     Open,
     Scope,
@@ -34,11 +29,9 @@ from archcheck.ir.graph import Value
 from archcheck.ir.ops import BY_NAME
 
 if TYPE_CHECKING:
-    from archcheck.frontends.static.calls import Given
     from archcheck.frontends.static.library import SourceFile
     from archcheck.frontends.static.machine import Machine
 
-MOST_NUMBERS = 4096  # of a vector whose numbers are followed
 MOST_PARTS = 64  # of a tensor, above which a loop over them is read once
 UNLISTED = object()  # no row and no formula bears this name
 VIEWS = frozenset({"reshape", "permute", "select", "identity", "expand"})
@@ -170,7 +163,7 @@ def apply(vm: Machine, name: str, row: Row, args: list[Data], kwargs: dict[str, 
     reads = operands(vm, row.parameters, bound)
     if row.kind == "concat" and not reads and (joined := _joined_sizes(bound)) is not None:
         return joined
-    if reads and _switched_off(vm, row, bound):
+    if reads and switched_off(vm, row, bound):
         return reads[0]
     if not reads and any(parameter.reads and parameter.required for parameter in row.parameters):
         unknown = next((bound[p.name] for p in row.parameters if p.reads and is_open(bound[p.name])), None)
@@ -201,7 +194,7 @@ def _joined_sizes(bound: dict[str, Data]) -> list[Data] | None:
     return joined
 
 
-def _switched_off(vm: Machine, row: Row | LayerRow, bound: dict[str, Data]) -> bool:
+def switched_off(vm: Machine, row: Row | LayerRow, bound: dict[str, Data]) -> bool:
     """Whether the argument that says if a call does anything (`training=`) says no."""
     if not row.active:
         return False
@@ -223,8 +216,6 @@ def _result(vm: Machine, path: str, row: Row, bound: dict[str, Data], reads: lis
 
         write(vm, changed, result)
         return changed
-    if row.const.get("value") == "linspace":
-        result.data = _evenly_spaced(bound)
     if row.kind in VIEWS and vm.inplace_sums and not row.fresh:
         result.base = first
     if row.kind in VIEWS and first is not None:
@@ -241,21 +232,6 @@ def activated(vm: Machine, row: Row | LayerRow, arguments: dict[str, Data], resu
         return result
     chosen = External(dialects.activation(activation)) if isinstance(activation, str) else activation
     return vm.call(chosen, [result], {})
-
-
-def _evenly_spaced(bound: dict[str, Data]) -> list[Data] | None:
-    """The numbers of a `linspace` whose bounds are known."""
-    start, end = bound.get("start"), bound.get("end", bound.get("stop"))
-    steps = bound.get("steps", bound.get("num"))
-    if not _is_number(start) or not _is_number(end) or type(steps) is not int or bound.get("endpoint") is False:
-        return None
-    if not 0 < steps <= MOST_NUMBERS:
-        return None
-    return [start + (end - start) * at / max(1, steps - 1) for at in range(steps)]
-
-
-def _is_number(value: Data) -> TypeGuard[int | float]:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _parts(vm: Machine, path: str) -> int:
@@ -387,152 +363,3 @@ def call_method(vm: Machine, method: TensorMethod, args: list[Data], kwargs: dic
 def metadata(vm: Machine, name: str) -> Data:
     """What a tensor tells about itself: never known, and never what decides an architecture."""
     return vm.open(f"the {name} of a tensor", metadata=True)
-
-
-def call_layer(vm: Machine, layer: Layer, args: list[Data], kwargs: dict[str, Data]) -> Data:
-    """A library layer's call, with what stands around it: a hook, another `forward` that was set on it."""
-    layer.used = True
-    if "forward" in layer.attributes:
-        return vm.call(layer.attributes["forward"], args, kwargs)
-    with vm.within(layer.rounds):
-        result = _call_row(vm, layer, args, kwargs)
-    return veiled(vm, result, layer.veil) if layer.veil else result
-
-
-def _call_row(vm: Machine, layer: Layer, args: list[Data], kwargs: dict[str, Data]) -> Data:
-    row = layer.row
-    place = place_of(layer)
-    frame = vm.frames[-1]
-    outer = frame.place
-    frame.place = place or outer
-    try:
-        bound = bind(row.call_parameters, args, kwargs) or bind(row.call_parameters, args, kwargs, strict=False) or {}
-        reads = ordered_operands(vm, row, bound)
-        everything = {**layer.arguments, **bound}
-        if row.plain and not fits(everything, (*row.init_parameters, *row.call_parameters), row.plain):
-            spelled = _spelled(vm, layer)
-            if spelled is not None:
-                return call_module(vm, spelled, args, kwargs)
-            return vm.opaque(layer.name, reads, "it is used with arguments that its dialect row does not describe")
-        if reads and _switched_off(vm, row, bound):
-            return reads[0]
-        if row.kind in IDENTITY_LIKE and not vm.training and reads:
-            return reads[0]
-        if not reads:
-            unknown = next((value for value in bound.values() if isinstance(value, Open)), None)
-            why = "it is given no tensor" if unknown is None else unknown.why
-            return vm.open(f"{layer.name}: {why}")
-        path = vm.emit_path(row.kind, reads, stated(row, row.init_parameters, everything))
-        return _layer_result(vm, layer, path)
-    finally:
-        frame.place = outer
-
-
-def _spelled(vm: Machine, layer: Layer) -> Instance | None:
-    """An instance of the class that a dialect spells, for a library's layer in a use that its row does not describe."""
-    from archcheck.frontends.static import definitions, instances
-
-    cls = definitions.spelled_class(vm, layer.name)
-    if cls is None:
-        return None
-    if layer.spelled is None:
-        given = {p.name: layer.arguments[p.name] for p in layer.row.init_parameters if not p.double_star}
-        made = instances.instantiate(vm, cls, [], given)
-        layer.spelled = made if isinstance(made, Instance) else None
-        if layer.spelled is not None:
-            layer.spelled.owner = layer.owner
-    return layer.spelled
-
-
-def _layer_result(vm: Machine, layer: Layer, path: str) -> Data:
-    row = layer.row
-    if row.outputs > 1:
-        return tuple(Tensor(Value(path, index)) for index in range(row.outputs))
-    return activated(vm, row, layer.arguments, Tensor(Value(path)))
-
-
-def call_module(
-    vm: Machine, instance: Instance, args: list[Data], kwargs: dict[str, Data], given: Given | None = None
-) -> Data:
-    """A call of an instance, with what stands around it: a hook, a decorator of its class."""
-    with vm.within(instance.rounds):
-        result = _called(vm, instance, args, kwargs, given)
-    veil = instance.veil or instance.cls.veil
-    return veiled(vm, result, veil) if veil else result
-
-
-def _called(vm: Machine, instance: Instance, args: list[Data], kwargs: dict[str, Data], given: Given | None) -> Data:
-    """Its own `__call__`, or the method that its framework runs; one set on the instance itself comes first."""
-    instance.used = True
-    prepare(vm, instance)
-    for name in ("forward", "call"):
-        if name in instance.attributes and is_module_like(instance):
-            return vm.call(instance.attributes[name], args, kwargs, given)
-    own = instance.cls.lookup("__call__")
-    if own is not None and isinstance(own[1], Function) and vm.frame_receiver() is not instance:
-        return vm.call(Method(own[1], instance), args, kwargs, given)
-    for base in instance.cls.externals:
-        for name in dialects.base_methods(base) or ():
-            found = instance.cls.lookup(name)
-            if found is not None and isinstance(found[1], Function):
-                filled = modes(vm, instance, found[1], args, kwargs)
-                return vm.call(Method(found[1], instance), args, {**kwargs, **filled}, given)
-    if instance.tensors is not None:
-        return functional.call(vm, instance.tensors, args, kwargs)
-    if instance.layer is not None:
-        for name in ("forward", "call"):  # a class that extends a library's layer may compute something else
-            found = instance.cls.lookup(name)
-            if found is not None and isinstance(found[1], Function):
-                return vm.call(Method(found[1], instance), args, kwargs, given)
-        if instance.layer.owner is None:
-            instance.layer.owner = instance.owner
-        return call_layer(vm, instance.layer, args, kwargs)
-    if isinstance(instance.items, (list, dict)) and _is_sequential(instance):
-        return _in_turn(vm, instance, args)
-    if own is not None:
-        return vm.call(Method(own[1], instance), args, kwargs, given)
-    tensors = list(flatten_tensors([args, kwargs]))
-    why = f"{instance.cls.name} has no method that a call runs"
-    return vm.opaque(instance.cls.name, tensors, why) if tensors else vm.open(why)
-
-
-def modes(
-    vm: Machine, instance: Instance, function: Function, args: Sequence[Data], kwargs: Mapping[str, Data]
-) -> dict[str, Data]:
-    """Arguments that the framework fills from the call around: whether the model is trained."""
-    names = {name for base in instance.cls.externals for name in dialects.modes(base)}
-    if not names:
-        return {}
-    spec = function.node.args
-    given = {parameter.arg for parameter in [*spec.posonlyargs, *spec.args][: len(args) + 1]} | kwargs.keys()
-    return {p.arg: vm.training for p in [*spec.args, *spec.kwonlyargs] if p.arg in names and p.arg not in given}
-
-
-def is_module_like(instance: Instance) -> bool:
-    """Whether a call of `instance` runs a framework's method."""
-    return instance.layer is not None or any(dialects.base_methods(base) for base in instance.cls.externals)
-
-
-def prepare(vm: Machine, instance: Instance) -> None:
-    """Run what a framework runs before a layer's first call: Keras calls `build` with the shape of the input."""
-    if instance.prepared:
-        return
-    instance.prepared = True
-    for name in dict.fromkeys(name for base in instance.cls.externals for name in dialects.prepares(base)):
-        found = instance.cls.lookup(name)
-        if found is not None and isinstance(found[1], Function):
-            vm.call(Method(found[1], instance), [vm.open("the shape of the input", metadata=True)], {})
-
-
-def _is_sequential(instance: Instance) -> bool:
-    return any(dialects.container(base) == "sequential" for base in instance.cls.externals)
-
-
-def _in_turn(vm: Machine, instance: Instance, args: list[Data]) -> Data:
-    """`Sequential`: each item is given what the one before returned."""
-    value: Data = args[0] if args else vm.open("a Sequential is called without an argument")
-    items = instance.items.values() if isinstance(instance.items, dict) else instance.items
-    for item in items:
-        with vm.standing(item.span if isinstance(item, Layer) else None):
-            value = vm.call(item, [value], {})
-    return value

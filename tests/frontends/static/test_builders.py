@@ -48,3 +48,34 @@ def test_what_is_given_counts_before_a_builder(sources: Sources) -> None:
 def test_without_a_builder_the_parts_stay_unread(sources: Sources) -> None:
     (variant,) = sources.read(LAYER, "Layer").variants
     assert sum(op.kind.name == "opaque" for op in variant.graph.ops) == 2
+
+
+def test_a_layer_whose_constructor_stops_in_its_builder_is_not_taken_for_whole(sources: Sources) -> None:
+    stops = LAYER.replace("self.width = width", "self.width = {}['absent']")
+    (variant,) = sources.read(stops + BUILDER.split("Layer\n", 1)[1], "Layer").variants
+    assert "KeyError" in variant.error
+
+
+def test_a_way_on_which_a_part_refuses_its_arguments_is_no_way(sources: Sources) -> None:
+    text = """
+    class Part(nn.Module):
+        def __init__(self, kind):
+            super().__init__()
+            if kind == "norm":
+                self.inner = nn.LayerNorm(8)
+            else:
+                raise ValueError(kind)
+
+        def forward(self, x):
+            return self.inner(x)
+
+    class Layer(nn.Module):
+        def __init__(self, kind):
+            super().__init__()
+            self.part = Part(kind)
+
+        def forward(self, x):
+            return self.part(x)
+    """
+    (variant,) = sources.read(text, "Layer").variants
+    assert [op.kind.name for op in variant.graph.ops] == ["input", "layer_norm"]

@@ -84,11 +84,11 @@ def _described(folder: Path, symbol: str, count: str = "", more: str = "") -> De
 def test_a_model_made_of_tensors_is_read_with_any_number_of_layers(tmp_path: Path, count: str) -> None:
     default = _described(tmp_path, "Backbone", count).default
     (layer,) = default.layers
-    assert layer.signature == "self_attention: n F d a; ffn: n F d a" + ("" if count != "=1" else " n")
+    assert layer.signature == "self_attention: n F d a; ffn: n F d a"
+    assert layer.symbol == "Layer"
     facts = {fact.name: fact.value for fact in default.facts}
     assert (facts["activation"], facts["attention"]) == ("gelu_exact", "mha")
-    if count != "=1":  # one layer alone is not told from what stands behind it
-        assert facts["final_norm"] is True
+    assert facts["final_norm"] is True
 
 
 def test_how_often_a_layer_of_open_number_stands_is_not_told(tmp_path: Path) -> None:
@@ -113,3 +113,14 @@ def test_training_is_filled_in_from_the_call_around(tmp_path: Path, given: str, 
     file.write_text(LAYER.format(count="").replace("training=False", given))
     (description,) = describe(Request(f"{file}:Layer", {"width": "512", "heads": "8"}, explore=False))
     assert [one.signature for one in description.default.layers[0].sublayers] == [letters, letters]
+
+
+@pytest.mark.parametrize("given", ["unknown", "{}", '{"other": ids}'])
+def test_a_model_called_on_what_does_not_fit_its_inputs_is_not_read(tmp_path: Path, given: str) -> None:
+    file = tmp_path / "model.py"
+    task = TASK.replace('backbone({"ids": ids})', f"backbone({given})").replace(
+        "self, **kwargs", "self, unknown, **kwargs"
+    )
+    file.write_text(LAYER.format(count="") + task)
+    (description,) = describe(Request(f"{file}:Task", explore=False))
+    assert not description.default.layers

@@ -1,0 +1,180 @@
+"""Calls of modules: a library's layer by its row, an instance by the method that its framework runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from archcheck.frontends import dialects
+from archcheck.frontends.static import attributes, functional, rows
+from archcheck.frontends.static.decorators import veiled
+from archcheck.frontends.static.machine import flatten_tensors, place_of
+from archcheck.frontends.static.values import Data, Function, Instance, Layer, Method, Open, Tensor
+from archcheck.ir.graph import Value
+
+if TYPE_CHECKING:
+    from archcheck.frontends.static.calls import Given
+    from archcheck.frontends.static.machine import Machine
+
+
+def call_layer(vm: Machine, layer: Layer, args: list[Data], kwargs: dict[str, Data]) -> Data:
+    """A library layer's call, with what stands around it: a hook, another `forward` that was set on it."""
+    layer.used = True
+    if "forward" in layer.attributes:
+        return vm.call(layer.attributes["forward"], args, kwargs)
+    with vm.within(layer.rounds):
+        result = _call_row(vm, layer, args, kwargs)
+    return veiled(vm, result, layer.veil) if layer.veil else result
+
+
+def _call_row(vm: Machine, layer: Layer, args: list[Data], kwargs: dict[str, Data]) -> Data:
+    row = layer.row
+    place = place_of(layer)
+    frame = vm.frames[-1]
+    outer = frame.place
+    frame.place = place or outer
+    try:
+        bound = (
+            rows.bind(row.call_parameters, args, kwargs)
+            or rows.bind(row.call_parameters, args, kwargs, strict=False)
+            or {}
+        )
+        reads = rows.ordered_operands(vm, row, bound)
+        everything = {**layer.arguments, **bound}
+        if row.plain and not rows.fits(everything, (*row.init_parameters, *row.call_parameters), row.plain):
+            spelled = _spelled(vm, layer)
+            if spelled is not None:
+                return call_module(vm, spelled, args, kwargs)
+            return vm.opaque(layer.name, reads, "it is used with arguments that its dialect row does not describe")
+        if reads and rows.switched_off(vm, row, bound):
+            return reads[0]
+        if row.kind in rows.IDENTITY_LIKE and not vm.training and reads:
+            return reads[0]
+        if not reads:
+            unknown = next((value for value in bound.values() if isinstance(value, Open)), None)
+            why = "it is given no tensor" if unknown is None else unknown.why
+            return vm.open(f"{layer.name}: {why}")
+        path = vm.emit_path(row.kind, reads, rows.stated(row, row.init_parameters, everything))
+        return _layer_result(vm, layer, path)
+    finally:
+        frame.place = outer
+
+
+def _spelled(vm: Machine, layer: Layer) -> Instance | None:
+    """An instance of the class that a dialect spells, for a library's layer in a use that its row does not describe."""
+    from archcheck.frontends.static import definitions, instances
+
+    cls = definitions.spelled_class(vm, layer.name)
+    if cls is None:
+        return None
+    if layer.spelled is None:
+        given = {p.name: layer.arguments[p.name] for p in layer.row.init_parameters if not p.double_star}
+        made = instances.instantiate(vm, cls, [], given)
+        layer.spelled = made if isinstance(made, Instance) else None
+        if layer.spelled is not None:
+            layer.spelled.owner = layer.owner
+    return layer.spelled
+
+
+def _layer_result(vm: Machine, layer: Layer, path: str) -> Data:
+    row = layer.row
+    if row.outputs > 1:
+        return tuple(Tensor(Value(path, index)) for index in range(row.outputs))
+    return rows.activated(vm, row, layer.arguments, Tensor(Value(path)))
+
+
+def call_module(
+    vm: Machine, instance: Instance, args: list[Data], kwargs: dict[str, Data], given: Given | None = None
+) -> Data:
+    """A call of an instance, with what stands around it: a hook, a decorator of its class."""
+    if instance.owner is None:
+        _place(vm, instance)
+    with vm.within(instance.rounds):
+        result = _called(vm, instance, args, kwargs, given)
+    veil = instance.veil or instance.cls.veil
+    return veiled(vm, result, veil) if veil else result
+
+
+def _place(vm: Machine, instance: Instance) -> None:
+    """Note where a module stands that was put into a list after the list became an attribute of the caller."""
+    caller = vm.frame_receiver()
+    for name, held in caller.attributes.items() if isinstance(caller, Instance) else ():
+        if isinstance(held, list) and any(item is instance for item in held):
+            attributes.adopt(caller, name, held)
+
+
+def _called(vm: Machine, instance: Instance, args: list[Data], kwargs: dict[str, Data], given: Given | None) -> Data:
+    """Its own `__call__`, or the method that its framework runs; one set on the instance itself comes first."""
+    instance.used = True
+    prepare(vm, instance)
+    for name in ("forward", "call"):
+        if name in instance.attributes and is_module_like(instance):
+            return vm.call(instance.attributes[name], args, kwargs, given)
+    own = instance.cls.lookup("__call__")
+    if own is not None and isinstance(own[1], Function) and vm.frame_receiver() is not instance:
+        return vm.call(Method(own[1], instance), args, kwargs, given)
+    for base in instance.cls.externals:
+        for name in dialects.base_methods(base) or ():
+            found = instance.cls.lookup(name)
+            if found is not None and isinstance(found[1], Function):
+                filled = modes(vm, instance, found[1], args, kwargs)
+                return vm.call(Method(found[1], instance), args, {**kwargs, **filled}, given)
+    if instance.tensors is not None:
+        return functional.call(vm, instance.tensors, args, kwargs)
+    if instance.layer is not None:
+        for name in ("forward", "call"):  # a class that extends a library's layer may compute something else
+            found = instance.cls.lookup(name)
+            if found is not None and isinstance(found[1], Function):
+                return vm.call(Method(found[1], instance), args, kwargs, given)
+        if instance.layer.owner is None:
+            instance.layer.owner = instance.owner
+        return call_layer(vm, instance.layer, args, kwargs)
+    if isinstance(instance.items, (list, dict)) and _is_sequential(instance):
+        return _in_turn(vm, instance, args)
+    if own is not None:
+        return vm.call(Method(own[1], instance), args, kwargs, given)
+    tensors = list(flatten_tensors([args, kwargs]))
+    why = f"{instance.cls.name} has no method that a call runs"
+    return vm.opaque(instance.cls.name, tensors, why) if tensors else vm.open(why)
+
+
+def modes(
+    vm: Machine, instance: Instance, function: Function, args: Sequence[Data], kwargs: Mapping[str, Data]
+) -> dict[str, Data]:
+    """Arguments that the framework fills from the call around: whether the model is trained."""
+    names = {name for base in instance.cls.externals for name in dialects.modes(base)}
+    if not names:
+        return {}
+    spec = function.node.args
+    given = {parameter.arg for parameter in [*spec.posonlyargs, *spec.args][: len(args) + 1]} | kwargs.keys()
+    return {p.arg: vm.training for p in [*spec.args, *spec.kwonlyargs] if p.arg in names and p.arg not in given}
+
+
+def is_module_like(instance: Instance) -> bool:
+    """Whether a call of `instance` runs a framework's method."""
+    return instance.layer is not None or any(dialects.base_methods(base) for base in instance.cls.externals)
+
+
+def prepare(vm: Machine, instance: Instance) -> None:
+    """Run what a framework runs before a layer's first call: Keras calls `build` with the shape of the input."""
+    if instance.prepared:
+        return
+    instance.prepared = True
+    for name in dict.fromkeys(name for base in instance.cls.externals for name in dialects.prepares(base)):
+        found = instance.cls.lookup(name)
+        if found is not None and isinstance(found[1], Function):
+            vm.call(Method(found[1], instance), [vm.open("the shape of the input", metadata=True)], {})
+
+
+def _is_sequential(instance: Instance) -> bool:
+    return any(dialects.container(base) == "sequential" for base in instance.cls.externals)
+
+
+def _in_turn(vm: Machine, instance: Instance, args: list[Data]) -> Data:
+    """`Sequential`: each item is given what the one before returned."""
+    value: Data = args[0] if args else vm.open("a Sequential is called without an argument")
+    items = instance.items.values() if isinstance(instance.items, dict) else instance.items
+    for item in items:
+        with vm.standing(item.span if isinstance(item, Layer) else None):
+            value = vm.call(item, [value], {})
+    return value
