@@ -2,97 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from pathlib import Path
-from typing import TypeVar
+from enum import Enum
 
-from archcheck import workers
 from archcheck.align import Alignment, Edit, EditKind, align
 from archcheck.describe.description import Description, HParamsSet, describe_variants
 from archcheck.describe.regions import layers
 from archcheck.describe.survey import Entry, entry_of, unread
-from archcheck.errors import ArchcheckError, NoModelError, TargetError
+from archcheck.errors import ArchcheckError
 from archcheck.findings import Finding, Place, Report, Undetermined, Verdict
 from archcheck.frontends.static.library import Library, SourceFile
-from archcheck.frontends.static.reader import Limits, Reading, Variant, read, takes_argument
+from archcheck.frontends.static.reader import Limits, Reading, read, takes_argument
 from archcheck.frontends.targets import Target, parse_target, resolve
 from archcheck.ir.graph import OpGraph
 from archcheck.ir.span import Span
-from archcheck.judging import Judge, Preset, Subject, fitting_preset
+from archcheck.judging import Judge, fitting_preset
 from archcheck.judging.together import OfClass, told_once
 from archcheck.judging.undecided import distinct
-from archcheck.passes import as_described, canonicalise
+from archcheck.passes import canonicalise
 from archcheck.passes.kinds import named
-from archcheck.passes.open_counts import leave_open
 from archcheck.rules import explain
 from archcheck.rules.case import Case
 from archcheck.spec import Spec, load, to_graph
-
-Progress = Callable[[str], None]
-Result = TypeVar("Result")
-
-
-def silent(message: str) -> None:
-    """Progress that nobody watches."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a user asks about a target.
-
-    Args:
-        target: as typed.
-        arguments: parameter -> Python expression in the module's own words.
-        training: train mode, in which dropout is active; eval mode otherwise.
-        explore: also read the other side of flags.
-        preset: what is said beside the spec.
-    """
-
-    target: str
-    arguments: Mapping[str, str] = field(default_factory=dict)
-    training: bool = True
-    explore: bool = True
-    preset: Preset = field(default_factory=Preset)
-
-
-@dataclass(frozen=True)
-class Read:
-    """One symbol of a target, read and brought into canonical form."""
-
-    target: Target
-    symbol: str
-    reading: Reading
-    graphs: tuple[OpGraph, ...]  # canonical, one for each variant of the reading
-
-    @property
-    def name(self) -> str:
-        """How reports call it."""
-        return self.target.name if self.target.symbol else f"{self.target.name}:{self.symbol}"
-
-    @property
-    def described(self) -> tuple[OpGraph, ...]:
-        """Its graphs with what the code writes and a setting leaves out."""
-        pairs = zip(self.reading.variants, self.graphs, strict=True)
-        return tuple(leave_open(as_described(variant.graph, graph), variant.rounds) for variant, graph in pairs)
-
-    def subjects(self) -> Iterator[Subject]:
-        """Its variants, as they are judged."""
-        for variant, graph in zip(self.reading.variants, self.graphs, strict=True):
-            yield Subject(
-                graph,
-                self.symbol,
-                self.reading.span,
-                variant.places,
-                variant.when,
-                variant.default,
-                variant.error,
-                variant.error_span,
-                variant.weights,
-                variant.rounds,
-            )
+from archcheck.store import Store
+from archcheck.sweep import Kept, Progress, Read, Request, canonical, over_classes, read_symbol, silent
 
 
 def load_target(request: Request, progress: Progress = silent) -> tuple[Read, ...]:
@@ -104,83 +41,9 @@ def load_target(request: Request, progress: Progress = silent) -> tuple[Read, ..
     target = resolve(parse_target(request.target), progress=progress)
     if target.symbol:
         assert target.source is not None
-        return (_read(target, target.source.module, target.symbol, request),)
-    found = _over_classes(target, request, lambda one: one, progress, jobs=1)
+        return (read_symbol(target, target.source.module, target.symbol, request),)
+    found = over_classes(target, request, lambda one: one, progress, jobs=1)
     return tuple(one for one in found if isinstance(one, Read))
-
-
-def _read(target: Target, module: str, symbol: str, request: Request) -> Read:
-    reading = read(
-        target.library, module, symbol, request.arguments, training=request.training, explore=request.explore
-    )
-    return Read(target, symbol, reading, tuple(_canonical(variant) for variant in reading.variants))
-
-
-def _canonical(variant: Variant) -> OpGraph:
-    return leave_open(canonicalise(variant.graph), variant.rounds)
-
-
-def _over_classes(
-    target: Target, request: Request, then: Callable[[Read], Result], progress: Progress, jobs: int
-) -> list[Result | Undetermined]:
-    """What `then` makes of each class of a file or folder that holds a layer, or why one could not be read, in the
-    order in which they stand.
-
-    Raises:
-        TargetError: no class holds a layer.
-    """
-    plain = replace(request, arguments={}, explore=False)
-    classes = classes_of(target)
-
-    before: list[Path] = []
-
-    def work(number: int) -> Result | Undetermined | None:
-        source, name = classes[number]
-        if before and before[0] != source.path.parent:
-            target.library.release(before[0])
-        before[:] = [source.path.parent]
-        one = model_of(target, source, name, plain)
-        return then(one) if isinstance(one, Read) else one
-
-    found: list[Result | Undetermined] = []
-    for number, one in enumerate(workers.each(work, range(len(classes)), jobs)):
-        source, name = classes[number]
-        progress(f"read {source.shown}:{name} ({number + 1} of {len(classes)} classes)")
-        if one is not None:
-            found.append(one)
-    if all(isinstance(one, Undetermined) for one in found):
-        for source in target.files:
-            source.index.check()  # in a file that is no Python, that is what the user has to hear
-        why = next((f"{one.what}: {one.why}" for one in found if isinstance(one, Undetermined)), "")
-        raise _no_model(target, why)
-    return found
-
-
-def classes_of(target: Target) -> list[tuple[SourceFile, str]]:
-    """The classes of a file or folder, with the files that define them."""
-    found: list[tuple[SourceFile, str]] = []
-    for source in target.files:
-        found += [(source, entry.names[0]) for entry in source.index.entries if entry.kind == "class"]
-        if target.source is None:
-            source.release()  # of a folder's thousands, only those are kept that are being read
-    return found
-
-
-def model_of(target: Target, source: SourceFile, name: str, request: Request) -> Read | Undetermined | None:
-    """A class that holds a layer, why it could not be read, or None where it is no such class."""
-    try:
-        one = _read(target, source.module, name, request)
-    except NoModelError:
-        return None
-    except TargetError as error:  # a class that cannot be parsed must not pass for one that is not there
-        return Undetermined(name, error.problem, Span(source.shown, source.index.names[name][-1].line))
-    except Exception as error:  # one class must not end the reading of a thousand others, nor be passed over
-        why = f"archcheck failed on it ({type(error).__name__}: {error}), which is a mistake of archcheck"
-        return Undetermined(name, why, Span(source.shown, source.index.names[name][-1].line))
-    variant, graph = one.reading.variants[0], one.graphs[0]
-    if layers(graph, variant.places, name, one.reading.span):
-        return one
-    return Undetermined(name, variant.error, one.reading.span) if variant.error else None
 
 
 def places(library: Library, spec: Spec | None = None) -> Callable[[Span], Place]:
@@ -216,23 +79,17 @@ def check(request: Request, reference: str, progress: Progress = silent, *, jobs
     target = resolve(parse_target(request.target), progress=progress)
     if target.symbol:
         assert target.source is not None
-        one = _read(target, target.source.module, target.symbol, request)
+        one = read_symbol(target, target.source.module, target.symbol, request)
         return (_report(one, spec, reference, only, request),)
 
     def judged(one: Read) -> OfClass:
         within = frozenset(place.span for variant in one.reading.variants for place in variant.places)
         return OfClass(one.symbol, one.reading.span, _report(one, spec, reference, only, request), within)
 
-    found = _over_classes(target, request, judged, progress, jobs)
+    found = over_classes(target, request, judged, progress, jobs)
     return told_once(
         [OfClass(one.what, one.span, unread=one.why) if isinstance(one, Undetermined) else one for one in found]
     )
-
-
-def _no_model(target: Target, why: str) -> TargetError:
-    if why:
-        return TargetError(f"no class of {target.name} that holds a layer could be read; {why}")
-    return TargetError(f"{target.name} defines no class that computes with sublayers", hint="name one: FILE:Class")
 
 
 def _refuse_unknown(option: str, given: Iterable[str], known: Iterable[str], spec: Spec, what: str) -> None:
@@ -306,34 +163,59 @@ def describe(request: Request, progress: Progress = silent, *, jobs: int = 1) ->
         return describe_variants(one.name, one.reading, one.described, undetermined(one.reading))
 
     if source is not None and target.symbol:
-        return (described(_read(target, source.module, target.symbol, request)),)
-    found = _over_classes(target, request, described, progress, jobs)
+        return (described(read_symbol(target, source.module, target.symbol, request)),)
+    found = over_classes(target, request, described, progress, jobs)
     return tuple(one for one in found if isinstance(one, Description))
 
 
-def is_folder(request: Request) -> bool:
-    """Whether a target is a folder, whose classes are many."""
-    return resolve(parse_target(request.target)).source is None
+class Extent(Enum):
+    """What a target is."""
+
+    ONE = "one symbol, or a file that registers hparams sets"
+    FILE = "a file, for its classes"
+    FOLDER = "a folder, for the classes of its files"
 
 
-def survey(request: Request, progress: Progress = silent, *, jobs: int = 1) -> tuple[Entry, ...]:
-    """Every class of a folder that holds a layer, with what could not be told about it, in the order of the files.
+def extent(request: Request) -> Extent:
+    """What a target is.
+
+    Raises:
+        TargetError: it cannot be found.
+    """
+    from archcheck.describe.hparams import registers
+
+    target = resolve(parse_target(request.target))
+    if target.source is None:
+        return Extent.FOLDER
+    return Extent.ONE if target.symbol or registers(target.source) else Extent.FILE
+
+
+def survey(
+    request: Request, progress: Progress = silent, *, jobs: int = 1, store: Store | None = None
+) -> tuple[Entry, ...]:
+    """Every class of a file or folder that holds a layer, with what could not be told about it, in order.
 
     Args:
         request: what to read, and how.
         progress: is told what is being read.
         jobs: processes at most.
+        store: where what was found is kept between runs, and found again while all that it depends on is the same.
 
     Raises:
-        TargetError: the folder cannot be found, or holds no layer.
+        TargetError: the target cannot be found, or holds no layer.
     """
+    from archcheck.describe.text import as_text
+
     target = resolve(parse_target(request.target), progress=progress)
+    whole = target.source is not None
 
     def entry(one: Read) -> Entry:
         described = describe_variants(one.name, one.reading, one.described, undetermined(one.reading))
-        return entry_of(one.symbol, one.reading.span, described)
+        return entry_of(one.symbol, one.reading.span, described, as_text(described) if whole else "")
 
-    found = _over_classes(target, request, entry, progress, jobs)
+    what = json.dumps(["survey", request.target if whole else "", request.training])
+    kept = None if store is None else Kept(store, what, Entry)
+    found = over_classes(target, request, entry, progress, jobs, kept)
     return tuple(unread(one) if isinstance(one, Undetermined) else one for one in found)
 
 
@@ -354,7 +236,7 @@ def _hparams(target: Target, source: SourceFile, request: Request, progress: Pro
             arguments = {"hparams": f"{function}()"}
             reading = read(target.library, source.module, model, arguments, explore=False, limits=Limits(forks=1))
             variant = reading.variants[0]
-            for layer in layers(_canonical(variant), variant.places, model, reading.span):
+            for layer in layers(canonical(variant), variant.places, model, reading.span):
                 orders |= {sublayer.signature for sublayer in layer.sublayers}
         return orders.pop() if len(orders) == 1 else ""
 

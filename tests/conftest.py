@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +14,9 @@ from hypothesis import settings
 
 settings.register_profile("archcheck", deadline=None)  # no test asserts a time: the machine is shared
 settings.load_profile("archcheck")
+
+os.environ["ARCHCHECK_CACHE_DIR"] = tempfile.mkdtemp(prefix="archcheck-tests-")  # nothing that users keep is touched
+atexit.register(shutil.rmtree, os.environ["ARCHCHECK_CACHE_DIR"], ignore_errors=True)
 
 GOLDEN = Path(__file__).parent / "golden"
 

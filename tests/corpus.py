@@ -26,7 +26,8 @@ from archcheck import workers
 from archcheck.describe.description import Description, Picture
 from archcheck.errors import ArchcheckError
 from archcheck.passes.structure import topology
-from archcheck.pipeline import Request, describe
+from archcheck.pipeline import describe
+from archcheck.sweep import Request
 from tests.packages import unpacked
 
 RIGHT, STATED, SIGNATURES = 0.97, 0.92, 0.95  # shares that are to be reached

@@ -16,6 +16,7 @@ from archcheck.cli.entry import HOLDS, NOTHING_JUDGED
 @click.option("--as-spec", is_flag=True, help="Write the architecture down as a spec, to lock it.")
 @click.option("--output", "-o", default=None, metavar="PATH", help="Write to a file.")
 @options.jobs_option
+@options.cache_option
 def command(
     target: str,
     arguments: tuple[str, ...],
@@ -25,6 +26,7 @@ def command(
     as_spec: bool,
     output: str | None,
     jobs: int,
+    cache: bool,
 ) -> int:
     """Say what TARGET is: its layers with their sublayer signatures, norms, activation, attention, and the flags that
     change them. For a file, every class that holds a layer; hparams sets that a file registers are listed. For a
@@ -33,7 +35,7 @@ def command(
     from archcheck.describe.description import as_json
     from archcheck.describe.text import as_text
     from archcheck.ir.text import dump
-    from archcheck.pipeline import describe, is_folder, load_target, spec_text, survey
+    from archcheck.pipeline import Extent, describe, extent, load_target, spec_text, survey
     from archcheck.workers import cores
 
     request = options.request_of(target, arguments, mode)
@@ -44,11 +46,16 @@ def command(
             text = "\n".join(dump(one, places=False) for read in reads for one in read.graphs)
         elif as_spec:
             text = spec_text(request, options.progress())
-        elif is_folder(request):
+        elif (whole := extent(request)) is not Extent.ONE:
             from archcheck.describe import survey as surveyed
 
-            entries = survey(request, options.progress(), jobs=jobs or cores())
-            text = surveyed.as_json(entries) if form == "json" else surveyed.as_text(target, entries)
+            entries = survey(request, options.progress(), jobs=jobs or cores(), store=options.store(cache))
+            if whole is Extent.FOLDER:
+                text = surveyed.as_json(entries) if form == "json" else surveyed.as_text(target, entries)
+            else:
+                text = surveyed.file_json(entries) if form == "json" else surveyed.file_text(entries)
+                if all(one.stopped for one in entries if not one.why):
+                    unread = NOTHING_JUDGED
         else:
             found = describe(request, options.progress(), jobs=jobs or cores())
             if all(one.default.error for one in found):

@@ -6,14 +6,17 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from archcheck.cli.entry import colours
 from archcheck.errors import ArchcheckError
 from archcheck.judging import Preset
-from archcheck.pipeline import Progress, Request
+from archcheck.sweep import Progress, Request
+
+if TYPE_CHECKING:
+    from archcheck.store import Store
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -54,6 +57,20 @@ jobs_option = click.option(
     "--jobs", "-j", type=click.IntRange(min=0), default=0, metavar="N",
     help="Processes that read the classes of a file; by default one for each core.",
 )  # fmt: skip
+
+
+cache_option = click.option(
+    "--cache/--no-cache", default=True,
+    help="Keep what was read of files and folders, and use it while nothing that it depends on has changed.",
+)  # fmt: skip
+
+
+def store(cache: bool) -> Store | None:
+    """Where results are kept between runs, if they shall be."""
+    from archcheck.frontends.releases import default_cache_dir
+    from archcheck.store import Store
+
+    return Store(default_cache_dir()) if cache else None
 
 
 def pairs(given: tuple[str, ...], option: str) -> dict[str, str]:

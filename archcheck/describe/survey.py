@@ -24,6 +24,7 @@ class Entry:
 
     `layers` are its layers, each "12 x Layer: self_attention n F a; ffn n F a"; `complete` says that nothing unread
     stands in their sublayers. `why` is the reason for which the class could not be read, then there are no layers.
+    `text` is the whole description, where it is asked for; `stopped` says that its reading came to no end.
     """
 
     name: str
@@ -33,13 +34,15 @@ class Entry:
     undetermined: tuple[Undetermined, ...] = ()
     why: str = ""
     description: str = ""  # as JSON
+    text: str = ""
+    stopped: bool = False
 
     @property
     def file(self) -> str:
         return self.span.file if self.span is not None else ""
 
 
-def entry_of(name: str, span: Span | None, described: Description) -> Entry:
+def entry_of(name: str, span: Span | None, described: Description, text: str = "") -> Entry:
     """The entry of a class that was read."""
     default = described.default
     return Entry(
@@ -49,6 +52,8 @@ def entry_of(name: str, span: Span | None, described: Description) -> Entry:
         all(is_complete(layer) for layer in default.layers),
         described.undetermined,
         description=json.dumps(as_object(described), ensure_ascii=False),
+        text=text,
+        stopped=bool(default.error),
     )
 
 
@@ -139,3 +144,14 @@ def as_json(entries: Sequence[Entry]) -> str:
         "reasons": [{"why": why, "classes": len(places), "places": places} for why, places in reasons(entries)],
     }
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+
+def file_text(entries: Sequence[Entry]) -> str:
+    """The descriptions of a file's classes."""
+    return "\n".join(entry.text for entry in entries if not entry.why)
+
+
+def file_json(entries: Sequence[Entry]) -> str:
+    """The descriptions of a file's classes: one object for one, a list for several."""
+    data = [json.loads(entry.description) for entry in entries if not entry.why]
+    return json.dumps(data[0] if len(data) == 1 else data, indent=2, ensure_ascii=False) + "\n"

@@ -24,7 +24,8 @@ from archcheck.describe.description import describe_variants
 from archcheck.describe.survey import Entry, entry_of, unread
 from archcheck.findings import Undetermined
 from archcheck.frontends.targets import parse_target, resolve
-from archcheck.pipeline import Request, classes_of, model_of, undetermined
+from archcheck.pipeline import undetermined
+from archcheck.sweep import Request, classes_of, model_of
 from tests.benchmarks.harness import ROOT, Bar, finish, parser
 from tests.packages import unpacked
 

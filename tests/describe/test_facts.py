@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from archcheck.pipeline import Request, describe
+from archcheck.pipeline import describe
+from archcheck.sweep import Request
 
 MODEL = """
 import math

@@ -10,7 +10,8 @@ from fixture_cases import Fixture, fixtures
 
 from archcheck.findings import ClaimResult, Finding, Report, Verdict
 from archcheck.judging import Preset
-from archcheck.pipeline import Request, check
+from archcheck.pipeline import check
+from archcheck.sweep import Request
 
 ALL = tuple(fixtures())
 

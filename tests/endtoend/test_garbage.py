@@ -17,7 +17,8 @@ from archcheck.errors import SpecError
 from archcheck.findings import Report, Verdict
 from archcheck.frontends.static import reader
 from archcheck.frontends.static.machine import Limits
-from archcheck.pipeline import Request, check
+from archcheck.pipeline import check
+from archcheck.sweep import Request
 
 LAYER = """\
 from torch import nn

@@ -45,7 +45,8 @@ def test_importing_loads_no_framework(module: str) -> None:
 AUDIT = f"""
 import json, os, sys, threading
 before = dict(modules=set(sys.modules), path=list(sys.path), limit=sys.getrecursionlimit(), folder=os.getcwd())
-from archcheck.pipeline import Request, check
+from archcheck.pipeline import check
+from archcheck.sweep import Request
 (report,) = check(Request(sys.argv[1]), "vaswani2017#encoder_layer")
 print(json.dumps(dict(
     heavy=[name for name in {HEAVY!r} if name in sys.modules],

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from test_paths import SOURCE
 
-from archcheck.pipeline import Request, check
+from archcheck.pipeline import check
+from archcheck.sweep import Request
 
 
 def test_a_count_that_differs_shows_the_lines_and_says_what_to_do(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from archcheck.findings import Verdict
-from archcheck.pipeline import Request, check
+from archcheck.pipeline import check
+from archcheck.sweep import Request
 
 MODEL = Path(__file__).parents[2] / "fixtures/xiong2020/plain/model.py"
 PART = """

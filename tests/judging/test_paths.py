@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from archcheck.findings import Verdict
-from archcheck.pipeline import Request, check
+from archcheck.pipeline import check
+from archcheck.sweep import Request
 
 SOURCE = """
 from torch import nn

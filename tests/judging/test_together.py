@@ -9,7 +9,8 @@ import pytest
 from archcheck.cli.audit import exit_code
 from archcheck.errors import TargetError
 from archcheck.findings import Report, Verdict
-from archcheck.pipeline import Request, check
+from archcheck.pipeline import check
+from archcheck.sweep import Request
 
 TOP = """
 import torch

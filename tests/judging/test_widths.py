@@ -8,7 +8,8 @@ import pytest
 
 from archcheck.findings import Verdict
 from archcheck.judging import Preset
-from archcheck.pipeline import Request, check
+from archcheck.pipeline import check
+from archcheck.sweep import Request
 
 SOURCE = """
 import torch

@@ -9,8 +9,9 @@ from packages import unpacked
 from archcheck.describe.description import Description
 from archcheck.findings import ClaimResult, Report, Verdict
 from archcheck.frontends.static.library import Library, Root
-from archcheck.pipeline import Request, check
+from archcheck.pipeline import check
 from archcheck.pipeline import describe as describe_request
+from archcheck.sweep import Request
 
 HOLDS, VIOLATED, UNDETERMINED = Verdict.HOLDS, Verdict.VIOLATED, Verdict.UNDETERMINED
 

@@ -43,18 +43,21 @@ def _found(
     It is looked for once for each argument, in an evaluation of its own: what the search meets says nothing about the
     target, and runs of one target must not differ in what they have met.
     """
-    known = vm.library.configurations
     whose = None if owner is None else (owner.file.path, owner.name)
     key = (function.file.path, function.node.lineno, parameter.arg, whose, by_reads)
-    if key not in known:
-        known[key] = None
-        search = vm.apart()
-        search.frames.append(Frame("", function.file, 1))
-        same = _same_function(search, function)
-        cls = None if same is None else _search(search, parameter, same, _same_class(search, owner), by_reads)
-        if cls is not None and names.member(search, cls.file.module, cls.name) is cls:
-            known[key] = (cls.file.module, cls.name)
-    return known[key]
+    return vm.library.footprint.once(key, lambda: _searched(vm, parameter, function, owner, by_reads))
+
+
+def _searched(
+    vm: Machine, parameter: ast.arg, function: Function, owner: Class | None, by_reads: bool
+) -> tuple[str, str] | None:
+    search = vm.apart()
+    search.frames.append(Frame("", function.file, 1))
+    same = _same_function(search, function)
+    cls = None if same is None else _search(search, parameter, same, _same_class(search, owner), by_reads)
+    if cls is None or names.member(search, cls.file.module, cls.name) is not cls:
+        return None
+    return cls.file.module, cls.name
 
 
 def _same_function(vm: Machine, function: Function) -> Function | None:

@@ -12,7 +12,8 @@ from functools import cached_property
 from pathlib import Path
 
 from archcheck.errors import TargetError
-from archcheck.frontends.static.sources import SourceFile, read_bytes
+from archcheck.frontends.static.footprint import Footprint
+from archcheck.frontends.static.sources import SourceFile
 
 __all__ = ["Library", "Package", "Root", "SourceFile", "environment_roots"]
 
@@ -69,7 +70,7 @@ class Library:
         self._sources: dict[Path, SourceFile] = {}
         self._listings: dict[Path, dict[str, bool]] = {}
         self._definitions: dict[str, dict[str, list[SourceFile]]] = {}
-        self.configurations: dict[object, tuple[str, str] | None] = {}  # what an argument must be, once it was found
+        self.footprint = Footprint(self)
 
     def release(self, folder: Path) -> None:
         """Forget the texts of the files right in `folder`, and what was parsed of them."""
@@ -79,10 +80,12 @@ class Library:
 
     def module(self, dotted: str) -> SourceFile | None:
         """The file of module or package `dotted`; None: there is none, or it is a namespace package."""
+        self.footprint.asked.add(("module", dotted))
         return self._find(dotted)[0]
 
     def package(self, dotted: str) -> Package | None:
         """The package `dotted`; None: there is none, or it is a plain module."""
+        self.footprint.asked.add(("module", dotted))
         return self._find(dotted)[1]
 
     def file(self, path: Path) -> SourceFile:
@@ -108,6 +111,7 @@ class Library:
 
         Folders without an `__init__.py` are left out.
         """
+        self.footprint.asked.add(("modules in", package))
         found = self.package(package) if package else None
         folders = tuple(root.path for root in self.roots) if not package else found.folders if found else ()
         names: set[str] = set()
@@ -144,22 +148,28 @@ class Library:
         """
         found = self.defined(package).get(name, [])
         kept = tuple(source for source in found if _defines(source, name))
-        exported = tuple(source for source in kept if self._is_exported(source, name))
+        with self.footprint.apart():  # of all files in the package it is known already that they matter
+            exported = tuple(source for source in kept if self._is_exported(source, name))
         return exported if len(kept) > 1 and exported else kept
 
     def defined(self, package: str) -> Mapping[str, list[SourceFile]]:
         """Name -> the files in `package`, at any depth, in which a line in column 0 looks like its definition."""
+        self.footprint.asked.add(("all in", package))
         if package not in self._definitions:
-            table: dict[str, list[SourceFile]] = {}
-            for source in self.walk(package):
-                try:
-                    data = b"\n" + read_bytes(source.path, source.shown)
-                except TargetError:
-                    continue  # a file that cannot be read has no definition to offer
-                for found in dict.fromkeys(word for pattern in _DEFINES for word in pattern.findall(data)):
-                    table.setdefault(found.decode("utf-8", "replace"), []).append(source)
-            self._definitions[package] = table
+            with self.footprint.apart():
+                self._definitions[package] = self._definitions_in(package)
         return self._definitions[package]
+
+    def _definitions_in(self, package: str) -> dict[str, list[SourceFile]]:
+        table: dict[str, list[SourceFile]] = {}
+        for source in self.walk(package):
+            try:
+                data = b"\n" + source.content()
+            except TargetError:
+                continue  # a file that cannot be read has no definition to offer
+            for found in dict.fromkeys(word for pattern in _DEFINES for word in pattern.findall(data)):
+                table.setdefault(found.decode("utf-8", "replace"), []).append(source)
+        return table
 
     def definition(self, package: str, name: str) -> str | None:
         """The module that alone defines a class or function `name` in `package`; None: there is none, or several."""
@@ -212,7 +222,7 @@ class Library:
     def _source(self, root: Root, module: str, path: Path, is_package: bool) -> SourceFile:
         if path not in self._sources:
             shown = "/".join([*([root.prefix] if root.prefix else []), path.relative_to(root.path).as_posix()])
-            self._sources[path] = SourceFile(module, path, shown, is_package)
+            self._sources[path] = SourceFile(module, path, shown, is_package, self.footprint.tell)
         return self._sources[path]
 
     def _listing(self, folder: Path) -> dict[str, bool]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import codecs
+import hashlib
 import io
 import os
 import stat
 import tokenize
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,12 +31,14 @@ class SourceFile:
         path: where it is read.
         shown: where a reader finds it, relative to the folder that was read, with "/": the file of every `Span`.
         is_package: it is the `__init__.py` of `module`.
+        told: is given the file and its digest whenever its bytes are read.
     """
 
     module: str
     path: Path
     shown: str
     is_package: bool
+    told: Callable[[SourceFile, str], None] = lambda file, digest: None
 
     @cached_property
     def text(self) -> str:
@@ -43,7 +47,13 @@ class SourceFile:
         Raises:
             TargetError: it cannot be opened, is no regular file, is larger than 4 MiB, or is no text.
         """
-        return decode(read_bytes(self.path, self.shown), self.shown)
+        return decode(self.content(), self.shown)
+
+    def content(self) -> bytes:
+        """Its bytes, read anew. Raises TargetError where it cannot be opened, is no regular file, or is too large."""
+        data = read_bytes(self.path, self.shown)
+        self.told(self, hashlib.sha256(data).hexdigest())
+        return data
 
     @cached_property
     def index(self) -> Index:

@@ -8,7 +8,8 @@ import pytest
 
 from archcheck.describe.description import Description
 from archcheck.findings import Verdict
-from archcheck.pipeline import Request, check, describe
+from archcheck.pipeline import check, describe
+from archcheck.sweep import Request
 
 LAYER = """
 import keras

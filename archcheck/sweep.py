@@ -1,0 +1,277 @@
+"""The classes of a file or folder: those that hold a layer are read, on all cores, and kept between runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from archcheck import workers
+from archcheck.describe.regions import layers
+from archcheck.errors import NoModelError, TargetError
+from archcheck.findings import Undetermined
+from archcheck.frontends.static.footprint import Question
+from archcheck.frontends.static.library import SourceFile
+from archcheck.frontends.static.reader import Reading, Variant, read
+from archcheck.frontends.targets import Target
+from archcheck.ir.graph import OpGraph
+from archcheck.ir.span import Span
+from archcheck.judging import Preset, Subject
+from archcheck.passes import as_described, canonicalise
+from archcheck.passes.open_counts import leave_open
+from archcheck.store import Store
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+Progress = Callable[[str], None]
+Result = TypeVar("Result")
+
+
+def silent(message: str) -> None:
+    """Progress that nobody watches."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asks about a target.
+
+    Args:
+        target: as typed.
+        arguments: parameter -> Python expression in the module's own words.
+        training: train mode, in which dropout is active; eval mode otherwise.
+        explore: also read the other side of flags.
+        preset: what is said beside the spec.
+    """
+
+    target: str
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    training: bool = True
+    explore: bool = True
+    preset: Preset = field(default_factory=Preset)
+
+
+@dataclass(frozen=True)
+class Read:
+    """One symbol of a target, read and brought into canonical form."""
+
+    target: Target
+    symbol: str
+    reading: Reading
+    graphs: tuple[OpGraph, ...]  # canonical, one for each variant of the reading
+
+    @property
+    def name(self) -> str:
+        """How reports call it."""
+        return self.target.name if self.target.symbol else f"{self.target.name}:{self.symbol}"
+
+    @property
+    def described(self) -> tuple[OpGraph, ...]:
+        """Its graphs with what the code writes and a setting leaves out."""
+        pairs = zip(self.reading.variants, self.graphs, strict=True)
+        return tuple(leave_open(as_described(variant.graph, graph), variant.rounds) for variant, graph in pairs)
+
+    def subjects(self) -> Iterator[Subject]:
+        """Its variants, as they are judged."""
+        for variant, graph in zip(self.reading.variants, self.graphs, strict=True):
+            yield Subject(
+                graph,
+                self.symbol,
+                self.reading.span,
+                variant.places,
+                variant.when,
+                variant.default,
+                variant.error,
+                variant.error_span,
+                variant.weights,
+                variant.rounds,
+            )
+
+
+def read_symbol(target: Target, module: str, symbol: str, request: Request) -> Read:
+    """One symbol of a target.
+
+    Raises:
+        TargetError: there is no such symbol, or what it is given cannot be used.
+    """
+    reading = read(
+        target.library, module, symbol, request.arguments, training=request.training, explore=request.explore
+    )
+    return Read(target, symbol, reading, tuple(canonical(variant) for variant in reading.variants))
+
+
+def canonical(variant: Variant) -> OpGraph:
+    return leave_open(canonicalise(variant.graph), variant.rounds)
+
+
+def classes_of(target: Target) -> list[tuple[SourceFile, str]]:
+    """The classes of a file or folder, with the files that define them."""
+    return [(source, name) for source in target.files for name in _classes_in(target, source)]
+
+
+def _classes_in(target: Target, source: SourceFile) -> list[str]:
+    found = [entry.names[0] for entry in source.index.entries if entry.kind == "class"]
+    if target.source is None:
+        source.release()  # of a folder's thousands, only those are kept that are being read
+    return found
+
+
+def model_of(target: Target, source: SourceFile, name: str, request: Request) -> Read | Undetermined | None:
+    """A class that holds a layer, why it could not be read, or None where it is no such class."""
+    try:
+        one = read_symbol(target, source.module, name, request)
+    except NoModelError:
+        return None
+    except TargetError as error:  # a class that cannot be parsed must not pass for one that is not there
+        return Undetermined(name, error.problem, Span(source.shown, source.index.names[name][-1].line))
+    except Exception as error:  # one class must not end the reading of a thousand others, nor be passed over
+        why = f"archcheck failed on it ({type(error).__name__}: {error}), which is a mistake of archcheck"
+        return Undetermined(name, why, Span(source.shown, source.index.names[name][-1].line))
+    variant, graph = one.reading.variants[0], one.graphs[0]
+    if layers(graph, variant.places, name, one.reading.span):
+        return one
+    return Undetermined(name, variant.error, one.reading.span) if variant.error else None
+
+
+@dataclass(frozen=True)
+class Kept(Generic[Result]):
+    """Results that are kept between runs, file by file, with the state of all sources on which they depended.
+
+    Args:
+        store: where.
+        what: which results, of what settings.
+        kind: their type.
+    """
+
+    store: Store
+    what: str
+    kind: type[Result]
+
+    def of(self, target: Target, source: SourceFile) -> list[Result | Undetermined] | None:
+        """What came of the classes of a file; None where that is not known, or no longer."""
+        data = self.store.get(self._key(target, source))
+        if data is None:
+            return None
+        try:
+            record = self._form.validate_json(data)
+        except ValueError:
+            return None
+        footprint = target.library.footprint
+        if record.file != footprint.digest(source) or record.state != footprint.state(record.asked):
+            return None
+        return record.found
+
+    def keep(
+        self, target: Target, source: SourceFile, asked: set[Question], found: list[Result | Undetermined]
+    ) -> None:
+        """Keep what came of the classes of a file."""
+        footprint = target.library.footprint
+        record: _Record[Result] = _Record(footprint.digest(source), sorted(asked), footprint.state(asked), found)
+        if not footprint.changed:
+            self.store.put(self._key(target, source), self._form.dump_json(record))
+
+    def _key(self, target: Target, source: SourceFile) -> str:
+        return "\0".join([self.what, source.module, str(source.path), *(str(r.path) for r in target.library.roots)])
+
+    @cached_property
+    def _form(self) -> TypeAdapter[_Record[Result]]:
+        from pydantic import TypeAdapter
+
+        return TypeAdapter(_Record[self.kind])  # type: ignore[name-defined]  # known only when it runs
+
+
+@dataclass
+class _Record(Generic[Result]):
+    file: str  # digest
+    asked: list[Question]
+    state: str
+    found: list[Result | Undetermined]
+
+
+def over_classes(
+    target: Target,
+    request: Request,
+    then: Callable[[Read], Result],
+    progress: Progress,
+    jobs: int,
+    kept: Kept[Result] | None = None,
+) -> list[Result | Undetermined]:
+    """What `then` makes of each class of a file or folder that holds a layer, or why one could not be read, in the
+    order in which they stand.
+
+    Raises:
+        TargetError: no class holds a layer.
+    """
+    by_file: dict[SourceFile, list[Result | Undetermined]] = {}
+    classes: list[tuple[SourceFile, str]] = []
+    for source in target.files:
+        known = kept.of(target, source) if kept is not None else None
+        by_file[source] = known or []
+        if known is None:
+            classes += [(source, name) for name in _classes_in(target, source)]
+    if len(target.files) > 1 and (done := len(target.files) - len({source for source, _ in classes})):
+        progress(f"{done} of {len(target.files)} files were read before")
+    work = _Work(target, replace(request, arguments={}, explore=False), then, classes)
+    asked: set[Question] = set()
+    for number, one in enumerate(workers.each(work, range(len(classes)), jobs)):
+        source, name = classes[number]
+        progress(f"read {source.shown}:{name} ({number + 1} of {len(classes)} classes)")
+        if one.found is not None:
+            by_file[source].append(one.found)
+        asked |= one.asked
+        target.library.footprint.learn(one.digests)
+        if kept is not None and (number + 1 == len(classes) or classes[number + 1][0] is not source):
+            kept.keep(target, source, asked, by_file[source])
+            asked = set()
+    found = [one for source in target.files for one in by_file[source]]
+    if all(isinstance(one, Undetermined) for one in found):
+        for source in target.files:
+            source.index.check()  # in a file that is no Python, that is what the user has to hear
+        why = next((f"{one.what}: {one.why}" for one in found if isinstance(one, Undetermined)), "")
+        raise _no_model(target, why)
+    return found
+
+
+@dataclass(frozen=True)
+class _Done(Generic[Result]):
+    """What came of one class, and what that depended on."""
+
+    found: Result | Undetermined | None
+    asked: frozenset[Question]
+    digests: dict[str, str]  # of files that were first read for it
+
+
+class _Work(Generic[Result]):
+    """Reads one class after the other, in whatever process."""
+
+    def __init__(
+        self, target: Target, request: Request, then: Callable[[Read], Result], classes: list[tuple[SourceFile, str]]
+    ) -> None:
+        self.target = target
+        self.request = request
+        self.then = then
+        self.classes = classes
+        self.folder: Path | None = None
+        self.told = 0  # of the digests in the footprint
+
+    def __call__(self, number: int) -> _Done[Result]:
+        source, name = self.classes[number]
+        library = self.target.library
+        if self.folder is not None and self.folder != source.path.parent:
+            library.release(self.folder)
+        self.folder = source.path.parent
+        with library.footprint.of() as asked:
+            one = model_of(self.target, source, name, self.request)
+            found = self.then(one) if isinstance(one, Read) else one
+        digests = dict(islice(library.footprint.digests.items(), self.told, None))
+        self.told += len(digests)
+        return _Done(found, frozenset(asked), digests)
+
+
+def _no_model(target: Target, why: str) -> TargetError:
+    if why:
+        return TargetError(f"no class of {target.name} that holds a layer could be read; {why}")
+    return TargetError(f"{target.name} defines no class that computes with sublayers", hint="name one: FILE:Class")
