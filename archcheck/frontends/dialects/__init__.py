@@ -28,6 +28,7 @@ __all__ = [
     "is_metadata",
     "is_module_metadata",
     "is_transparent",
+    "keeps_attributes",
     "keyword",
     "known",
     "layer",
@@ -199,6 +200,14 @@ def container(qualified: str) -> str | None:
     name = canonical(qualified)
     dialect = _of(name)
     return None if dialect is None else dialect.containers.get(name)
+
+
+@cache
+def keeps_attributes(qualified: str) -> bool:
+    """Whether modules that become attributes of such a container are among its items."""
+    name = canonical(qualified)
+    dialect = _of(name)
+    return dialect is not None and name in dialect.keeping
 
 
 @cache

@@ -144,7 +144,7 @@ KERAS = Dialect(
     },
     prepares=("build",),
     modes=("training",),
-    bases={"keras.Layer": ("call",), "keras.Model": ("call",), "keras.layers.Wrapper": ("call",)},
+    bases={"keras.Layer": ("call",), "keras.Model": ("call",), "keras.Sequential": ("call",), "keras.layers.Wrapper": ("call",)},
     containers={"keras.Sequential": "sequential"},
     ignored=("keras.config.", "keras.utils.set_random_seed", "keras.mixed_precision.", "keras.ops.clear_session", "keras.name_scope", "keras.ops.name_scope", "keras.utils.register_keras_serializable", "keras.saving.register_keras_serializable"),
     metadata=frozenset({"shape", "dtype", "ndim"}),

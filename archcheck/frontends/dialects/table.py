@@ -196,6 +196,7 @@ class Dialect:
         modes: names of arguments of a call that say whether a model is trained, and that the framework fills from the call
             around where they are left out.
         containers: qualified class name -> "sequence", "sequential" or "mapping".
+        keeping: the containers that have modules which become attributes of them among their items.
         ignored: prefixes of qualified names whose calls compute nothing (logging, checks, profiling).
         metadata: names of tensor attributes and methods that tell about a tensor and compute nothing from it.
         module_metadata: names of attributes that the framework's layers have and that tell nothing of what they compute.
@@ -218,6 +219,7 @@ class Dialect:
     aliases: dict[str, str] = field(default_factory=dict)
     bases: dict[str, tuple[str, ...]] = field(default_factory=dict)
     containers: dict[str, str] = field(default_factory=dict)
+    keeping: frozenset[str] = frozenset()
     ignored: tuple[str, ...] = ()
     metadata: frozenset[str] = frozenset()
     properties: dict[str, Row] = field(default_factory=dict)

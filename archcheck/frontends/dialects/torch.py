@@ -33,6 +33,9 @@ TORCH = Dialect(
     },
     bases={
         "torch.nn.Module": ("forward",),
+        "torch.nn.Sequential": ("forward",),
+        "torch.nn.ModuleList": ("forward",),
+        "torch.nn.ModuleDict": ("forward",),
         "torch.jit.ScriptModule": ("forward",),
         "torch.autograd.Function": ("forward",),  # run by its `apply`, with a context before the arguments
     },
@@ -43,6 +46,7 @@ TORCH = Dialect(
         "torch.nn.ModuleDict": "mapping",
         "torch.nn.ParameterDict": "mapping",
     },
+    keeping=frozenset({"torch.nn.Sequential", "torch.nn.ModuleList", "torch.nn.ModuleDict"}),
     # torch.utils.checkpoint is not here: it calls the function it is given
     ignored=(
         "torch._check",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
-from archcheck.frontends.static import functional, modules, names, rows
+from archcheck.frontends.static import containers, functional, modules, names, rows
 from archcheck.frontends.static.bookkeeping import MODULE_ATTRIBUTES
 from archcheck.frontends.static.conditions import item_of
 from archcheck.frontends.static.libraries import CONSTANTS
@@ -142,6 +142,8 @@ def _of_instance(vm: Machine, owner: Instance, name: str, default: Data) -> Data
         if isinstance(owner.items, dict) and name in owner.items:
             return owner.items[name]
     if is_module(owner.cls):
+        if name == "_modules":
+            return containers.Parts(owner)
         if (bookkeeping := _bookkeeping(owner, name)) is not None:
             return bookkeeping
         if name in ("forward", "call", "__call__"):
@@ -244,7 +246,8 @@ def _of_super(vm: Machine, owner: Super, name: str, default: Data) -> Data:
         return inherited
     if default is not NO_DEFAULT:
         return default
-    return Native(name, lambda machine, args, kwargs: None)
+    why = f"super().{name} of {cls.name}, which no class that is read has"
+    return Native(name, lambda machine, args, kwargs: machine.open(why))
 
 
 def _bound_class(value: Data, cls: Class) -> Data:
@@ -262,6 +265,8 @@ def _inherited(vm: Machine, receiver: Instance, name: str) -> Data:
     if receiver.layer is not None and name in ("forward", "__call__", "call"):
         layer = receiver.layer
         return Native(name, lambda machine, args, kwargs: modules.call_layer(machine, layer, args, kwargs))
+    if containers.is_sequential(receiver) and name in ("forward", "call"):
+        return Native(name, lambda machine, args, kwargs: containers.in_turn(machine, receiver, args))
     if name == "__call__":
         return Native(name, lambda machine, args, kwargs: modules.call_module(machine, receiver, args, kwargs))
     if receiver.items is not None:
@@ -409,27 +414,8 @@ def assign(vm: Machine, owner: Data, name: str, value: Data) -> None:
 
 def assign_directly(owner: Instance, name: str, value: Data) -> None:
     """Keep `value` under `name`, and note the place in the module tree that it gets by that."""
+    before = owner.attributes.get(name)
     owner.attributes[name] = value
-    adopt(owner, name, value)
-
-
-def adopt(owner: Instance, name: str, value: Data) -> None:
-    """Note that `value` is first reached as `owner.name`; lists of modules give each its number."""
-    if isinstance(value, (Instance, Layer)):
-        if value.owner is None and value is not owner and not _above(owner, value):
-            value.owner = (owner, name)
-    elif isinstance(value, (list, tuple)):
-        for number, part in enumerate(value):
-            if isinstance(part, (Instance, Layer)) and part.owner is None and part is not owner:
-                part.owner = (owner, f"{name}.{number}")
-
-
-def _above(owner: Instance, value: Instance | Layer) -> bool:
-    at: Instance | Layer = owner
-    for _ in range(64):
-        if at is value:
-            return True
-        if at.owner is None:
-            return False
-        at = at.owner[0]
-    return True
+    containers.adopt(owner, name, value)
+    if owner.items is not None:
+        containers.keep(owner, name, value, before)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from archcheck.frontends.static import containers
 from archcheck.frontends.static.machine import place_of
 from archcheck.frontends.static.values import Data, Instance, Layer, Tensor
 
@@ -54,27 +55,13 @@ def _weights_of(vm: Machine, module: Instance | Layer, args: Args, kwargs: Kwarg
 def _children(vm: Machine, module: Instance | Layer, args: Args, kwargs: Kwargs) -> Data:
     if not isinstance(module, Instance):
         return []
-    held = list(module.attributes.values())
-    if module.items is not None:
-        held = list(module.items.values()) if isinstance(module.items, dict) else list(module.items)
-    return [value for value in held if _is_part(value)]
+    return [value for _, value in containers.named_parts(module)]
 
 
 def _named_children(vm: Machine, module: Instance | Layer, args: Args, kwargs: Kwargs) -> Data:
     if not isinstance(module, Instance):
         return []
-    held = module.attributes if module.items is None else module.items
-    pairs = held.items() if isinstance(held, dict) else enumerate(held)
-    return [(str(name), value) for name, value in pairs if _is_part(value)]
-
-
-def _is_part(value: Data) -> bool:
-    """Whether a module that holds `value` has it among its children: a configuration is none."""
-    from archcheck.frontends.static.attributes import is_module
-
-    return isinstance(value, Layer) or (
-        isinstance(value, Instance) and (is_module(value.cls) or value.items is not None)
-    )
+    return containers.named_parts(module)
 
 
 def _submodule(vm: Machine, module: Instance | Layer, args: Args, kwargs: Kwargs) -> Data:

@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
-from archcheck.frontends.static import definitions, functional, instances, modules, rows, wanted
+from archcheck.frontends.static import containers, definitions, functional, instances, modules, rows, wanted
 from archcheck.frontends.static.decorators import only_documents, veiled
 from archcheck.frontends.static.libraries import LIBRARY
 from archcheck.frontends.static.machine import Frame, OutOfFuel, Raised, flatten_tensors, place_of, span_of
@@ -98,7 +98,7 @@ def _external(vm: Machine, name: str, args: list[Data], kwargs: dict[str, Data])
     if dialects.is_ignored(name):
         return INERT
     if dialects.container(name) is not None:
-        return instances.container(vm, name, args, kwargs)
+        return containers.container(vm, name, args, kwargs)
     layer = dialects.layer(name)
     if layer is not None:
         return instances.library_layer(vm, name, layer, args, kwargs)

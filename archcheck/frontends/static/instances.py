@@ -6,15 +6,14 @@ import ast
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
-from archcheck.frontends.static import functional, named, rows
-from archcheck.frontends.static.attributes import adopt, is_module
+from archcheck.frontends.static import containers, functional, named, rows
+from archcheck.frontends.static.attributes import is_module
 from archcheck.frontends.static.machine import Raised
 from archcheck.frontends.static.sources import code_of
 from archcheck.frontends.static.statements import field_default
 from archcheck.frontends.static.values import (
     Class,
     Data,
-    External,
     Function,
     Instance,
     Layer,
@@ -22,7 +21,6 @@ from archcheck.frontends.static.values import (
     Native,
     Open,
     Scope,
-    is_open,
 )
 from archcheck.ir.span import Setting, Span
 
@@ -115,7 +113,7 @@ def _take_library_form(vm: Machine, instance: Instance) -> None:
 def initialise_from_library(vm: Machine, instance: Instance, args: list[Data], kwargs: dict[str, Data]) -> None:
     """What a library's `__init__` does to an instance of a class that extends it."""
     if instance.items is not None:
-        fill_container(vm, instance, args, kwargs)
+        containers.fill_container(vm, instance, args, kwargs)
         return
     if functional.initialise(instance, args, kwargs):
         return
@@ -211,61 +209,3 @@ def library_layer(vm: Machine, name: str, row: LayerRow, args: list[Data], kwarg
     layer.rounds = vm.open_rounds[-1] if vm.open_rounds else None
     vm.modules_built.append(layer)
     return layer
-
-
-def container(vm: Machine, name: str, args: list[Data], kwargs: dict[str, Data]) -> Data:
-    """A library's container of modules."""
-    form = dialects.container(name)
-    cls = _container_class(vm, name)
-    instance = Instance(cls, items={} if form == "mapping" else [])
-    fill_container(vm, instance, args, kwargs)
-    return instance
-
-
-def _container_class(vm: Machine, name: str) -> Class:
-    """A class that stands for a library's container: one for each name."""
-    found = vm.container_classes.get(name)
-    if found is None:
-        scope = Scope(vm.frame.file)
-        found = vm.container_classes[name] = Class(name.rpartition(".")[2], (External(name),), scope, None)
-    return found
-
-
-def fill_container(vm: Machine, instance: Instance, args: list[Data], kwargs: dict[str, Data]) -> None:
-    """Put what a container's constructor is given into it."""
-    form = next((form for base in instance.cls.externals if (form := dialects.container(base))), None)
-    given = args[0] if len(args) == 1 else None
-    if isinstance(given, Instance) and given.items is not None:
-        given = given.items
-    if isinstance(instance.items, dict):
-        if isinstance(given, dict):
-            instance.items.update(given)
-        elif isinstance(given, (list, tuple)):
-            instance.items.update(
-                {pair[0]: pair[1] for pair in given if isinstance(pair, (list, tuple)) and len(pair) == 2}
-            )
-        elif is_open(given):
-            vm.unknown(instance.cls.name, "what it holds is not known")
-        instance.items.update(kwargs)
-    elif form == "sequential":
-        if isinstance(given, dict):
-            for at, (key, value) in enumerate(given.items()):
-                adopt(instance, str(at if isinstance(key, Open) else key), value)
-            instance.items.extend(given.values())
-        elif isinstance(given, (list, tuple)):
-            instance.items.extend(given)
-        else:
-            instance.items.extend(args)
-    elif args:
-        first = kwargs.get("modules", args[0])
-        instance.items.extend(vm.iterate(first))
-    elif "modules" in kwargs:
-        instance.items.extend(vm.iterate(kwargs["modules"]))
-    number_items(instance)
-
-
-def number_items(instance: Instance) -> None:
-    """Give each item of a container its place in the module tree."""
-    pairs = instance.items.items() if isinstance(instance.items, dict) else enumerate(instance.items)
-    for at, (key, value) in enumerate(pairs):
-        adopt(instance, str(at if isinstance(key, Open) else key), value)

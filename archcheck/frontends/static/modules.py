@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
-from archcheck.frontends.static import attributes, functional, rows
+from archcheck.frontends.static import containers, functional, rows
 from archcheck.frontends.static.decorators import veiled
 from archcheck.frontends.static.machine import flatten_tensors, place_of
 from archcheck.frontends.static.values import Data, Function, Instance, Layer, Method, Open, Tensor
@@ -100,7 +100,7 @@ def _place(vm: Machine, instance: Instance) -> None:
     caller = vm.frame_receiver()
     for name, held in caller.attributes.items() if isinstance(caller, Instance) else ():
         if isinstance(held, list) and any(item is instance for item in held):
-            attributes.adopt(caller, name, held)
+            containers.adopt(caller, name, held)
 
 
 def _called(vm: Machine, instance: Instance, args: list[Data], kwargs: dict[str, Data], given: Given | None) -> Data:
@@ -129,8 +129,8 @@ def _called(vm: Machine, instance: Instance, args: list[Data], kwargs: dict[str,
         if instance.layer.owner is None:
             instance.layer.owner = instance.owner
         return call_layer(vm, instance.layer, args, kwargs)
-    if isinstance(instance.items, (list, dict)) and _is_sequential(instance):
-        return _in_turn(vm, instance, args)
+    if containers.is_sequential(instance):
+        return containers.in_turn(vm, instance, args)
     if own is not None:
         return vm.call(Method(own[1], instance), args, kwargs, given)
     tensors = list(flatten_tensors([args, kwargs]))
@@ -164,17 +164,3 @@ def prepare(vm: Machine, instance: Instance) -> None:
         found = instance.cls.lookup(name)
         if found is not None and isinstance(found[1], Function):
             vm.call(Method(found[1], instance), [vm.open("the shape of the input", metadata=True)], {})
-
-
-def _is_sequential(instance: Instance) -> bool:
-    return any(dialects.container(base) == "sequential" for base in instance.cls.externals)
-
-
-def _in_turn(vm: Machine, instance: Instance, args: list[Data]) -> Data:
-    """`Sequential`: each item is given what the one before returned."""
-    value: Data = args[0] if args else vm.open("a Sequential is called without an argument")
-    items = instance.items.values() if isinstance(instance.items, dict) else instance.items
-    for item in items:
-        with vm.standing(item.span if isinstance(item, Layer) else None):
-            value = vm.call(item, [value], {})
-    return value

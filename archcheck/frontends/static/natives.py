@@ -367,14 +367,15 @@ def container_method(owner: Instance, name: str) -> Data:
         return None
     if name in ("__init__", "__setattr__", "__getattribute__", "__class__", "__dict__"):
         return None
-    attribute = getattr(owner.items, name, None)
+    appends = name == "add" and isinstance(owner.items, list)  # keras.Sequential
+    attribute = getattr(owner.items, "append" if appends else name, None)
     if attribute is None or not callable(attribute):
         return None
 
     def method(machine: Machine, args: Args, kwargs: Kwargs) -> Data:
         result = _call_plain(machine, owner.items, name, attribute, args, kwargs)
         if name in CHANGES:
-            from archcheck.frontends.static.instances import number_items
+            from archcheck.frontends.static.containers import number_items
 
             number_items(owner)
         return result

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from archcheck.frontends.static import conditions, definitions, forks, names, patterns
+from archcheck.frontends.static import conditions, containers, definitions, forks, names, patterns
 from archcheck.frontends.static.machine import OutOfFuel, Raised
 from archcheck.frontends.static.sources import code_of
 from archcheck.frontends.static.values import (
@@ -189,7 +189,9 @@ def _bind_item(vm: Machine, target: ast.Subscript, value: Data, scope: Scope) ->
         reads = [owner, *([value] if isinstance(value, (Tensor, Tensors)) else [])]
         write(vm, owner, vm.emit("update", reads, {"index": index}))
         return
-    if isinstance(owner, dict) and vm.open_rounds and isinstance(index, Open):
+    if isinstance(owner, containers.Parts) and isinstance(index, str):
+        vm.set(owner.of, index, value)
+    elif isinstance(owner, dict) and vm.open_rounds and isinstance(index, Open):
         owner[index] = value  # `layers[f"layer_{i}"] = ...` in rounds of open number: each has a name of its own
     elif isinstance(owner, (dict, list)) and not is_open(index) and not holds_tensor(index):
         try:
