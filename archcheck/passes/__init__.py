@@ -47,6 +47,10 @@ CANONICAL: tuple[Pass, ...] = (
 )
 
 
+# What the last passes fold may have hidden a stream, or a branch, from those before: one graph in a few thousand.
+_AGAIN = CANONICAL[-4:-1]
+_ROUNDS = 3
+
 DESCRIBED: tuple[Pass, ...] = (DropNoOps(keep_factors=True), *CANONICAL[1:])
 
 
@@ -69,8 +73,15 @@ def canonicalise(graph: OpGraph, passes: tuple[Pass, ...] = CANONICAL) -> OpGrap
         PassError: a pass broke an invariant of graphs; the message names it. A mistake of archcheck.
     """
     found = graph
-    for step in _fused(passes):
-        found = step.run(found)
+    for _ in range(_ROUNDS):
+        for step in _fused(passes):
+            found = step.run(found)
+        settled = found
+        for step in _AGAIN:
+            settled = step.run(settled)
+        if settled is found:
+            break
+        found = settled
     try:
         return verify(found, "canonicalise")
     except GraphError:

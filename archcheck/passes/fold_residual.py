@@ -6,7 +6,7 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from archcheck.ir.graph import Op, Value
+from archcheck.ir.graph import Op, OpGraph, Value
 from archcheck.ir.ops import OpKind
 from archcheck.passes.base import RESULT, Scope, ScopePass
 from archcheck.passes.kinds import (
@@ -43,6 +43,8 @@ _MOST_TERMS = 12
 # looked for. What is not found stays a sum, so that a hostile graph costs no more than a large one.
 _PATIENCE = 8
 _SHORT = 64
+# What was folded may be the branch of a sum that was passed over: one graph in a few thousand needs another round.
+_ROUNDS = 4
 
 
 @dataclass(slots=True)
@@ -78,6 +80,15 @@ class FoldResidual(ScopePass):
     name = "fold_residual"
     enters: ClassVar[frozenset[OpKind]] = frozenset({REPEAT})
     makes: ClassVar[frozenset[OpKind]] = frozenset({RESIDUAL})
+
+    def run(self, graph: OpGraph) -> OpGraph:
+        """The graph after this pass; the same object where nothing changed."""
+        for _ in range(_ROUNDS):
+            found = super().run(graph)
+            if found is graph:
+                break
+            graph = found
+        return graph
 
     def rewrite(self, scope: Scope, holder: Op | None) -> None:
         """Fold each maximal tree of sums, or else the sums within it."""
