@@ -24,6 +24,8 @@ __all__ = [
     "container",
     "formula",
     "function",
+    "is_callable",
+    "is_class",
     "is_ignored",
     "is_metadata",
     "is_module_metadata",
@@ -200,6 +202,18 @@ def container(qualified: str) -> str | None:
     name = canonical(qualified)
     dialect = _of(name)
     return None if dialect is None else dialect.containers.get(name)
+
+
+@cache
+def is_class(qualified: str) -> bool:
+    """Whether a name is that of a framework's class of layers or models."""
+    return any(known(qualified) is not None for known in (layer, base_methods, container))
+
+
+@cache
+def is_callable(qualified: str) -> bool:
+    """Whether a name is that of a framework's class or function."""
+    return is_class(qualified) or function(qualified) is not None
 
 
 @cache

@@ -142,6 +142,8 @@ def _of_instance(vm: Machine, owner: Instance, name: str, default: Data) -> Data
         if isinstance(owner.items, dict) and name in owner.items:
             return owner.items[name]
     if is_module(owner.cls):
+        if name in ("forward", "call") and containers.is_sequential(owner):
+            return Native(name, lambda machine, args, kwargs: containers.in_turn(machine, owner, args))
         if name == "_modules":
             return containers.Parts(owner)
         if (bookkeeping := _bookkeeping(owner, name)) is not None:
@@ -185,7 +187,7 @@ def _attribute_map(owner: Instance) -> dict[str, str] | None:
 
 def is_module(cls: Class) -> bool:
     """Whether instances of `cls` are a framework's layers or models."""
-    return any(dialects.base_methods(base) is not None or dialects.container(base) for base in cls.externals)
+    return any(dialects.is_class(base) for base in cls.externals)
 
 
 def bind_to(vm: Machine, value: Data, owner: Instance) -> Data:
@@ -242,8 +244,12 @@ def _of_super(vm: Machine, owner: Super, name: str, default: Data) -> Data:
             if isinstance(value, Function) and value.role == "":
                 return Method(value, receiver)
             return bind_to(vm, value, receiver) if isinstance(receiver, Instance) else _bound_class(value, cls)
-    if isinstance(receiver, Instance) and (inherited := _inherited(vm, receiver, name)) is not None:
-        return inherited
+    if isinstance(receiver, Instance):
+        made = next((base for base in behind if isinstance(base, Class) and base.fields), None)
+        if name == "__init__" and made is not None:
+            return Native(name, lambda machine, args, kwargs: _fill(machine, made, receiver, args, kwargs))
+        if (inherited := _inherited(vm, receiver, name)) is not None:
+            return inherited
     if default is not NO_DEFAULT:
         return default
     why = f"super().{name} of {cls.name}, which no class that is read has"
@@ -288,6 +294,16 @@ def _library_init(vm: Machine, receiver: Instance, args: list[Data], kwargs: dic
     from archcheck.frontends.static import instances
 
     instances.initialise_from_library(vm, receiver, args, kwargs)
+
+
+def _fill(vm: Machine, cls: Class, receiver: Instance, args: list[Data], kwargs: dict[str, Data]) -> None:
+    """The constructor of a dataclass, called by that of a class that extends it."""
+    from archcheck.frontends.static import instances
+
+    if instances.is_dataclass(cls):
+        instances.fill_fields(vm, cls, receiver, args, kwargs, None)
+    else:
+        instances.initialise_from_library(vm, receiver, args, kwargs)
 
 
 def _mapping_mixin(receiver: Instance, name: str) -> Data:
@@ -382,6 +398,8 @@ def _of_function(vm: Machine, owner: Data, name: str, default: Data) -> Data:
             return function.name
         if name in ("__func__", "__code__"):
             return function
+        if name == "__module__":
+            return function.file.module
         if name == "__self__" and isinstance(owner, Method):
             return owner.receiver
         if name == "__wrapped__":

@@ -278,6 +278,8 @@ def truth(vm: Machine, value: Data, test: ast.expr | None = None) -> bool:
         return True
     if isinstance(value, Inert):
         return False
+    if isinstance(value, External) and not is_undecided(value):
+        return True
     if not is_undecided(value):
         return bool(value)
     chance = forks.by_chance(vm, value)

@@ -33,7 +33,7 @@ def fill_container(vm: Machine, instance: Instance, args: list[Data], kwargs: di
     """Put what a container's constructor is given into it."""
     form = next((form for base in instance.cls.externals if (form := dialects.container(base))), None)
     given = args[0] if len(args) == 1 else None
-    if isinstance(given, Instance) and given.items is not None:
+    if isinstance(given, Instance) and given.items is not None and (form != "sequential" or not is_part(given)):
         given = given.items
     if isinstance(instance.items, dict):
         if isinstance(given, dict):
@@ -48,7 +48,9 @@ def fill_container(vm: Machine, instance: Instance, args: list[Data], kwargs: di
     elif form == "sequential":
         if isinstance(given, dict):
             for at, (key, value) in enumerate(given.items()):
-                adopt(instance, str(at if isinstance(key, Open) else key), value)
+                name = str(at if isinstance(key, Open) else key)
+                instance.attributes[name] = value
+                adopt(instance, name, value)
             instance.items.extend(given.values())
         elif isinstance(given, (list, tuple)):
             instance.items.extend(given)
@@ -105,11 +107,12 @@ class Parts(dict[str, Data]):
 
 def named_parts(module: Instance) -> list[tuple[str, Data]]:
     """The modules that one holds, in the order in which it got them."""
-    held = module.attributes if module.items is None else module.items
-    if isinstance(held, dict):
-        return [(str(name), value) for name, value in held.items() if is_part(value)]
+    if module.items is None:
+        return [(name, value) for name, value in module.attributes.items() if is_part(value)]
+    if isinstance(module.items, dict):
+        return [(str(name), value) for name, value in module.items.items() if value is not None]
     called = {id(value): name for name, value in module.attributes.items()}
-    return [(called.get(id(value), str(at)), value) for at, value in enumerate(held) if is_part(value)]
+    return [(called.get(id(value), str(at)), value) for at, value in enumerate(module.items) if value is not None]
 
 
 def is_part(value: Data) -> bool:

@@ -152,6 +152,9 @@ class _Runner:
                 function = self.entry_method(made, made) if isinstance(made, Instance) else made
             if isinstance(function, (Method, Function, Instance, Layer)):
                 result = self.invoke(function)
+                if isinstance(result, Instance) and is_module(result.cls) and not self.given_tensors():
+                    function = self.entry_method(result, result)  # a function that builds a model, and is called for it
+                    result = self.invoke(function)
                 veil = (
                     function.receiver.cls.veil
                     if isinstance(function, Method) and isinstance(function.receiver, Instance)
@@ -200,6 +203,10 @@ class _Runner:
             self.offered,
             self.tied,
         )
+
+    def given_tensors(self) -> bool:
+        """Whether the target was given a tensor."""
+        return any(op.kind.name == "input" for op in self.vm.recorder.ops)
 
     def walk_modules(self, function: Data) -> tuple[tuple[ModulePlace, ...], tuple[tuple[str, str], ...]]:
         """The classes in the module tree, and which tensors are one; these get their names here, when it is whole."""

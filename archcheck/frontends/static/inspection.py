@@ -61,6 +61,18 @@ ABSTRACT: dict[str, tuple[type, ...]] = {
 }  # fmt: skip
 
 
+def is_class(value: Data) -> bool:
+    """Whether a value is a class: one that was read, or a framework's."""
+    return isinstance(value, Class) or (isinstance(value, External) and dialects.is_class(value.name))
+
+
+def callable_name(value: Data) -> bool | None:
+    """Whether a value is the name of a framework's class or function; None for other names."""
+    if not isinstance(value, External):
+        return False
+    return True if dialects.is_callable(value.name) else None
+
+
 def is_one_of(value: Data, kind: Data) -> bool | None:
     """Whether `value` is an instance of `kind`; None where that is not known."""
     if kind is None:
@@ -69,6 +81,8 @@ def is_one_of(value: Data, kind: Data) -> bool | None:
         return isinstance(value, (Instance, TextMember, NumberMember)) and kind in value.cls.mro
     if isinstance(kind, Native):
         plain = PLAIN.get(kind.name)
+        if kind.name == "type":
+            return True if is_class(value) else None if isinstance(value, External) else False
         if plain is None:
             return None
         if isinstance(value, Instance) and value.items is not None:
@@ -93,10 +107,17 @@ def _is_external(value: Data, name: str) -> bool | None:
         )
     if last in ABSTRACT:
         return isinstance(value, ABSTRACT[last])
-    if last in ("Callable", "FunctionType"):
-        return isinstance(value, (Function, Method, Partial, Native, Class))
+    if last == "Callable":
+        return isinstance(value, (Function, Method, Partial, Native, Class)) or callable_name(value)
+    if last in ("FunctionType", "LambdaType", "MethodType"):
+        kind = Method if last == "MethodType" else Function
+        return isinstance(value, kind) if not isinstance(value, External) or dialects.is_class(value.name) else None
+    if name == "functools.partial" and isinstance(value, Partial):
+        return True
     if value is None or isinstance(value, (bool, int, float, str, list, tuple, dict, set)):
         return False
+    if name == "functools.partial" or dialects.is_class(name) or last == "Tensor":  # a class is none of its instances
+        return False if callable_name(value) or isinstance(value, (Function, Method, Partial, Native, Class)) else None
     return None
 
 

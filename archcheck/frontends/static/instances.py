@@ -42,7 +42,7 @@ def instantiate(vm: Machine, cls: Class, args: list[Data], kwargs: dict[str, Dat
     if isinstance(init, Function):
         _initialise(vm, Method(init, instance), args, kwargs, given)
     elif init is not None:
-        fill_fields(vm, instance, args, kwargs, given)
+        fill_fields(vm, cls, instance, args, kwargs, given)
         if named.is_named_tuple(cls):
             instance.items = tuple(instance.attributes.values())
     else:
@@ -126,10 +126,9 @@ def initialise_from_library(vm: Machine, instance: Instance, args: list[Data], k
 
 
 def fill_fields(
-    vm: Machine, instance: Instance, args: list[Data], kwargs: dict[str, Data], given: Given | None
+    vm: Machine, cls: Class, instance: Instance, args: list[Data], kwargs: dict[str, Data], given: Given | None
 ) -> None:
     """The constructor that a dataclass has: one argument for each annotated name, defaults from the class body."""
-    cls = instance.cls
     rest = dict(kwargs)
     mapping = cls.lookup("attribute_map")
     renamed = mapping[1] if mapping is not None and isinstance(mapping[1], dict) else {}
@@ -150,13 +149,13 @@ def fill_fields(
         instance.attributes[name] = value
         if settings:
             instance.settings[name] = settings
-    after = cls.lookup("__post_init__")
+    after = instance.cls.lookup("__post_init__")
     if after is not None and isinstance(after[1], Function):
         takes_rest = after[1].node.args.kwarg is not None
         try:
             vm.call(Method(after[1], instance), [], rest if takes_rest else {})
         except Raised as error:
-            vm.unknown(f"{cls.name}.__post_init__", str(error))
+            vm.unknown(f"{instance.cls.name}.__post_init__", str(error))
     for name, value in rest.items():
         instance.attributes.setdefault(name, value)
     for base in cls.mro:

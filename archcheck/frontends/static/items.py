@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from archcheck.frontends.static.attributes import bind_to
 from archcheck.frontends.static.conditions import item_of
 from archcheck.frontends.static.machine import Raised, flatten_tensors
+from archcheck.frontends.static.standard import Defaulting
 from archcheck.frontends.static.values import (
     Class,
     Data,
@@ -61,6 +62,8 @@ def item(vm: Machine, owner: Data, index: Data) -> Data:
     if isinstance(owner, (Class, Native)):
         return owner  # Generic[...]
     if isinstance(owner, External):
+        if owner.name == "sys.modules" and isinstance(index, str) and (module := vm.module(index)) is not None:
+            return module
         generic = owner.name.startswith(("typing.", "collections."))
         return owner if generic else vm.open(f"{owner.name}[{shown(index)}]", metadata=True)
     if isinstance(owner, Open):
@@ -95,6 +98,8 @@ def _plain(vm: Machine, owner: Data, index: Data) -> Data:
     if owner is None or isinstance(owner, (bool, int, float)):
         raise Raised("TypeError", f"{shown(owner)} has no items", vm.here())
     try:
+        if isinstance(owner, Defaulting) and owner.factory is not None and index not in owner:
+            owner[index] = vm.call(owner.factory, [], {})
         return owner[index]
     except (KeyError, IndexError) as error:
         raise Raised(type(error).__name__, str(error), vm.here()) from None

@@ -1,7 +1,7 @@
-"""What libraries' names do that record no op: the standard library's small functions, copies, checkpointing.
+"""What libraries' names do that record no op: copies, checkpointing, numbers in tensors.
 
-Ops are the business of the dialect tables. Here stand the names that move values about: `functools.partial`,
-`copy.deepcopy`, `tf.get_variable`.
+Ops are the business of the dialect tables. Here stand the names that move values about: `copy.deepcopy`,
+`tf.get_variable`.
 """
 
 from __future__ import annotations
@@ -10,23 +10,16 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from archcheck.frontends.static import bounds, functional
+from archcheck.frontends.static import functional
 from archcheck.frontends.static.bookkeeping import learned, new_parameter
 from archcheck.frontends.static.environment import ENVIRONMENT, INSTALLED
 from archcheck.frontends.static.hparams import named_values
-from archcheck.frontends.static.named import AUTO, named_tuple
+from archcheck.frontends.static.standard import STANDARD
 from archcheck.frontends.static.values import (
-    Class,
     Data,
-    Function,
     Instance,
     Layer,
-    Method,
-    Native,
-    Partial,
-    Scope,
     Tensor,
-    Tensors,
 )
 
 if TYPE_CHECKING:
@@ -48,25 +41,6 @@ def _given_tensor(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
 def _tensor_model(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     """`keras.Model(inputs, outputs)`."""
     return functional.model_of(args, kwargs) or vm.open("a keras.Model without inputs and outputs")
-
-
-def _with_fields(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-    """`dataclasses.replace(config, act_layer="gelu")`."""
-    if not isinstance(args[0], Instance):
-        return vm.open("an object with other fields")
-    twin = Instance(args[0].cls, {**args[0].attributes}, {**args[0].settings})
-    for name, value in kwargs.items():
-        vm.set(twin, name, value)
-        twin.settings.pop(name, None)
-    return twin
-
-
-def _partial(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-    return Partial(args[0], tuple(args[1:]), kwargs)
-
-
-def _first(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-    return args[0] if args else Native("decorator", _first)
 
 
 def _copied(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
@@ -120,117 +94,10 @@ def _numbered(items: Data) -> list[tuple[Data, Data]]:
     return list(enumerate(items)) if isinstance(items, list) else []
 
 
-def _fields(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-    """`dataclasses.fields`: objects that tell the names."""
-    cls = args[0].cls if isinstance(args[0], Instance) else args[0]
-    if not isinstance(cls, Class):
-        return vm.open("the fields of something that is not read", metadata=True)
-    names = [name for base in reversed(cls.mro) if isinstance(base, Class) for name in base.fields]
-    made = []
-    for name in dict.fromkeys(names):
-        field = Instance(Class("Field", (), Scope(cls.file), None))
-        field.attributes.update(name=name, default=None)
-        made.append(field)
-    return made
-
-
 def _checkpointed(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     """Gradient checkpointing computes what the function computes."""
     own = {"use_reentrant", "preserve_rng_state", "context_fn", "determinism_check", "debug"}
     return vm.call(args[0], args[1:], {key: value for key, value in kwargs.items() if key not in own})
-
-
-def _mapping(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-    made: dict[Data, Data] = {}
-    source = args[0] if args else None
-    if isinstance(source, Instance):
-        source = source.items
-    if isinstance(source, dict):
-        made.update(source)
-    elif isinstance(source, (list, tuple)):
-        made.update({pair[0]: pair[1] for pair in source if isinstance(pair, (list, tuple)) and len(pair) == 2})
-    made.update(kwargs)
-    return made
-
-
-def _default_mapping(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-    return {}
-
-
-def _sequence(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-    return vm.iterate(args[0]) if args else []
-
-
-def _chain(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-    return [item for argument in args for item in vm.iterate(argument)]
-
-
-def _repeat(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-    count = args[1] if len(args) > 1 else kwargs.get("times")
-    return [args[0]] * (count if isinstance(count, int) else 1)
-
-
-def _product(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-    import itertools
-
-    return list(itertools.islice(itertools.product(*(vm.iterate(argument) for argument in args)), 4096))
-
-
-def _reduce(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-    values = vm.iterate(args[1])
-    total = args[2] if len(args) > 2 else values.pop(0) if values else vm.open("reduce over nothing")
-    for value in values:
-        total = vm.call(args[0], [total, value], {})
-    return total
-
-
-def _signature(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-    """`inspect.signature`: an object whose `parameters` has the names."""
-    function = args[0].function if isinstance(args[0], Method) else args[0]
-    if isinstance(function, Class):
-        found = function.lookup("__init__")
-        function = found[1] if found else None
-    elif isinstance(function, Instance):
-        found = function.cls.lookup("forward")
-        function = found[1] if found else None
-    if not isinstance(function, Function):
-        return vm.open("the signature of something that is not read", metadata=True)
-    spec = function.node.args
-    names = [parameter.arg for parameter in [*spec.posonlyargs, *spec.args, *spec.kwonlyargs]]
-    made = Instance(Class("Signature", (), Scope(function.file), None))
-    made.attributes["parameters"] = {name: vm.open("a parameter", metadata=True) for name in names if name != "self"}
-    made.attributes["args"] = names
-    return made
-
-
-def _number(name: str) -> Handler:
-    plain = getattr(math, name)
-
-    def number(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-        if any(isinstance(value, (Tensor, Tensors)) for value in args):
-            return vm.open(f"math.{name} of a tensor", metadata=True)
-        unknown = next((value for value in args if not isinstance(value, (int, float, list, tuple))), None)
-        if unknown is not None:
-            return vm.not_known(unknown, f"math.{name} of {unknown}", metadata=True)
-        if bounds.number_too_large(name, args):
-            return vm.open(f"math.{name} is too large to build", metadata=True)
-        try:
-            return plain(*args)
-        except (TypeError, ValueError, ArithmeticError):
-            return vm.open(f"math.{name} of {args}")
-
-    return number
-
-
-def _numpy_number(name: str) -> Handler:
-    inner = _number(name)
-
-    def number(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-        if len(args) == 1 and isinstance(args[0], (int, float)):
-            return inner(vm, args, kwargs)
-        return vm.open(f"numpy.{name}", metadata=True)
-
-    return number
 
 
 def _linspace(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
@@ -300,6 +167,11 @@ def _get_variable(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     return learned(vm, name if isinstance(name, str) else "")
 
 
+def _whole_range(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    known = all(isinstance(value, int) for value in args)
+    return range(*args) if known else vm.open("a range", metadata=True)
+
+
 def _cond(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     """`tf.cond`: both sides are functions; which one runs is decided by a tensor."""
     bound = dict(zip(("pred", "true_fn", "false_fn"), args, strict=False)) | kwargs
@@ -311,45 +183,11 @@ def _cond(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     return vm.call(false_fn, [], {})
 
 
-def _whole_range(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-    known = all(isinstance(value, int) for value in args)
-    return range(*args) if known else vm.open("a range", metadata=True)
-
-
-def _of_code(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-    """`types.FunctionType(f.__code__, ...)`: another function of the same code."""
-    code = args[0] if args else None
-    return code.again() if isinstance(code, Function) else vm.open("a function made from code that is not read")
-
-
 LIBRARY: dict[str, Handler] = {
     **ENVIRONMENT,
-    "dataclasses.fields": _fields,
-    "dataclasses.replace": _with_fields,
-    "dataclasses.is_dataclass": lambda vm, args, kwargs: isinstance(args[0], (Instance, Class)),
-    "functools.partial": _partial,
-    "functools.reduce": _reduce,
-    "functools.wraps": _first,
-    "functools.update_wrapper": _first,
-    "functools.lru_cache": _first,
-    "functools.cache": _first,
+    **STANDARD,
     "copy.copy": _copied,
     "copy.deepcopy": _copied,
-    "collections.OrderedDict": _mapping,
-    "collections.defaultdict": _default_mapping,
-    "collections.deque": _sequence,
-    "collections.namedtuple": named_tuple,
-    "enum.auto": lambda vm, args, kwargs: AUTO,
-    "itertools.chain": _chain,
-    "itertools.chain.from_iterable": lambda vm, args, kwargs: _chain(vm, vm.iterate(args[0]), {}),
-    "itertools.repeat": _repeat,
-    "itertools.product": _product,
-    "inspect.signature": _signature,
-    "inspect.getfullargspec": _signature,
-    "types.FunctionType": _of_code,
-    "typing.cast": lambda vm, args, kwargs: args[1],
-    "types.SimpleNamespace": named_values,
-    "argparse.Namespace": named_values,
     "six.moves.range": _whole_range,
     "six.moves.xrange": _whole_range,
     "six.moves.zip": lambda vm, args, kwargs: list(zip(*(vm.iterate(a) for a in args), strict=False)),
@@ -384,12 +222,6 @@ LIBRARY.update(
             "numpy.random.uniform",
         )
     }
-)
-LIBRARY.update(
-    {f"math.{name}": _number(name) for name in dir(math) if callable(getattr(math, name)) and name[0] != "_"}
-)
-LIBRARY.update(
-    {f"numpy.{name}": _numpy_number(name) for name in ("sqrt", "log", "log2", "exp", "ceil", "floor", "prod")}
 )
 CONSTANTS: dict[str, Data] = {
     "torch.__version__": INSTALLED["torch"],

@@ -13,6 +13,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from archcheck.frontends import dialects
 from archcheck.ir.graph import Unknown, Value
 from archcheck.ir.span import Setting, Span
 
@@ -422,7 +423,9 @@ def is_open(value: Data) -> bool:
 
 def is_undecided(value: Data) -> bool:
     """Whether the truth of `value` cannot be told: it is unknown, or it is a tensor's content."""
-    return isinstance(value, (Open, External, Tensor, Tensors))
+    if isinstance(value, External):
+        return not dialects.is_callable(value.name)
+    return isinstance(value, (Open, Tensor, Tensors))
 
 
 def is_metadata(value: Data) -> bool:

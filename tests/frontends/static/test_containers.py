@@ -134,3 +134,54 @@ def test_a_method_that_no_base_has_is_not_known(sources: Sources) -> None:
         """
     [variant] = sources.read(text, "Model").variants
     assert "unknown('super().shift of Model, which no class that is read has'" in ops(variant)
+
+
+def test_a_sequential_knows_its_modules_by_the_names_that_it_was_given(sources: Sources) -> None:
+    text = """
+        from collections import OrderedDict
+
+        class Model(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.parts = nn.Sequential(OrderedDict(one=nn.ReLU(), two=nn.Tanh()))
+                self.parts.three = nn.GELU()
+
+            def forward(self, x):
+                return self.parts(self.parts.two(x))
+        """
+    assert kinds(sources.computes(text, "Model")) == ["tanh", "relu", "tanh", "gelu"]
+
+
+def test_a_sequential_of_one_container_holds_that_container(sources: Sources) -> None:
+    text = """
+        class Dense(nn.Sequential):
+            def forward(self, x):
+                return torch.cat([x, super().forward(x)], 1)
+
+        class Model(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.parts = nn.Sequential(*[Dense(nn.ReLU())])
+
+            def forward(self, x):
+                return self.parts(x)
+        """
+    assert kinds(sources.computes(text, "Model")) == ["relu", "concat"]
+
+
+def test_a_class_that_extends_a_layer_is_a_module_of_the_container(sources: Sources) -> None:
+    text = """
+        class Norm(nn.LayerNorm):
+            def forward(self, x):
+                return torch.relu(super().forward(x))
+
+        class Model(nn.Sequential):
+            def __init__(self):
+                super().__init__()
+                self.add_module("norm", Norm(4))
+                self.at = [name for name, _ in self.named_children()].index("norm")
+
+            def forward(self, x):
+                return self[self.at](x)
+        """
+    assert kinds(sources.computes(text, "Model")) == ["layer_norm", "relu"]

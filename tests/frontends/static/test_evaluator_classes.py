@@ -524,3 +524,24 @@ def test_layers_tell_their_sizes_as_their_framework_keeps_them(sources: Sources)
     reading = sources.read(text, "Model")
     assert [line.split("by=")[1] for line in ops(reading.variants[0]).splitlines()] == ["5", "3", "3"]
     assert "a tensor has no attribute not_of_tensors" in reading.assumptions
+
+
+def test_a_class_hands_arguments_to_the_dataclass_that_it_extends(sources: Sources) -> None:
+    text = """
+        from dataclasses import dataclass
+
+        @dataclass
+        class Sizes:
+            width: int
+            times: int = 2
+
+        class Wide(Sizes):
+            def __init__(self, width, by=3):
+                super().__init__(width * by)
+                self.by = by
+
+        def f(x):
+            sizes = Wide(5)
+            return x * sizes.width + sizes.times - sizes.by
+        """
+    assert sources.computes(text) == "%1 = mul %0 by=15\n%2 = add %1 by=2\n%3 = sub %2 by=3"

@@ -1,0 +1,240 @@
+"""What the names of Python's standard library do to values: dataclasses, collections, itertools, mathematics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from archcheck.frontends.static import bounds
+from archcheck.frontends.static.hparams import named_values
+from archcheck.frontends.static.named import AUTO, named_tuple
+from archcheck.frontends.static.regular import REGULAR
+from archcheck.frontends.static.values import (
+    Class,
+    Data,
+    Function,
+    Instance,
+    Method,
+    Native,
+    Partial,
+    Scope,
+    Tensor,
+    Tensors,
+)
+
+if TYPE_CHECKING:
+    from archcheck.frontends.static.machine import Machine
+
+Args = list[Data]
+Kwargs = dict[str, Data]
+Handler = Callable[["Machine", Args, Kwargs], Data]
+
+
+def _with_fields(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    """`dataclasses.replace(config, act_layer="gelu")`."""
+    if not isinstance(args[0], Instance):
+        return vm.open("an object with other fields")
+    twin = Instance(args[0].cls, {**args[0].attributes}, {**args[0].settings})
+    for name, value in kwargs.items():
+        vm.set(twin, name, value)
+        twin.settings.pop(name, None)
+    return twin
+
+
+def _partial(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    return Partial(args[0], tuple(args[1:]), kwargs)
+
+
+def _first(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    return args[0] if args else Native("decorator", _first)
+
+
+def _fields(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    """`dataclasses.fields`: objects that tell the names."""
+    cls = args[0].cls if isinstance(args[0], Instance) else args[0]
+    if not isinstance(cls, Class):
+        return vm.open("the fields of something that is not read", metadata=True)
+    names = [name for base in reversed(cls.mro) if isinstance(base, Class) for name in base.fields]
+    made = []
+    for name in dict.fromkeys(names):
+        field = Instance(Class("Field", (), Scope(cls.file), None))
+        field.attributes.update(name=name, default=None)
+        made.append(field)
+    return made
+
+
+def _as_mapping(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    """`dataclasses.asdict`: the fields, and those of dataclasses in them."""
+    value = args[0] if args else None
+    if not isinstance(value, Instance) or not value.cls.fields:
+        return vm.not_known(value, "the fields of something that is not read")
+    return _plain_fields(value, set())
+
+
+def _plain_fields(value: Data, around: set[int]) -> Data:
+    if isinstance(value, Instance) and value.cls.fields and id(value) not in around:
+        inner = {*around, id(value)}
+        names = dict.fromkeys(name for base in value.cls.mro if isinstance(base, Class) for name in base.fields)
+        return {name: _plain_fields(value.attributes[name], inner) for name in names if name in value.attributes}
+    if isinstance(value, list):
+        return [_plain_fields(item, around) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain_fields(item, around) for key, item in value.items()}
+    return value
+
+
+def _mapping(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    made: dict[Data, Data] = {}
+    source = args[0] if args else None
+    if isinstance(source, Instance):
+        source = source.items
+    if isinstance(source, dict):
+        made.update(source)
+    elif isinstance(source, (list, tuple)):
+        made.update({pair[0]: pair[1] for pair in source if isinstance(pair, (list, tuple)) and len(pair) == 2})
+    made.update(kwargs)
+    return made
+
+
+class Defaulting(dict[Data, Data]):
+    """`collections.defaultdict(factory)`."""
+
+    def __init__(self, factory: Data, *given: dict[Data, Data]) -> None:
+        super().__init__(*given)
+        self.factory = factory
+
+
+def _default_mapping(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    return Defaulting(args[0] if args else None, _mapping(vm, args[1:], kwargs))
+
+
+class Deque(list[Data]):
+    """`collections.deque`."""
+
+    def appendleft(self, value: Data) -> None:
+        self.insert(0, value)
+
+    def extendleft(self, values: Data) -> None:
+        self[:0] = reversed(values)
+
+    def popleft(self) -> Data:
+        return self.pop(0)
+
+
+def _deque(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    return Deque(vm.iterate(args[0]) if args else [])
+
+
+def _chain(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    return [item for argument in args for item in vm.iterate(argument)]
+
+
+def _repeat(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    count = args[1] if len(args) > 1 else kwargs.get("times")
+    return [args[0]] * (count if isinstance(count, int) else 1)
+
+
+def _product(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    import itertools
+
+    return list(itertools.islice(itertools.product(*(vm.iterate(argument) for argument in args)), 4096))
+
+
+def _reduce(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    values = vm.iterate(args[1])
+    total = args[2] if len(args) > 2 else values.pop(0) if values else vm.open("reduce over nothing")
+    for value in values:
+        total = vm.call(args[0], [total, value], {})
+    return total
+
+
+def _signature(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    """`inspect.signature`: an object whose `parameters` has the names."""
+    function = args[0].function if isinstance(args[0], Method) else args[0]
+    if isinstance(function, Class):
+        found = function.lookup("__init__")
+        function = found[1] if found else None
+    elif isinstance(function, Instance):
+        found = function.cls.lookup("forward")
+        function = found[1] if found else None
+    if not isinstance(function, Function):
+        return vm.open("the signature of something that is not read", metadata=True)
+    spec = function.node.args
+    names = [parameter.arg for parameter in [*spec.posonlyargs, *spec.args, *spec.kwonlyargs]]
+    made = Instance(Class("Signature", (), Scope(function.file), None))
+    made.attributes["parameters"] = {name: vm.open("a parameter", metadata=True) for name in names if name != "self"}
+    made.attributes["args"] = names
+    return made
+
+
+def _number(name: str) -> Handler:
+    plain = getattr(math, name)
+
+    def number(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+        if any(isinstance(value, (Tensor, Tensors)) for value in args):
+            return vm.open(f"math.{name} of a tensor", metadata=True)
+        unknown = next((value for value in args if not isinstance(value, (int, float, list, tuple))), None)
+        if unknown is not None:
+            return vm.not_known(unknown, f"math.{name} of {unknown}", metadata=True)
+        if bounds.number_too_large(name, args):
+            return vm.open(f"math.{name} is too large to build", metadata=True)
+        try:
+            return plain(*args)
+        except (TypeError, ValueError, ArithmeticError):
+            return vm.open(f"math.{name} of {args}")
+
+    return number
+
+
+def _numpy_number(name: str) -> Handler:
+    inner = _number(name)
+
+    def number(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+        if len(args) == 1 and isinstance(args[0], (int, float)):
+            return inner(vm, args, kwargs)
+        return vm.open(f"numpy.{name}", metadata=True)
+
+    return number
+
+
+def _of_code(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    """`types.FunctionType(f.__code__, ...)`: another function of the same code."""
+    code = args[0] if args else None
+    return code.again() if isinstance(code, Function) else vm.open("a function made from code that is not read")
+
+
+STANDARD: dict[str, Handler] = {
+    **REGULAR,
+    "dataclasses.fields": _fields,
+    "dataclasses.replace": _with_fields,
+    "dataclasses.is_dataclass": lambda vm, args, kwargs: isinstance(args[0], (Instance, Class)),
+    "functools.partial": _partial,
+    "functools.reduce": _reduce,
+    "functools.wraps": _first,
+    "functools.update_wrapper": _first,
+    "functools.lru_cache": _first,
+    "functools.cache": _first,
+    "collections.OrderedDict": _mapping,
+    "collections.defaultdict": _default_mapping,
+    "collections.deque": _deque,
+    "collections.namedtuple": named_tuple,
+    "enum.auto": lambda vm, args, kwargs: AUTO,
+    "itertools.chain": _chain,
+    "itertools.chain.from_iterable": lambda vm, args, kwargs: _chain(vm, vm.iterate(args[0]), {}),
+    "itertools.repeat": _repeat,
+    "itertools.product": _product,
+    "inspect.signature": _signature,
+    "inspect.getfullargspec": _signature,
+    "types.FunctionType": _of_code,
+    "typing.cast": lambda vm, args, kwargs: args[1],
+    "types.SimpleNamespace": named_values,
+    "argparse.Namespace": named_values,
+    "dataclasses.asdict": _as_mapping,
+}
+STANDARD.update(
+    {f"math.{name}": _number(name) for name in dir(math) if callable(getattr(math, name)) and name[0] != "_"}
+)
+STANDARD.update(
+    {f"numpy.{name}": _numpy_number(name) for name in ("sqrt", "log", "log2", "exp", "ceil", "floor", "prod")}
+)
