@@ -213,7 +213,7 @@ def is_class(qualified: str) -> bool:
 @cache
 def is_callable(qualified: str) -> bool:
     """Whether a name is that of a framework's class or function."""
-    return is_class(qualified) or function(qualified) is not None
+    return is_class(qualified) or function(qualified) is not None or formula(qualified) is not None
 
 
 @cache

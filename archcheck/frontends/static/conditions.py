@@ -26,6 +26,7 @@ from archcheck.frontends.static.values import (
     Open,
     OpenRange,
     Partial,
+    Registry,
     Several,
     Tensor,
     TensorMethod,
@@ -56,7 +57,7 @@ ARITHMETIC: dict[type[ast.operator], tuple[str, Callable[[Any, Any], Any]]] = {
     ast.LShift: ("shift", operator.lshift),
     ast.RShift: ("shift", operator.rshift),
 }
-SPECIAL = {
+SPECIAL: dict[type[ast.operator], str] = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "truediv", ast.Pow: "pow", ast.MatMult: "matmul",
     ast.FloorDiv: "floordiv", ast.Mod: "mod", ast.BitAnd: "and", ast.BitOr: "or", ast.BitXor: "xor",
     ast.LShift: "lshift", ast.RShift: "rshift",
@@ -236,6 +237,8 @@ def _contains(vm: Machine, container: Data, item: Data, wanted: bool) -> Data:
     if isinstance(container, (External, Tensor, Tensors, Instance)):
         return vm.open(f"{shown(item)} in {shown(container)} is not known", metadata=True)
     try:
+        if isinstance(container, Registry) and item not in container:
+            vm.complete(container)
         found = (
             any(_equal(entry, item) for entry in container)
             if isinstance(container, (list, tuple))
@@ -328,6 +331,7 @@ def iterate(vm: Machine, value: Data) -> list[Data]:
                 return [vm.item(value, at) for at in range(length)]
     if isinstance(value, Inert):
         return []
+    vm.complete(value)
     if isinstance(value, Class) and value.members:
         return list(dict.fromkeys(value.members.values()))  # a second name of a member is no other one
     if isinstance(value, range) and len(value[: bounds.LARGEST + 1]) <= bounds.LARGEST:

@@ -17,6 +17,7 @@ from archcheck.frontends.static.values import (
     Function,
     Inert,
     Instance,
+    Method,
     Native,
     Partial,
     Scope,
@@ -96,7 +97,7 @@ def _applied(vm: Machine, node: ast.expr, value: Data, scope: Scope) -> Data:
     """What a decorator gives when its code is read; None where it is not."""
     try:
         decorator = vm.evaluate(node, scope)
-        if not isinstance(decorator, (Function, Class, Instance, Partial)):
+        if not isinstance(decorator, (Function, Class, Instance, Method, Partial)):
             return None
         return vm.call(decorator, [value], {})
     except (Raised, TargetError):

@@ -28,6 +28,7 @@ from archcheck.frontends.static.values import (
     Scope,
     Tensor,
     TensorModel,
+    reason,
 )
 from archcheck.ir.graph import OpGraph, Origin, Unknown, Value
 from archcheck.ir.span import Setting, Span
@@ -183,6 +184,8 @@ class _Runner:
         if vm.notes.tied:
             weights = ()
         results = tuple(dict.fromkeys(tensor.value for tensor in _outputs(result)))
+        if isinstance(result, (Open, External)) and not error:
+            error, error_span = f"what it gives is not known: {reason(result)}", getattr(result, "span", None) or span
         graph = OpGraph(
             tuple(vm.recorder.ops), results, Origin("static", self.call.symbol, "train" if vm.training else "eval")
         )

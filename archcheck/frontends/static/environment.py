@@ -17,8 +17,13 @@ Kwargs = dict[str, Data]
 Handler = Callable[["Machine", Args, Kwargs], Data]
 
 
-def _environment(why: str) -> Handler:
-    return lambda vm, args, kwargs: vm.open(why, metadata=True)
+def _variable(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    """`os.environ.get(name, default)`."""
+    given = [*args, *kwargs.values()]
+    if not given or not isinstance(given[0], str):
+        return vm.open("an environment variable", metadata=True)
+    vm.assume(f"the environment variable {given[0]} is not set")
+    return given[1] if len(given) > 1 else None
 
 
 # The releases that code is taken to run with: what it does on an older one is another branch of the same source.
@@ -79,6 +84,6 @@ ENVIRONMENT: dict[str, Handler] = {
     "importlib.metadata.version": _installed_version,
     "packaging.version.parse": _parse_version,
     "packaging.version.Version": _parse_version,
-    "os.environ.get": _environment("an environment variable"),
-    "os.getenv": _environment("an environment variable"),
+    "os.environ.get": _variable,
+    "os.getenv": _variable,
 }

@@ -13,6 +13,7 @@ from archcheck.frontends.static.values import (
     Data,
     Function,
     Instance,
+    Native,
     Open,
     OpenRange,
     Scope,
@@ -116,7 +117,7 @@ def _dict(vm: Machine, node: ast.Dict, scope: Scope) -> Data:
             found[name] = value
         except TypeError:
             vm.unknown("dict", "a key is not known")
-    return found
+    return vm.new_mapping(found)
 
 
 def _joined(vm: Machine, node: ast.JoinedStr, scope: Scope) -> Data:
@@ -297,6 +298,8 @@ def _call(vm: Machine, node: ast.Call, scope: Scope) -> Data:
         return _super(vm, node, scope)
     mark = len(vm.touched)
     function = evaluate(vm, node.func, scope)
+    if isinstance(function, Native) and function.name in ("locals", "vars") and not (node.args or node.keywords):
+        return dict(scope.vars)
     chosen = vm.since(mark)  # settings that decided which function this is
     args = elements(vm, node.args, scope) if node.args else []
     kwargs: dict[str, Data] = {}
@@ -308,6 +311,8 @@ def _call(vm: Machine, node: ast.Call, scope: Scope) -> Data:
         inner = value.items if isinstance(value, Instance) else value
         if isinstance(inner, dict):
             kwargs.update({key: item for key, item in inner.items() if isinstance(key, str)})
+        elif is_open(inner) and not is_metadata(inner):
+            vm.assume(f"`{code_of(node.func)[:60]}` is given nothing by `**{code_of(keyword.value)[:40]}`")
     passed = vm.since(mark)
     frame = vm.frames[-1]
     frame.reach(node)

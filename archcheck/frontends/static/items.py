@@ -16,6 +16,7 @@ from archcheck.frontends.static.values import (
     Layer,
     Native,
     Open,
+    Registry,
     Tensor,
     Tensors,
     holds_tensor,
@@ -100,6 +101,8 @@ def _plain(vm: Machine, owner: Data, index: Data) -> Data:
     try:
         if isinstance(owner, Defaulting) and owner.factory is not None and index not in owner:
             owner[index] = vm.call(owner.factory, [], {})
+        if isinstance(owner, Registry) and index not in owner:
+            vm.complete(owner)
         return owner[index]
     except (KeyError, IndexError) as error:
         raise Raised(type(error).__name__, str(error), vm.here()) from None

@@ -15,6 +15,7 @@ from archcheck.frontends.static import bounds
 from archcheck.frontends.static.library import Library, SourceFile
 from archcheck.frontends.static.outcomes import OutOfFuel, Raised
 from archcheck.frontends.static.recorder import Control, Recorder
+from archcheck.frontends.static.signals import Signal
 from archcheck.frontends.static.values import (
     Class,
     Data,
@@ -119,6 +120,8 @@ class Machine:
         self.control: Control | None = None
         self.steps = 0
         self.modules: dict[str, ModuleValue] = {}
+        self.loading = 0  # statements of modules that are being evaluated
+        self.registered: set[SourceFile] = set()  # files whose registrations have run
         self.executed: set[ast.stmt] = set()  # statements of modules that have run, which each does once
         self.modules_built: list[Instance | Layer] = []  # in the order of construction, to find those never used
         # Namespaces whose sources are read all the same.
@@ -145,7 +148,7 @@ class Machine:
 
     # ---- the parts, imported late because they import this module
 
-    def execute(self, body: list[ast.stmt], scope: Scope) -> Data:
+    def execute(self, body: list[ast.stmt], scope: Scope) -> Signal | None:
         return statements.execute(self, body, scope)
 
     def evaluate(self, node: ast.expr, scope: Scope) -> Data:
@@ -171,6 +174,12 @@ class Machine:
 
     def module(self, dotted: str) -> ModuleValue | None:
         return names.module(self, dotted)
+
+    def complete(self, value: Data) -> bool:
+        return registries.complete(self, value)
+
+    def new_mapping(self, found: dict[Data, Data]) -> dict[Data, Data]:
+        return registries.made(self, found)
 
     # ---- places
 
@@ -364,4 +373,13 @@ __all__ = [
     "span_of",
 ]
 
-from archcheck.frontends.static import attributes, calls, conditions, expressions, items, names, statements  # noqa: E402
+from archcheck.frontends.static import (  # noqa: E402
+    attributes,
+    calls,
+    conditions,
+    expressions,
+    items,
+    names,
+    registries,
+    statements,
+)

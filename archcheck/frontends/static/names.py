@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
@@ -19,6 +20,7 @@ from archcheck.frontends.static.values import (
     Instance,
     ModuleValue,
     Open,
+    Registry,
     Scope,
 )
 from archcheck.ir.span import Setting
@@ -125,40 +127,52 @@ def global_value(vm: Machine, scope: Scope, name: str) -> Data:
     if not entries:
         return _from_star(vm, scope, name)
     scope.vars[name] = Pending(f"{name} is defined in terms of itself")
+    bound_at = entries[-1].line
+    with top_level(vm, scope):
+        try:
+            statements = [entry.parse() for entry in entries]
+            vm.executed.update(statements)
+            if (first := _chain_from(statements, name)) < len(statements) - 1:
+                lines = range(entries[first].line, bound_at)
+                between = [entry for entry in scope.file.index.changes.get(name, ()) if entry.line in lines]
+                for entry in sorted([*entries[first:], *between], key=lambda one: one.line):
+                    vm.executed.add(entry.parse())
+                    vm.execute([entry.parse()], scope)
+            else:
+                # Only the last binding counts; one that stands in a branch not taken leaves the one before.
+                before = scope.vars[name]
+                for node in reversed(statements):
+                    if isinstance(node, (ast.Import, ast.ImportFrom)):
+                        _import_one(vm, node, name, scope)
+                    elif (inner := _for_type_checkers(node, name)) is not None:
+                        _import_one(vm, inner, name, scope)
+                    else:
+                        vm.execute([node], scope)
+                    if scope.vars.get(name) is not before:
+                        bound_at = node.lineno
+                        break
+            if type(scope.vars[name]) is dict:
+                scope.vars[name] = Registry(scope.vars[name])
+            _change(vm, scope, name, bound_at)
+        except Raised as error:
+            scope.vars[name] = Open(f"evaluating {name} raised {error}", error.span)
+    return scope.vars[name]
+
+
+@contextmanager
+def top_level(vm: Machine, scope: Scope) -> Iterator[None]:
+    """Statements of a module are evaluated inside: nothing that led here decides about them."""
     control, vm.control = vm.control, None
     mark = len(vm.touched)
     vm.frames.append(Frame("", scope.file, 1))
-    bound_at = entries[-1].line
+    vm.loading += 1
     try:
-        statements = [entry.parse() for entry in entries]
-        vm.executed.update(statements)
-        if (first := _chain_from(statements, name)) < len(statements) - 1:
-            lines = range(entries[first].line, bound_at)
-            between = [entry for entry in scope.file.index.changes.get(name, ()) if entry.line in lines]
-            for entry in sorted([*entries[first:], *between], key=lambda one: one.line):
-                vm.executed.add(entry.parse())
-                vm.execute([entry.parse()], scope)
-        else:
-            # Only the last binding counts; one that stands in a branch not taken leaves the one before.
-            before = scope.vars[name]
-            for node in reversed(statements):
-                if isinstance(node, (ast.Import, ast.ImportFrom)):
-                    _import_one(vm, node, name, scope)
-                elif (inner := _for_type_checkers(node, name)) is not None:
-                    _import_one(vm, inner, name, scope)
-                else:
-                    vm.execute([node], scope)
-                if scope.vars.get(name) is not before:
-                    bound_at = node.lineno
-                    break
-        _change(vm, scope, name, bound_at)
-    except Raised as error:
-        scope.vars[name] = Open(f"evaluating {name} raised {error}", error.span)
+        yield
     finally:
+        vm.loading -= 1
         vm.frames.pop()
         vm.control = control
         del vm.touched[mark:]
-    return scope.vars[name]
 
 
 def _chain_from(statements: list[ast.stmt], name: str) -> int:

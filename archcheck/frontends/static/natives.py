@@ -18,6 +18,7 @@ from archcheck.frontends.static.values import (
     Native,
     Open,
     OpenRange,
+    Registry,
     Tensor,
     Tensors,
     is_metadata,
@@ -105,7 +106,7 @@ def _dict(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
         else:
             vm.unknown("dict", f"what {shown(argument)} holds is not known")
     made.update(kwargs)
-    return made
+    return vm.new_mapping(made)
 
 
 def _range(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
@@ -341,6 +342,8 @@ def _call_plain(vm: Machine, owner: Data, name: str, attribute: Any, args: Args,
         return None
     elif name in ("get", "pop", "setdefault", "index", "count") and args and isinstance(args[0], Open):
         return args[0].about(f"an entry at {args[0].why}", vm.here())
+    if isinstance(owner, Registry) and name in LOOKS and not (args and _has(owner, args[0])):
+        vm.complete(owner)
     if name == "update" and args and is_open(args[0]):
         vm.unknown("dict", f"it is updated with {shown(args[0])}")
         return None
@@ -353,6 +356,13 @@ def _call_plain(vm: Machine, owner: Data, name: str, attribute: Any, args: Args,
     except (TypeError, AttributeError) as error:
         return vm.open(f"{shown(owner)}.{name}: {error}")
     return list(result) if name in ("items", "keys", "values") else result
+
+
+def _has(owner: dict[Data, Data], key: Data) -> bool:
+    try:
+        return key in owner
+    except TypeError:
+        return False
 
 
 def _is_plain(value: Data) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
-from archcheck.frontends.static import bounds
+from archcheck.frontends.static import bounds, conditions
 from archcheck.frontends.static.hparams import named_values
 from archcheck.frontends.static.named import AUTO, named_tuple
 from archcheck.frontends.static.regular import REGULAR
@@ -43,7 +45,10 @@ def _with_fields(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
 
 
 def _partial(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-    return Partial(args[0], tuple(args[1:]), kwargs)
+    function = args[0]
+    if isinstance(function, Partial):  # of a partial it is one with the arguments of both
+        return Partial(function.function, (*function.args, *args[1:]), {**function.kwargs, **kwargs})
+    return Partial(function, tuple(args[1:]), kwargs)
 
 
 def _first(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
@@ -94,7 +99,7 @@ def _mapping(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     elif isinstance(source, (list, tuple)):
         made.update({pair[0]: pair[1] for pair in source if isinstance(pair, (list, tuple)) and len(pair) == 2})
     made.update(kwargs)
-    return made
+    return vm.new_mapping(made)
 
 
 class Defaulting(dict[Data, Data]):
@@ -133,6 +138,10 @@ def _chain(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
 def _repeat(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     count = args[1] if len(args) > 1 else kwargs.get("times")
     return [args[0]] * (count if isinstance(count, int) else 1)
+
+
+def _operator(vm: Machine, op: type[ast.operator], args: Args) -> Data:
+    return conditions.binary(vm, op, *args) if len(args) == 2 else vm.open("an operator with other arguments")
 
 
 def _product(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
@@ -232,6 +241,13 @@ STANDARD: dict[str, Handler] = {
     "argparse.Namespace": named_values,
     "dataclasses.asdict": _as_mapping,
 }
+STANDARD.update(
+    {
+        f"operator.{name}": partial(lambda op, vm, args, kwargs: _operator(vm, op, args), op)
+        for op, special in conditions.SPECIAL.items()
+        for name in (special, f"__{special}__", f"{special}_")
+    }
+)
 STANDARD.update(
     {f"math.{name}": _number(name) for name in dir(math) if callable(getattr(math, name)) and name[0] != "_"}
 )

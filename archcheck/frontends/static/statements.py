@@ -6,15 +6,16 @@ import ast
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from archcheck.frontends.static import conditions, containers, definitions, forks, names, patterns
-from archcheck.frontends.static.machine import OutOfFuel, Raised
+from archcheck.frontends.static import conditions, containers, definitions, forks, loops, names, patterns
+from archcheck.frontends.static.machine import Raised
+from archcheck.frontends.static.signals import BREAK, CONTINUE, Signal
 from archcheck.frontends.static.sources import code_of
 from archcheck.frontends.static.values import (
+    SCALARS,
     Class,
     Data,
     Instance,
     Open,
-    OpenRange,
     Scope,
     Tensor,
     Tensors,
@@ -27,22 +28,6 @@ from archcheck.ir.span import Setting
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
-
-
-class Signal:
-    """What ends a block early."""
-
-    __slots__ = ("kind", "value")
-
-    def __init__(self, kind: str, value: Data = None) -> None:
-        self.kind = kind
-        self.value = value
-
-
-BREAK = Signal("break")
-CONTINUE = Signal("continue")
-
-SCALARS = (bool, int, float, str, type(None))
 
 
 def execute(vm: Machine, body: list[ast.stmt], scope: Scope) -> Signal | None:
@@ -259,64 +244,6 @@ def only_complains(body: list[ast.stmt]) -> bool:
     )
 
 
-def _for(vm: Machine, node: ast.For, scope: Scope) -> Signal | None:
-    mark = len(vm.touched)
-    source = vm.evaluate(node.iter, scope)
-    items = vm.iterate(source)
-    settings = vm.since(mark)
-    lengths = _lengths(scope) if isinstance(source, Open) else {}
-    if len(items) > vm.limits.iterations:
-        raise OutOfFuel(f"a loop of more than {vm.limits.iterations:,} rounds is not followed")
-    rounds = source if isinstance(source, OpenRange) else None
-    for item in items:
-        bind(vm, node.target, item, scope, settings)
-        with vm.within(rounds):
-            signal = execute(vm, node.body, scope)
-        if lengths:
-            _open_grown(vm, source, lengths, scope)
-        if signal is BREAK:
-            return None
-        if signal is not None and signal is not CONTINUE:
-            return signal
-    return execute(vm, node.orelse, scope) if node.orelse else None
-
-
-def _lengths(scope: Scope) -> dict[str, int]:
-    return {name: len(value) for name, value in scope.vars.items() if isinstance(value, list)}
-
-
-def _open_grown(vm: Machine, source: Open, lengths: dict[str, int], scope: Scope) -> None:
-    """Lists of numbers that grew in a loop over something unknown have no known length: its one pass stands for any
-    number of them. Lists of tensors and modules stay, as if there were one pass."""
-    for name, before in lengths.items():
-        value = scope.vars.get(name)
-        if (
-            isinstance(value, list)
-            and len(value) > before
-            and all(isinstance(item, (Open, *SCALARS)) for item in value)
-        ):
-            why = f"how long {name} grows in a loop over {source.why}"
-            names.store(scope, name, vm.open(why, metadata=source.metadata), ())
-
-
-def _while(vm: Machine, node: ast.While, scope: Scope) -> Signal | None:
-    for _ in range(vm.limits.iterations):
-        vm.step()
-        test = vm.evaluate(node.test, scope)
-        if is_undecided(test):
-            vm.assume(f"the loop `while {code_of(node.test)[:60]}` runs once")
-            signal = execute(vm, node.body, scope)
-            return signal if signal is not None and signal.kind == "return" else None
-        if not vm.truth(test, node.test):
-            return execute(vm, node.orelse, scope) if node.orelse else None
-        signal = execute(vm, node.body, scope)
-        if signal is BREAK:
-            return None
-        if signal is not None and signal is not CONTINUE:
-            return signal
-    raise OutOfFuel(f"a while loop did not end within {vm.limits.iterations:,} rounds")
-
-
 def _with(vm: Machine, node: ast.With | ast.AsyncWith, scope: Scope) -> Signal | None:
     for item in node.items:
         value = vm.evaluate(item.context_expr, scope)
@@ -435,9 +362,9 @@ HANDLERS: dict[type[ast.stmt], Callable[..., Signal | None]] = {
     ast.Return: _return,
     ast.Raise: _raise,
     ast.If: _if,
-    ast.For: _for,
-    ast.AsyncFor: _for,
-    ast.While: _while,
+    ast.For: loops.over,
+    ast.AsyncFor: loops.over,
+    ast.While: loops.while_true,
     ast.With: _with,
     ast.AsyncWith: _with,
     ast.Try: _try,

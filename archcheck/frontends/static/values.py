@@ -27,6 +27,9 @@ LONG_REASON = 80  # characters of a reason to which no more words are added
 Data = Any  # a value of the code that is read: Python data or one of the classes below; checked where it is used
 
 
+SCALARS = (bool, int, float, str, type(None))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Open:
     """A value that could not be found out.
@@ -419,6 +422,10 @@ class Directory:
 def is_open(value: Data) -> bool:
     """Whether `value` is unknown, or a library's object about which nothing is known."""
     return isinstance(value, (Open, External))
+
+
+class Registry(dict[Data, Data]):
+    """A dict of a module, or one that was empty when a module made it; what is registered there is looked for late."""
 
 
 def is_undecided(value: Data) -> bool:

@@ -69,3 +69,42 @@ for size in x.shape:
 return torch.cat(found)
 """
     assert opaque(tmp_path, body) == []
+
+
+LONG = """
+import torch
+from torch import nn
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        offsets, self.count = {}, 0
+        indices = []
+        for a in range(400):
+            for b in range(400):
+                offset = (abs(a - b), b)
+                if offset not in offsets:
+                    offsets[offset] = len(offsets)
+                indices.append(offsets[offset])
+                self.count = self.count + 1
+        self.bias = nn.Parameter(torch.zeros(8, len(offsets)))
+        self.index = torch.LongTensor(indices)
+        self.maps = nn.ModuleList()
+        for a in range(300):
+            self.maps.append(nn.Linear(8, 8))
+
+    def forward(self, x):
+        for map in self.maps:
+            x = map(x)
+        return x + self.bias[:, self.index] * self.count
+"""
+
+
+def test_a_long_loop_over_numbers_is_given_up_and_one_that_builds_is_not(tmp_path: Path) -> None:
+    tmp_path.joinpath("model.py").write_text(LONG, encoding="utf-8")
+    (variant,) = read(Library([Root(tmp_path)]), "model", "Block", {}).variants
+    assert not variant.error
+    kinds = [op.kind.name for op in variant.graph.ops]
+    assert kinds.count("linear") == 300
+    (factor,) = [op.attr("by") for op in variant.graph.ops if op.kind.name == "mul"]
+    assert "rounds of a loop over numbers compute" in str(factor)

@@ -123,3 +123,16 @@ def test_a_function_that_builds_a_model_is_read_as_the_model(sources: Sources) -
     [variant] = sources.read(text, "small").variants
     assert ops(variant) == "%1 = relu %0\n%2 = relu %1"
     assert [op.attr("name") for op in variant.graph.ops if op.kind.name == "input"] == ["images"]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("k = functools.reduce(operator.mul, [2, 3, 4], 1)", "24"),
+        ("k = operator.floordiv(9, 2)", "4"),
+        ("p = functools.partial(functools.partial(max, 3), 7)\nk = p.func(*p.args, 5)", "7"),
+        ("a = 2\nb = 3\nk = locals()['a'] * 10 + locals()['b']", "23"),
+    ],
+)
+def test_functions_of_functions(sources: Sources, body: str, expected: str) -> None:
+    assert number(sources, body, "import functools\nimport operator") == expected
