@@ -45,7 +45,7 @@ def _callers(file: SourceFile, symbol: str) -> Iterator[str]:
     """The functions of a file in whose text the class is called."""
     calls = [file.text.count("\n", 0, match.start()) + 1 for match in re.finditer(rf"(?<![\w.]){symbol}\(", file.text)]
     entries = sorted(file.index.entries, key=lambda entry: entry.line)
-    for entry, later in zip(entries, [*(one.line for one in entries[1:]), float("inf")], strict=True):
+    for entry, later in zip(entries, [*(one.line for one in entries[1:]), float("inf")], strict=False):
         if entry.kind == "def" and any(entry.line < line < later for line in calls):
             yield entry.names[0]
 

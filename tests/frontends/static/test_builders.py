@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from textwrap import dedent
+
 from evaluator_sources import Sources
 
+from archcheck.frontends.static.library import Library
+from archcheck.frontends.static.reader import read
 from archcheck.ir.text import dump
 
 LAYER = """
@@ -79,3 +83,11 @@ def test_a_way_on_which_a_part_refuses_its_arguments_is_no_way(sources: Sources)
     """
     (variant,) = sources.read(text, "Layer").variants
     assert [op.kind.name for op in variant.graph.ops] == ["input", "layer_norm"]
+
+
+def test_a_file_of_comments_beside_the_class_builds_nothing(sources: Sources) -> None:
+    sources.write("pkg/__init__.py", "")
+    sources.write("pkg/notes.py", "# Layer(part) is built elsewhere\n")
+    sources.write("pkg/layer.py", "from torch import nn\n" + dedent(LAYER))
+    (variant,) = read(Library([sources.folder]), "pkg.layer", "Layer", {}).variants
+    assert "opaque" in {op.kind.name for op in variant.graph.ops}
