@@ -45,6 +45,7 @@ _FROM = re.compile(
 _IMPORT = re.compile(r"import[ \t]++([\w. \t,]++)\s*+\Z")
 _FORM_FEED = re.compile(r"^[ \t]*\f[ \t\f]*[^\s#]", re.MULTILINE)
 _F_STRING = re.compile(rf"(?i)(?<!\w)r?f(?:r?)({_STRING})")
+_DECORATORS = re.compile(r"^@[ \t]*+(\w++)", re.MULTILINE)
 _BRACES = re.compile(r"\{\{|\}\}|[{}]")
 
 
@@ -245,6 +246,12 @@ class Index:
             hint="this looks like Python 2; convert it first (2to3, or lib2to3 in an older Python)" if old else "",
         )
 
+    @cached_property
+    def decorated(self) -> tuple[tuple[Entry, tuple[str, ...]], ...]:
+        """Classes and functions with decorators, and the first names in these."""
+        found = [entry for entry in self.entries if entry.kind in ("class", "def") and entry.text[:1] == "@"]
+        return tuple((entry, tuple(dict.fromkeys(_DECORATORS.findall(_head(entry))))) for entry in found)
+
     def _read(self) -> Iterator[Entry]:
         """Entries by parsing the whole file."""
         module = self._parse(self.text)
@@ -302,6 +309,11 @@ class Index:
         if end == len(text) and text[-1:] not in ("\n", ""):
             return None
         return _statements(text, cuts)
+
+
+def _head(entry: Entry) -> str:
+    """The decorators of a class or function."""
+    return entry.text[: max(entry.text.find("\nclass " if entry.kind == "class" else "\ndef "), 0) + 1]
 
 
 def _statements(text: str, cuts: list[int]) -> list[tuple[int, int, int]] | None:

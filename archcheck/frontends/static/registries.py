@@ -7,18 +7,18 @@ it is run when something is looked for in a registry, and not found.
 from __future__ import annotations
 
 import ast
-import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from archcheck.frontends import dialects
 from archcheck.frontends.static import names
+from archcheck.frontends.static.natives import CHANGES
 from archcheck.frontends.static.outcomes import Raised
-from archcheck.frontends.static.values import Class, Data, Function, Instance, Method, ModuleValue, Registry
+from archcheck.frontends.static.values import Class, Data, Function, Instance, Method, ModuleValue, Partial, Registry
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.index import Entry
     from archcheck.frontends.static.machine import Machine
-
-_DECORATORS = re.compile(r"^@[ \t]*(\w+)", re.MULTILINE)
 
 
 def made(vm: Machine, found: dict[Data, Data]) -> dict[Data, Data]:
@@ -40,8 +40,10 @@ def complete(vm: Machine, owner: Data) -> bool:
         for entry in module.file.index.entries:
             if entry.kind == "other":
                 ran |= _call(vm, module, entry)
-            elif entry.kind in ("class", "def") and entry.text[:1] == "@" and entry.names[0] not in module.scope.vars:
-                ran |= _decorate(vm, module, entry)
+        for entry, roots in module.file.index.decorated:
+            if entry.names[0] not in module.scope.vars and any(_registers(vm, module, root) for root in roots):
+                names.global_value(vm, module.scope, entry.names[0])
+                ran = True
     return ran
 
 
@@ -50,10 +52,8 @@ def _call(vm: Machine, module: ModuleValue, entry: Entry) -> bool:
     node = entry.parse()
     if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Call) or node in vm.executed:
         return False
-    root = node.value.func
-    while isinstance(root, ast.Attribute | ast.Call):
-        root = root.value if isinstance(root, ast.Attribute) else root.func
-    if not isinstance(root, ast.Name) or not _is_read(names.global_value(vm, module.scope, root.id)):
+    root = _root(node.value)
+    if not root or not _registers(vm, module, root):
         return False
     vm.executed.add(node)
     with names.top_level(vm, module.scope):
@@ -64,16 +64,39 @@ def _call(vm: Machine, module: ModuleValue, entry: Entry) -> bool:
     return True
 
 
-def _decorate(vm: Machine, module: ModuleValue, entry: Entry) -> bool:
-    """Define what `@register("name")` decorates."""
-    head = entry.text[: entry.text.find("\nclass " if entry.kind == "class" else "\ndef ") + 1]
-    roots = set(_DECORATORS.findall(head))
-    if not any(_is_read(names.global_value(vm, module.scope, root)) for root in roots):
-        return False
-    names.global_value(vm, module.scope, entry.names[0])
-    return True
+def _registers(vm: Machine, module: ModuleValue, name: str) -> bool:
+    """Whether code that was read under `name` may put something where it stays."""
+    value = names.global_value(vm, module.scope, name)
+    while isinstance(value, Partial | Method):
+        value = value.function
+    if isinstance(value, Function | Class):
+        if dialects.is_transparent(f"{value.file.module}.{value.name}"):
+            return False
+        return value.node is not None and _puts(value.node)
+    return isinstance(value, Instance) and value.cls.node is not None and _puts(value.cls.node)
 
 
-def _is_read(value: Data) -> bool:
-    """Whether a value is code that was read, and may do anything; what a framework's functions do is known."""
-    return isinstance(value, Function | Class | Instance | Method)
+def _puts(node: ast.AST) -> bool:
+    """Whether code puts something into what is none of its own variables; kept with the tree."""
+    known: bool | None = getattr(node, "puts", None)
+    if known is None:
+        inner = list(ast.walk(node))
+        own = {one.arg for one in inner if isinstance(one, ast.arg)} - {"self", "cls"}
+        own |= {one.id for one in inner if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)}
+        known = any(_root(target) not in own for one in inner for target in _put_into(one))
+        node.puts = known  # type: ignore[attr-defined]
+    return known
+
+
+def _put_into(node: ast.AST) -> Iterator[ast.expr]:
+    if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+        yield node.value
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CHANGES:
+        yield node.func.value
+
+
+def _root(node: ast.expr) -> str:
+    """The name with which an expression begins; "" where it begins with something else."""
+    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return node.id if isinstance(node, ast.Name) else ""
