@@ -143,7 +143,8 @@ def test_another_kind_in_one_place_is_told_of_once(graph, rng, data):
     alignment = align(graph, shuffled(OpGraph(tuple(ops)), rng), free=())
     kinds = sorted(edit.kind.name + edit.aspect for edit in alignment.edits)
     # where two like branches meet in an op that commutes, the other one may seem to be meant
-    assert kinds in (["CHANGEDkind"], ["EXTRA", "MISSING"])
+    crossed = ["CHANGEDkind", "CHANGEDreads:0", "CHANGEDreads:0"]
+    assert kinds in (["CHANGEDkind"], ["EXTRA", "MISSING"], crossed)
 
 
 @pytest.mark.parametrize("edit", EDITS)
