@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from archcheck import workers
 from archcheck.describe.regions import layers
@@ -176,11 +176,9 @@ class Kept(Generic[Result]):
     def _key(self, target: Target, source: SourceFile) -> str:
         return "\0".join([self.what, source.module, str(source.path), *(str(r.path) for r in target.library.roots)])
 
-    @cached_property
+    @property
     def _form(self) -> TypeAdapter[_Record[Result]]:
-        from pydantic import TypeAdapter
-
-        return TypeAdapter(_Record[self.kind])  # type: ignore[name-defined]  # known only when it runs
+        return _form(self.kind)  # type: ignore[arg-type]  # classes are hashable
 
 
 @dataclass
@@ -189,6 +187,13 @@ class _Record(Generic[Result]):
     asked: list[Question]
     state: str
     found: list[Result | Undetermined]
+
+
+@cache
+def _form(kind: type[Any]) -> TypeAdapter[_Record[Any]]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(_Record[kind])  # type: ignore[valid-type]  # known only when it runs
 
 
 def over_classes(

@@ -68,6 +68,7 @@ class Library:
         self.roots = tuple(root if isinstance(root, Root) else Root(root) for root in roots)
         self._found: dict[str, tuple[SourceFile | None, Package | None]] = {}
         self._sources: dict[Path, SourceFile] = {}
+        self._around: dict[Path, Root] = {}
         self._listings: dict[Path, dict[str, bool]] = {}
         self._definitions: dict[str, dict[str, list[SourceFile]]] = {}
         self.footprint = Footprint(self)
@@ -217,7 +218,10 @@ class Library:
 
     def _root_of(self, folder: Path) -> Root:
         # Roots may lie in each other (a virtual environment inside the project): the deepest is the one that found it.
-        return max((root for root in self.roots if folder.is_relative_to(root.path)), key=lambda r: len(r.path.parts))
+        if folder not in self._around:
+            holding = (root for root in self.roots if folder.is_relative_to(root.path))
+            self._around[folder] = max(holding, key=lambda root: len(root.path.parts))
+        return self._around[folder]
 
     def _source(self, root: Root, module: str, path: Path, is_package: bool) -> SourceFile:
         if path not in self._sources:
