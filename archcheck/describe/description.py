@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 from archcheck.describe.fact import Fact
 from archcheck.describe.facts import FACTS, facts, plain
-from archcheck.describe.regions import Region, layers
+from archcheck.describe.regions import Region, convolutions, layers, stated
 from archcheck.findings import Undetermined
 from archcheck.frontends.static.reader import Reading, Variant
 from archcheck.ir.graph import AttrValue, OpGraph
-from archcheck.passes.structure import topology
+from archcheck.passes.structure import Sublayer, topology
 
 VERSION = 1
 CORPUS_KINDS = {"feed_forward": "ffn", "convolution": "conv"}
@@ -102,9 +102,17 @@ def _picture(variant: Variant, graph: OpGraph, reading: Reading) -> Picture:
 def _gist(picture: Picture) -> object:
     """What two variants must differ in to be told apart."""
     return (
-        tuple((layer.signature, tuple(s.norm for s in layer.sublayers), layer.repeat) for layer in picture.layers),
+        tuple(
+            (layer.signature, topology(layer.sublayers), layer.repeat, tuple(_told(one) for one in layer.sublayers))
+            for layer in picture.layers
+        ),
         tuple((fact.name, fact.value) for fact in picture.facts),
     )
+
+
+def _told(sublayer: Sublayer) -> object:
+    """What is said of a sublayer beside its signature."""
+    return sublayer.norm, sublayer.count, stated(sublayer.core), convolutions(sublayer.core)
 
 
 # ---- JSON
@@ -176,8 +184,10 @@ def _block(layer: Region) -> dict[str, object]:
                 "kind": CORPUS_KINDS.get(sublayer.kind, sublayer.kind),
                 "signature": sublayer.signature,
                 "norm": sublayer.norm or None,
+                "count": sublayer.count,
                 "line": _line(sublayer),
                 "attrs": {attr.name: plain(attr.value) for attr in (sublayer.core.attrs if sublayer.core else ())},
+                **({"convolutions": windows} if (windows := list(convolutions(sublayer.core))) else {}),
             }
             for sublayer in layer.sublayers
         ],

@@ -11,9 +11,12 @@ from archcheck.ir.graph import Op, OpGraph, Unknown, Value
 from archcheck.ir.ops import kind
 from archcheck.ir.span import Span
 from archcheck.ir.verify import free_values
+from archcheck.passes.kinds import CONVS
 from archcheck.passes.structure import Sublayer, sublayers
 
 REPEAT, INPUT = kind("repeat"), kind("input")
+CONV, POOL = kind("conv"), kind("pool")
+WINDOWS = CONVS | {CONV, POOL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,55 @@ def _beside(graph: OpGraph, rest: tuple[Op, ...]) -> OpGraph:
     for value in free_values(rest, results):
         inputs.setdefault(value.op, Op(value.op, INPUT))
     return OpGraph((*inputs.values(), *rest), results, graph.origin)
+
+
+STATED = ("activation", "heads", "kv_heads", "d_ff", "experts", "gated")
+
+
+def stated(core: Op | None) -> tuple[tuple[str, int | str], ...]:
+    """What a description says of a sublayer's core besides its kind: `heads`, `d_ff`, and whether it is gated."""
+    found: list[tuple[str, int | str]] = []
+    for name in STATED if core is not None else ():
+        value = core.attr(name) if core is not None else None
+        if value is True or (isinstance(value, (int, str)) and not isinstance(value, bool)):
+            found.append((name, value))
+    return tuple(found)
+
+
+def convolutions(core: Op | None) -> tuple[str, ...]:
+    """The convolutions and pools of a sublayer in the order in which they run: "1x1", "3x3 stride 2 groups 32"."""
+    found = core.walk() if core is not None and core.body else [core] if core is not None else []
+    return tuple(_window(op) for op in found if op.kind in WINDOWS)
+
+
+def _window(op: Op) -> str:
+    axes = op.attr("axes")
+    words = [_sizes(op.attr("kernel"), axes if isinstance(axes, int) else 1)]
+    for name, usual in (("stride", 1), ("dilation", 1), ("groups", 1)):
+        value = op.attr(name)
+        if value == op.attr("kernel") and name == "stride" and op.kind is POOL:
+            continue  # what a pool does where nothing is said
+        if name == "groups" and value == op.attr("in_features") and value != 1:
+            words.append("depthwise")
+        elif value is not None and set(value if isinstance(value, tuple) else (value,)) != {usual}:
+            words.append(f"{name} {_plain(value)}")
+    if op.kind is POOL:
+        words.insert(0, f"{op.attr('mode')} pool")
+    elif op.kind is not CONV:
+        words.insert(0, "transposed")
+    return " ".join(words)
+
+
+def _sizes(kernel: object, axes: int) -> str:
+    """A kernel as papers write it: 3x3; 1x7 where its axes differ."""
+    sizes = kernel if isinstance(kernel, tuple) else (kernel,) * axes
+    return "x".join(_plain(size) for size in sizes)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, tuple):
+        return "x".join(_plain(part) for part in value) if len(set(value)) > 1 else _plain(value[0])
+    return str(value) if isinstance(value, int | str) else "?"
 
 
 def inside(graph: OpGraph, places: Iterable[ModulePlace], symbol: str, kinds: frozenset[str]) -> Iterator[Region]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from archcheck.describe.description import Description, HParamsSet, Picture
-from archcheck.describe.regions import Region
-from archcheck.ir.graph import Unknown
+from archcheck.describe.regions import Region, convolutions, stated
+from archcheck.ir.graph import Op, Unknown
 from archcheck.passes.structure import topology
 
 LETTERS = "n norm, d dropout, a add, s scale of the branch, S scale of the residual, p stochastic depth, F the sublayer"
@@ -51,21 +51,16 @@ def _layer(layer: Region) -> list[str]:
     lines = [f"{head}{place}{'' if shape == 'sequential' else f', {shape}'}{where}"]
     for sublayer in layer.sublayers:
         norm = f"  {sublayer.norm.replace('_', ' ')}" if sublayer.norm else ""
-        lines.append(f"  {sublayer.kind:<16} {sublayer.signature:<12}{norm}{_details(sublayer.core)}")
+        kind = f"{sublayer.count} x {sublayer.kind}" if sublayer.count > 1 else sublayer.kind
+        lines.append(f"  {kind:<16} {sublayer.signature:<12}{norm}{_details(sublayer.core)}")
+        windows = convolutions(sublayer.core) if sublayer.kind == "conv" else ()
+        if windows:
+            lines.append(f"  {'':<16} {', '.join(windows)}")
     return lines
 
 
-def _details(core: object) -> str:
-    attr = getattr(core, "attr", None)
-    if attr is None:
-        return ""
-    words = []
-    for name in ("activation", "heads", "kv_heads", "d_ff", "experts"):
-        value = attr(name)
-        if isinstance(value, (int, str)) and not isinstance(value, bool):
-            words.append(f"{name}={value}")
-    if attr("gated") is True:
-        words.append("gated")
+def _details(core: Op | None) -> str:
+    words = ["gated" if name == "gated" else f"{name}={value}" for name, value in stated(core)]
     return f"  ({', '.join(words)})" if words else ""
 
 

@@ -66,10 +66,7 @@ def growth() -> list[tuple[int, float]]:
         start = process_time()
         read(target.library, target.source.module, target.symbol, arguments, explore=False)
         found.append((depth, process_time() - start))
-    return [
-        (depth, (seconds - before) / (depth - fewer))
-        for (fewer, before), (depth, seconds) in pairwise(found[1:])
-    ]
+    return [(depth, (seconds - before) / (depth - fewer)) for (fewer, before), (depth, seconds) in pairwise(found[1:])]
 
 
 def main() -> int:

@@ -184,7 +184,7 @@ def compare(vm: Machine, op: type[ast.cmpop], left: Data, right: Data) -> Data:
     for value in (left, right):
         if isinstance(value, Open):
             return value.about(f"{reason(left)} {_sign(op)} {reason(right)}")
-    if isinstance(left, External) or isinstance(right, External):
+    if isinstance(left, (External, TensorMethod)) or isinstance(right, (External, TensorMethod)):
         return vm.open(f"{shown(left)} {_sign(op)} {shown(right)} is not known", metadata=True)
     if bounds.has_many_parts(left) or bounds.has_many_parts(right):
         return vm.open("a comparison of values with very many parts", metadata=True)

@@ -158,11 +158,11 @@ class _Reader:
         found: list[tuple[Flags, Run]] = [((), first)]
         if first.machine.taken:
             found = self.forks(first)
-        elif explore:
-            found += self.flags(first)
+        settled = len(_distinct(found)) == 1  # no open condition decides anything
+        if settled and explore:
+            found = [((), found[0][1]), *self.flags(first)]
         distinct = _told_apart(_distinct(found))
         alone = len(distinct) == 1
-        settled = not first.machine.taken
         variants = tuple(
             Variant(
                 () if alone else when,

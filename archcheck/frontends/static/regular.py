@@ -87,7 +87,7 @@ def _repeats(parts: Iterable[Any], inside: bool = False) -> int | None:
     for code, value in parts:
         if code in (_constants.GROUPREF, _constants.GROUPREF_EXISTS):
             return None
-        repeated = code in _REPEATS
+        repeated = code in _REPEATS and value[1] != 1  # what may be left out is not repeated
         if repeated and inside:
             return None
         total += repeated

@@ -136,3 +136,8 @@ def test_a_function_that_builds_a_model_is_read_as_the_model(sources: Sources) -
 )
 def test_functions_of_functions(sources: Sources, body: str, expected: str) -> None:
     assert number(sources, body, "import functools\nimport operator") == expected
+
+
+def test_what_may_be_left_out_of_a_pattern_is_no_repetition(sources: Sources) -> None:
+    text = "import re\n\ndef f(x):\n    return x + 1 if re.search('^[^/]+/[^/]+(?:@[^:]+)?(?::.+)?$', 'eager') else x - 1\n"
+    assert sources.computes(text) == "%1 = sub %0 by=1"
