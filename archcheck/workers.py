@@ -49,17 +49,20 @@ def _forked(work: Callable[[Item], Result], items: Sequence[Item], jobs: int) ->
     global _work  # noqa: PLW0603  # a function with a closure is not pickled, but it is forked
     _work = work  # type: ignore[assignment]
     gc.freeze()  # what is there already is not looked through again, which would copy its pages
+    ended = False
     pool = ProcessPoolExecutor(jobs, mp_context=get_context("fork"))
     try:
         # Files define whole models last: those that take longest are begun first, the small ones fill the end.
         waiting = [pool.submit(_do, item) for item in reversed(items)]
         for one in reversed(waiting):
             yield one.result()  # type: ignore[misc]
+        ended = True
     except BrokenProcessPool:
         hint = "it may have run out of memory; --jobs 1 works in one process"
         raise ArchcheckError("a process that was reading ended before its time", hint=hint) from None
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        # Who stops early does not wait for work that is under way; whose work is done leaves no pool behind.
+        pool.shutdown(wait=ended, cancel_futures=True)
         gc.unfreeze()
         _work = None
 

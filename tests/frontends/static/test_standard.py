@@ -139,5 +139,6 @@ def test_functions_of_functions(sources: Sources, body: str, expected: str) -> N
 
 
 def test_what_may_be_left_out_of_a_pattern_is_no_repetition(sources: Sources) -> None:
-    text = "import re\n\ndef f(x):\n    return x + 1 if re.search('^[^/]+/[^/]+(?:@[^:]+)?(?::.+)?$', 'eager') else x - 1\n"
+    test = "re.search('^[^/]+/[^/]+(?:@[^:]+)?(?::.+)?$', 'eager')"
+    text = f"import re\n\ndef f(x):\n    return x + 1 if {test} else x - 1\n"
     assert sources.computes(text) == "%1 = sub %0 by=1"
