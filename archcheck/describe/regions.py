@@ -11,12 +11,11 @@ from archcheck.ir.graph import Op, OpGraph, Unknown, Value
 from archcheck.ir.ops import kind
 from archcheck.ir.span import Span
 from archcheck.ir.verify import free_values
-from archcheck.passes.kinds import CONVS
+from archcheck.passes.kinds import CONV, CONVS, POOL
 from archcheck.passes.structure import Sublayer, sublayers
 
 REPEAT, INPUT = kind("repeat"), kind("input")
-CONV, POOL = kind("conv"), kind("pool")
-WINDOWS = CONVS | {CONV, POOL}
+WINDOWS = CONVS | {POOL}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from archcheck.passes.kinds import (
     ATTENTIONS,
     BEARING,
     BRANCH,
+    CONV,
     CONVOLUTION,
     CONVS,
     CROSS_ATTENTION,
@@ -23,6 +24,7 @@ from archcheck.passes.kinds import (
     NORMS,
     OPAQUE,
     PARTS,
+    POOL,
     RECURRENCE,
     RECURRENT,
     SELF_ATTENTION,
@@ -37,6 +39,7 @@ _CHOICE = named("topk", "argmax", "sort")
 _FURTHEST = 12  # ops between a choice of experts and the map that scores them
 _SCORES = named("matmul", "einsum", "matmul_add")
 _GATES = named("glu")
+_PLAIN = ("groups", "stride", "dilation")  # of a convolution that sees each token with its neighbours
 _EMBEDDED = named("dropout", "scale", "stochastic_depth") | NORMS
 _THROUGH = VIEWS | PARTS | _EMBEDDED | ACTIVATIONS | named("rope", "add", "concat", "update", "mul", "where")
 
@@ -76,6 +79,8 @@ def classify(scope: Scope, group: Sequence[int], entry: int) -> Core:
         return Core(RECURRENCE, {})
     if _is_attention_spelled(kinds, inner):
         return Core(CROSS_ATTENTION if _reads_beside(scope, group, entry) else SELF_ATTENTION, {})
+    if _is_wide_feed_forward(inner):
+        return Core(FEED_FORWARD, _feed_forward(scope, group, inner))
     if _is_convolution(ops, inner):
         return Core(CONVOLUTION, _convolution(inner))
     mixes = bool(kinds & _SCORES)  # tokens are weighed by products: no feed-forward works across them
@@ -242,6 +247,32 @@ def _is_convolution(ops: Sequence[Op], inner: Sequence[Op]) -> bool:
     return len(linears) < 2 or wide[0] < linears[0] or wide[0] > linears[-1]
 
 
+def _is_wide_feed_forward(inner: Sequence[Op]) -> bool:
+    """Whether a feed-forward sees neighbours too: two convolutions over the tokens, to a wider hidden layer and back.
+
+    FastSpeech (Ren et al., 2019), Section 3.1: the two linear maps of a Transformer's feed-forward become a
+    convolutional network of two layers with an activation between.
+    """
+    maps = [number for number, op in enumerate(inner) if op.kind in CONVS or op.kind is LINEAR]
+    if len(maps) != 2 or any(op.kind in NORMS or op.kind is POOL for op in inner):
+        return False
+    first, second = (inner[number] for number in maps)
+    along = all(
+        op.kind is CONV and op.attr("axes") == 1 and all(op.attr(name, 1) in (1, (1,)) for name in _PLAIN)
+        for op in (first, second)
+    )
+    narrow, hidden = first.attr("in_features"), first.attr("out_features")
+    widens = narrow < hidden if isinstance(narrow, int) and isinstance(hidden, int) else isinstance(hidden, Unknown)
+    return (
+        along
+        and isinstance(narrow, int)
+        and second.attr("out_features") == narrow
+        and second.attr("in_features") == hidden
+        and widens
+        and any(op.kind in ACTIVATIONS for op in inner[maps[0] : maps[1]])
+    )
+
+
 def _convolution(inner: Sequence[Op]) -> dict[str, AttrValue]:
     stated: dict[str, AttrValue] = {}
     wide = [op for op in inner if op.kind in CONVS and not _is_map(op)]
@@ -284,7 +315,7 @@ def _gated(scope: Scope, group: Sequence[int]) -> bool:
 def _feed_forward(scope: Scope, group: Sequence[int], inner: Sequence[Op]) -> dict[str, AttrValue]:
     gated = _gated(scope, group)
     stated: dict[str, AttrValue] = {"gated": gated}
-    maps = [op for op in inner if _is_map(op)]
+    maps = [op for op in inner if _is_map(op)] or [op for op in inner if op.kind in CONVS]
     hidden = [op for op in inner if op.kind in ACTIVATIONS]
     if hidden:
         stated["activation"] = hidden[0].kind.name

@@ -24,6 +24,7 @@ DROPOUT, STOCHASTIC_DEPTH = BY_NAME["dropout"], BY_NAME["stochastic_depth"]
 SUBLAYERS = frozenset(FAMILIES["sublayer"])
 NORMS = frozenset(FAMILIES["norm"])
 ACTIVATIONS = frozenset(FAMILIES["activation"])
+CONV, POOL = BY_NAME["conv"], BY_NAME["pool"]
 CONVS = frozenset(FAMILIES["conv"])
 RECURRENT = frozenset(FAMILIES["recurrent"])
 ATTENTIONS = frozenset(FAMILIES["attention"])

@@ -159,3 +159,23 @@ def _printed(ops: tuple[Op, ...]) -> list[str]:
 )
 def test_what_has_a_name_or_deserves_none_is_left(why: str, ops: str) -> None:
     assert_left(PASS, "%x = input\n" + ops)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "between", "kind"),
+    [
+        ("in_features=64 out_features=256", "in_features=256 out_features=64", "relu", "feed_forward"),
+        ("in_features=64 out_features=64", "in_features=64 out_features=64", "relu", "convolution"),
+        ("in_features=64 out_features=256 groups=2", "in_features=256 out_features=64", "relu", "convolution"),
+        ("in_features=64 out_features=256 stride=2", "in_features=256 out_features=64", "relu", "convolution"),
+        ("in_features=64 out_features=256", "in_features=256 out_features=64", "layer_norm", "convolution"),
+        ("in_features=64 out_features=256", "in_features=256 out_features=32", "relu", "convolution"),
+    ],
+)
+def test_two_convolutions_over_tokens_to_a_wider_layer_and_back_are_a_feed_forward(
+    first: str, second: str, between: str, kind: str
+) -> None:
+    text = f"%x = input\n%b = conv %x kernel=3 axes=1 {first}\n%c = {between} %b\n"
+    text += f"%f = conv %c kernel=3 axes=1 {second}\nadd %x, %f\n"
+    (found,) = [op for op in canonical(text).walk() if op.kind.family == "sublayer"]
+    assert found.kind.name == kind
