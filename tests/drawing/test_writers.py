@@ -105,15 +105,18 @@ def test_dot_parses_back_to_the_escaped_text(name: str, mark: Mark) -> None:
 def test_mermaid_holds_the_escaped_text_and_nothing_else(name: str, mark: Mark) -> None:
     text = to_mermaid(scene_with(name, mark))
     labels = dict(re.findall(r'^\s*(?:subgraph )?(\w+)\W{1,2}"([^"\n]*)"', text, re.MULTILINE))
-    short = shorten(shown(name), MOST_CHARACTERS)
+
+    def lines(*label: str) -> str:
+        return "\n".join(shorten(shown(line), MOST_CHARACTERS) for line in marked(label, mark))
+
     plain = {
         box: "\n".join(re.sub(r"#(\d+);", lambda code: chr(int(code[1])), part) for part in label.split("<br/>"))
         for box, label in labels.items()
     }
     legend = {"legend"} if mark is not Mark.NONE else set()
     assert set(labels) == {"c0", "n0", "n1"} | legend
-    assert plain["n0"] == plain["c0"] == "\n".join(marked((short,), mark))
-    assert plain["n1"] == "\n".join(marked((short, short), mark))
+    assert plain["n0"] == plain["c0"] == lines(name)
+    assert plain["n1"] == lines(name, name)
     bare = re.sub(r"#\d+;|<br/>", "", "".join(labels.values()))
     assert not re.search(r"[<>&#;`*\[\]{}|\\\"%@!?~^$+']", bare)
 
