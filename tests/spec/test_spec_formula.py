@@ -89,7 +89,7 @@ def _evaluated(node: ast.expr) -> Any:
         if isinstance(node.op, ast.Pow) and isinstance(left, int) and isinstance(right, int):
             assume(abs(left) < 2 or right * left.bit_length() < 100_000)
         return OPERATORS[type(node.op)](left, right)
-    return ast.literal_eval(node)
+    return -_evaluated(node.operand) if isinstance(node, ast.UnaryOp) else ast.literal_eval(node)
 
 
 @given(
