@@ -49,13 +49,14 @@ def _layer(layer: Region) -> list[str]:
     times = "n" if isinstance(layer.repeat, Unknown) else layer.repeat
     head = f"{times} x {layer.symbol}" if times != 1 else layer.symbol
     lines = [f"{head}{place}{'' if shape == 'sequential' else f', {shape}'}{where}"]
-    for sublayer in layer.sublayers:
+    kinds = [f"{one.count} x {one.kind}" if one.count > 1 else one.kind for one in layer.sublayers]
+    width = max([16, *map(len, kinds)])
+    for sublayer, kind in zip(layer.sublayers, kinds, strict=True):
         norm = f"  {sublayer.norm.replace('_', ' ')}" if sublayer.norm else ""
-        kind = f"{sublayer.count} x {sublayer.kind}" if sublayer.count > 1 else sublayer.kind
-        lines.append(f"  {kind:<16} {sublayer.signature:<12}{norm}{_details(sublayer.core)}")
+        lines.append(f"  {kind:<{width}} {sublayer.signature:<12}{norm}{_details(sublayer.core)}")
         windows = convolutions(sublayer.core) if sublayer.kind == "conv" else ()
         if windows:
-            lines.append(f"  {'':<16} {', '.join(windows)}")
+            lines.append(f"  {'':<{width}} {', '.join(windows)}")
     return lines
 
 
