@@ -27,6 +27,8 @@ from archcheck.store import Store
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
+KEPT_FOLDERS = 2  # for which a module that nobody asks for any more stays parsed
+
 Progress = Callable[[str], None]
 Result = TypeVar("Result")
 
@@ -260,6 +262,8 @@ class _Work(Generic[Result]):
         self.then = then
         self.classes = classes
         self.folder: Path | None = None
+        self.turn = 0  # of folders
+        self.used: dict[str, int] = {}  # modules that were asked for -> the last turn
         self.told = 0  # of the digests in the footprint
 
     def __call__(self, number: int) -> _Done[Result]:
@@ -267,10 +271,16 @@ class _Work(Generic[Result]):
         library = self.target.library
         if self.folder is not None and self.folder != source.path.parent:
             library.release(self.folder)
+            self.turn += 1
+            stale = [module for module, turn in self.used.items() if turn < self.turn - KEPT_FOLDERS]
+            library.release_modules(stale)
+            for module in stale:
+                del self.used[module]
         self.folder = source.path.parent
         with library.footprint.of() as asked:
             one = model_of(self.target, source, name, self.request)
             found = self.then(one) if isinstance(one, Read) else one
+        self.used.update((name, self.turn) for what, name in asked if what == "module")
         digests = dict(islice(library.footprint.digests.items(), self.told, None))
         self.told += len(digests)
         return _Done(found, frozenset(asked), digests)

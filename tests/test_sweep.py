@@ -259,3 +259,23 @@ def test_runs_at_the_same_time_say_the_same(folder: Path, tmp_path: Path) -> Non
     expected = described(folder, None).encode()
     runs = [start(folder, tmp_path) for _ in range(8)]
     assert [run.communicate()[0] for run in runs] == [expected] * 8
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_modules_that_nobody_asks_for_any_more_are_released_and_read_again(tmp_path: Path, jobs: int) -> None:
+    work = tmp_path / "work" / "models"
+    for number in range(8):
+        folder = work / f"m{number}"
+        folder.mkdir(parents=True)
+        for name, text in PACKAGE.items():
+            (folder / name).write_text(
+                text.replace("from .parts", "from ..m0.parts" if number in (1, 7) else "from .parts")
+            )
+    (work / "__init__.py").write_text("")
+    target = pipeline.resolve(pipeline.parse_target(str(work)))
+    found = described(work, None, jobs)
+    assert found.count('"symbol": "Layer"') == 8
+    sweep.over_classes(target, Request(str(work), explore=False), lambda one: one.symbol, lambda message: None, 1)
+    parsed = {file.path.parent.name for file in target.files if "index" in file.__dict__}
+    assert {"m0", "m7"} <= parsed
+    assert not parsed & {"m1", "m2", "m3"}

@@ -79,6 +79,13 @@ class Library:
             if path.parent == folder:
                 file.release()
 
+    def release_modules(self, names: Iterable[str]) -> None:
+        """Forget the texts of modules, and what was parsed of them."""
+        for name in names:
+            file, _ = self._found.get(name, (None, None))
+            if file is not None:
+                file.release()
+
     def module(self, dotted: str) -> SourceFile | None:
         """The file of module or package `dotted`; None: there is none, or it is a namespace package."""
         self.footprint.asked.add(("module", dotted))
