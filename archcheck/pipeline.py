@@ -176,7 +176,7 @@ class Extent(Enum):
     FOLDER = "a folder, for the classes of its files"
 
 
-def extent(request: Request) -> Extent:
+def extent(request: Request, progress: Progress = silent) -> Extent:
     """What a target is.
 
     Raises:
@@ -184,7 +184,7 @@ def extent(request: Request) -> Extent:
     """
     from archcheck.describe.hparams import registers
 
-    target = resolve(parse_target(request.target))
+    target = resolve(parse_target(request.target), progress=progress)
     if target.source is None:
         return Extent.FOLDER
     return Extent.ONE if target.symbol or registers(target.source) else Extent.FILE

@@ -27,6 +27,7 @@ from archcheck.store import Store
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
+MISTAKE = "archcheck failed on it"
 KEPT_FOLDERS = 2  # for which a module that nobody asks for any more stays parsed
 
 Progress = Callable[[str], None]
@@ -130,7 +131,7 @@ def model_of(target: Target, source: SourceFile, name: str, request: Request) ->
     except TargetError as error:  # a class that cannot be parsed must not pass for one that is not there
         return Undetermined(name, error.problem, Span(source.shown, source.index.names[name][-1].line))
     except Exception as error:  # one class must not end the reading of a thousand others, nor be passed over
-        why = f"archcheck failed on it ({type(error).__name__}: {error}), which is a mistake of archcheck"
+        why = f"{MISTAKE} ({type(error).__name__}: {error}), which is a mistake of archcheck"
         return Undetermined(name, why, Span(source.shown, source.index.names[name][-1].line))
     variant, graph = one.reading.variants[0], one.graphs[0]
     if layers(graph, variant.places, name, one.reading.span):
@@ -172,7 +173,8 @@ class Kept(Generic[Result]):
         """Keep what came of the classes of a file."""
         footprint = target.library.footprint
         record: _Record[Result] = _Record(footprint.digest(source), sorted(asked), footprint.state(asked), found)
-        if not footprint.changed:
+        failed = any(isinstance(one, Undetermined) and one.why.startswith(MISTAKE) for one in found)
+        if not footprint.changed and not failed:  # it may have been for want of memory
             self.store.put(self._key(target, source), self._form.dump_json(record))
 
     def _key(self, target: Target, source: SourceFile) -> str:
@@ -212,6 +214,8 @@ def over_classes(
     Raises:
         TargetError: no class holds a layer.
     """
+    if request.arguments:
+        raise TargetError("--arg says what one class or function is given", hint="name it: FILE:Class")
     by_file: dict[SourceFile, list[Result | Undetermined]] = {}
     classes: list[tuple[SourceFile, str]] = []
     for source in target.files:
@@ -221,7 +225,7 @@ def over_classes(
             classes += [(source, name) for name in _classes_in(target, source)]
     if len(target.files) > 1 and (done := len(target.files) - len({source for source, _ in classes})):
         progress(f"{done} of {len(target.files)} files were read before")
-    work = _Work(target, replace(request, arguments={}, explore=False), then, classes)
+    work = _Work(target, replace(request, explore=False), then, classes)
     asked: set[Question] = set()
     for number, one in enumerate(workers.each(work, range(len(classes)), jobs)):
         source, name = classes[number]

@@ -46,7 +46,7 @@ def command(
             text = "\n".join(dump(one, places=False) for read in reads for one in read.graphs)
         elif as_spec:
             text = spec_text(request, options.progress())
-        elif (whole := extent(request)) is not Extent.ONE:
+        elif (whole := extent(request, options.progress())) is not Extent.ONE:
             from archcheck.describe import survey as surveyed
 
             entries = survey(request, options.progress(), jobs=jobs or cores(), store=options.store(cache))

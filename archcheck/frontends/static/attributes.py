@@ -245,9 +245,9 @@ def _of_super(vm: Machine, owner: Super, name: str, default: Data) -> Data:
                 return Method(value, receiver)
             return bind_to(vm, value, receiver) if isinstance(receiver, Instance) else _bound_class(value, cls)
     if isinstance(receiver, Instance):
-        made = next((base for base in behind if isinstance(base, Class) and base.fields), None)
-        if name == "__init__" and made is not None:
-            return Native(name, lambda machine, args, kwargs: _fill(machine, made, receiver, args, kwargs))
+        read = [base for base in behind if isinstance(base, Class)]
+        if name == "__init__" and any(base.fields for base in read) and not is_module(receiver.cls):
+            return Native(name, lambda machine, args, kwargs: _fill(machine, read[0], receiver, args, kwargs))
         if (inherited := _inherited(vm, receiver, name)) is not None:
             return inherited
     if default is not NO_DEFAULT:
@@ -300,10 +300,7 @@ def _fill(vm: Machine, cls: Class, receiver: Instance, args: list[Data], kwargs:
     """The constructor of a dataclass, called by that of a class that extends it."""
     from archcheck.frontends.static import instances
 
-    if instances.is_dataclass(cls):
-        instances.fill_fields(vm, cls, receiver, args, kwargs, None)
-    else:
-        instances.initialise_from_library(vm, receiver, args, kwargs)
+    instances.fill_fields(vm, cls, receiver, args, kwargs, None)
 
 
 def _mapping_mixin(receiver: Instance, name: str) -> Data:

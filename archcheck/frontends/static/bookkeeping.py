@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING
 
 from archcheck.frontends.static import containers
 from archcheck.frontends.static.machine import place_of
-from archcheck.frontends.static.values import Data, Instance, Layer, Tensor
+from archcheck.frontends.static.values import Args, Data, Instance, Kwargs, Layer, Tensor
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
 
-Args = list[Data]
-Kwargs = dict[str, Data]
 Bookkeeping = Callable[["Machine", "Instance | Layer", Args, Kwargs], Data]
 
 

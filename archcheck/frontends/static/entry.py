@@ -10,10 +10,10 @@ from types import MappingProxyType
 
 from archcheck.errors import NoModelError, TargetError
 from archcheck.frontends import dialects
-from archcheck.frontends.static import builders, configs, modules, names, wanted
+from archcheck.frontends.static import builders, configs, modules, names, tree, wanted
 from archcheck.frontends.static.attributes import is_module
 from archcheck.frontends.static.decorators import veiled
-from archcheck.frontends.static.machine import Frame, Machine, OutOfFuel, Raised, flatten_tensors, span_of
+from archcheck.frontends.static.machine import Frame, Machine, OutOfFuel, Raised, span_of
 from archcheck.frontends.static.sources import code_of
 from archcheck.frontends.static.values import (
     Class,
@@ -27,7 +27,6 @@ from archcheck.frontends.static.values import (
     Open,
     Scope,
     Tensor,
-    TensorModel,
     reason,
 )
 from archcheck.ir.graph import OpGraph, Origin, Unknown, Value
@@ -60,15 +59,6 @@ class Call:
     builder: tuple[str, str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ModulePlace:
-    """A class of the code at its place in the module tree; "" is the target itself."""
-
-    path: str
-    symbol: str
-    span: Span
-
-
 @dataclass
 class Run:
     """What one run found."""
@@ -81,7 +71,7 @@ class Run:
     error_span: Span | None = None
     idle: tuple[Instance | Layer, ...] = ()  # layers that were built and not used
     weights: tuple[tuple[str, str], ...] = ()  # learned tensor's place -> the first place that it has
-    places: tuple[ModulePlace, ...] = ()  # where the classes read stand in the module tree
+    places: tuple[tree.ModulePlace, ...] = ()  # where the classes read stand in the module tree
     optional: frozenset[str] = frozenset()  # arguments of the call whose default is None
     offered: str = ""  # the optional argument that was given because the call had no tensor
     tied: bool | None = None  # whether the configuration says that input and output embeddings are one
@@ -180,10 +170,10 @@ class _Runner:
                 hint=f"it takes {', '.join(self.known_parameters(value))}",
             )
         vm.unused_overrides = bool(self.attribute_overrides)
-        places, weights = self.walk_modules(function)
+        places, weights = tree.walk(vm, function)
         if vm.notes.tied:
             weights = ()
-        results = tuple(dict.fromkeys(tensor.value for tensor in _outputs(result)))
+        results = tuple(dict.fromkeys(tensor.value for tensor in tree.outputs(result)))
         if isinstance(result, (Open, External)) and not error:
             error, error_span = f"what it gives is not known: {reason(result)}", getattr(result, "span", None) or span
         graph = OpGraph(
@@ -210,44 +200,6 @@ class _Runner:
     def given_tensors(self) -> bool:
         """Whether the target was given a tensor."""
         return any(op.kind.name == "input" for op in self.vm.recorder.ops)
-
-    def walk_modules(self, function: Data) -> tuple[tuple[ModulePlace, ...], tuple[tuple[str, str], ...]]:
-        """The classes in the module tree, and which tensors are one; these get their names here, when it is whole."""
-        root = function.receiver if isinstance(function, Method) else function
-        found: list[ModulePlace] = []
-        first: dict[object, str] = {}  # learned tensor -> its first place
-        weights: dict[str, str] = {}
-        seen: set[int] = set()
-        stack: list[tuple[str, Data]] = [("", root)]
-        while stack:
-            place, value = stack.pop()
-            if id(value) in seen or not isinstance(value, (Instance, list, dict)):
-                continue
-            seen.add(id(value))
-            if isinstance(value, list):
-                stack += [(f"{place}.{at}", item) for at, item in enumerate(value)]
-                continue
-            if isinstance(value, Instance) and value.cls.node is not None:
-                node = value.cls.node
-                found.append(
-                    ModulePlace(place, value.cls.name, Span(value.cls.file.shown, node.lineno, node.col_offset + 1))
-                )
-            held = value if isinstance(value, dict) else value.attributes
-            for name, item in held.items():
-                inner = f"{place}.{name}" if place else str(name)
-                if isinstance(item, Tensor) and item.learned:
-                    self.vm.recorder.name_parameter(item.value.op, inner)
-                    weights[inner] = first.setdefault(item.value, inner)
-                elif isinstance(item, Layer):
-                    for weight in item.row.weights:
-                        held_tensor = item.attributes.get(weight)
-                        key: object = held_tensor.value if isinstance(held_tensor, Tensor) else (id(item), weight)
-                        weights[f"{inner}.{weight}"] = first.setdefault(key, f"{inner}.{weight}")
-                elif is_owned(value, item):
-                    stack.append((inner, item))
-            if isinstance(value, Instance) and value.items is not None:
-                stack.append((place, value.items))
-        return tuple(sorted(found, key=lambda one: one.path)), tuple(sorted(weights.items()))
 
     def _rebinds(self) -> bool:
         """Whether `x += y` makes a new tensor: in all frameworks but PyTorch, whose import tells it."""
@@ -459,13 +411,6 @@ def _positional(function: Function, kwargs: dict[str, Data], skip: int) -> list[
     return [kwargs.pop(p.arg) for p in [*spec.posonlyargs, *spec.args][skip:count] if p.arg in kwargs]
 
 
-def is_owned(owner: Data, item: Data) -> bool:
-    """Whether `item` is part of the module tree below `owner`, and not a configuration or a back reference."""
-    if isinstance(item, Instance) and isinstance(owner, Instance):
-        return item.owner is not None and item.owner[0] is owner and is_module(item.cls)
-    return isinstance(item, (Instance, list, dict))
-
-
 def _defined_at(value: Data) -> Span | None:
     target = value.function if isinstance(value, Method) else value
     if isinstance(target, (Class, Function)) and target.node is not None:
@@ -480,24 +425,3 @@ def _kind(value: Data) -> str:
     if isinstance(value, (External, Open)):
         return "not in the sources read"
     return f"a {type(value).__name__}"
-
-
-def _outputs(result: Data, depth: int = 6) -> list[Tensor]:
-    """The tensors that come out, in order; objects with fields give theirs."""
-    found: list[Tensor] = []
-    if isinstance(result, TensorModel):
-        return _outputs(result.outputs, depth)
-    if isinstance(result, Instance) and depth:
-        for item in result.attributes.values():
-            found += _outputs(item, depth - 1)
-        if isinstance(result.items, (list, dict)):
-            found += _outputs(result.items, depth - 1)
-    elif isinstance(result, (list, tuple)) and depth:
-        for item in result:
-            found += _outputs(item, depth - 1)
-    elif isinstance(result, dict) and depth:
-        for item in result.values():
-            found += _outputs(item, depth - 1)
-    else:
-        found += [tensor for tensor in flatten_tensors(result) if isinstance(tensor, Tensor)]
-    return found

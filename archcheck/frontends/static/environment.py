@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
-from archcheck.frontends.static.values import INERT, Data, External, Open
+from archcheck.frontends.static.values import INERT, Args, Data, External, Handler, Kwargs, Open
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
-
-Args = list[Data]
-Kwargs = dict[str, Data]
-Handler = Callable[["Machine", Args, Kwargs], Data]
 
 
 def _variable(vm: Machine, args: Args, kwargs: Kwargs) -> Data:

@@ -111,6 +111,8 @@ def _dict(vm: Machine, node: ast.Dict, scope: Scope) -> Data:
             inner = value.items if isinstance(value, Instance) else value
             if isinstance(inner, dict):
                 found.update(inner)
+            elif is_open(inner):
+                vm.assume(f"`{{**{code_of(item)[:40]}}}` adds nothing")
             continue
         name = evaluate(vm, key, scope)
         try:
@@ -290,7 +292,7 @@ def _dict_comprehension(vm: Machine, node: ast.DictComp, scope: Scope) -> Data:
             vm.unknown("dict", "a key is not known")
 
     comprehension(vm, node.generators, scope, add)
-    return found
+    return vm.new_mapping(found)
 
 
 def _call(vm: Machine, node: ast.Call, scope: Scope) -> Data:

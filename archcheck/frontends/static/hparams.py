@@ -5,14 +5,11 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from archcheck.frontends.static.values import Class, Data, Instance, Native, Scope
+from archcheck.frontends.static.values import Args, Class, Data, Instance, Kwargs, Native, Scope
 from archcheck.ir.span import Setting
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
-
-Args = list[Data]
-Kwargs = dict[str, Data]
 
 
 def named_values(vm: Machine, args: Args, kwargs: Kwargs) -> Data:

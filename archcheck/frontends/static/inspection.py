@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
 from archcheck.frontends.static.values import (
+    Args,
     Class,
     Data,
     Directory,
     External,
     Function,
+    Handler,
     Instance,
+    Kwargs,
     Layer,
     Method,
     Native,
@@ -27,10 +29,6 @@ from archcheck.frontends.static.values import (
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
-
-Args = list[Data]
-Kwargs = dict[str, Data]
-Handler = Callable[["Machine", Args, Kwargs], Data]
 
 
 def _isinstance(vm: Machine, args: Args, kwargs: Kwargs) -> Data:

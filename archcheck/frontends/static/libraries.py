@@ -16,8 +16,11 @@ from archcheck.frontends.static.environment import ENVIRONMENT, INSTALLED
 from archcheck.frontends.static.hparams import named_values
 from archcheck.frontends.static.standard import STANDARD
 from archcheck.frontends.static.values import (
+    Args,
     Data,
+    Handler,
     Instance,
+    Kwargs,
     Layer,
     Tensor,
 )
@@ -25,9 +28,6 @@ from archcheck.frontends.static.values import (
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
 
-Args = list[Data]
-Kwargs = dict[str, Data]
-Handler = Callable[["Machine", Args, Kwargs], Data]
 
 # ---- names of libraries
 

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archcheck.frontends.static import names
-from archcheck.frontends.static.machine import OutOfFuel
+from archcheck.frontends.static.machine import OutOfFuel, Raised
 from archcheck.frontends.static.natives import CHANGES
 from archcheck.frontends.static.signals import BREAK, CONTINUE, Signal
 from archcheck.frontends.static.sources import code_of
-from archcheck.frontends.static.values import SCALARS, Instance, Open, OpenRange, Scope, is_undecided
+from archcheck.frontends.static.values import (
+    SCALARS,
+    Class,
+    External,
+    Instance,
+    Layer,
+    Native,
+    Open,
+    OpenRange,
+    Scope,
+    Super,
+    is_undecided,
+)
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
@@ -38,30 +49,93 @@ class _Work:
 
 
 def _give_up(vm: Machine, node: ast.For | ast.AsyncFor, rounds: int, scope: Scope) -> None:
-    """Take what a loop changes as not known: tables of indices and the like, of which nothing that is checked depends.
+    """Take what a loop changes as not known: tables of indices and the like.
+
+    Nothing half-made may be left under another name: what is changed in place must be this function's own, and what is
+    called must be known to change nothing.
 
     Raises:
-        OutOfFuel: it changes something that has no name.
+        OutOfFuel: the loop may change something else.
     """
-    unknown = vm.open(f"what {rounds:,} rounds of a loop over numbers compute", metadata=True)
-    for target in _changed(node.body):
-        if isinstance(target, ast.Name):
-            names.store(scope, target.id, unknown, ())
-        elif isinstance(target, ast.Attribute) and isinstance(owner := vm.evaluate(target.value, scope), Instance):
-            vm.set(owner, target.attr, unknown)
-        else:
-            raise OutOfFuel(f"a loop of {rounds:,} rounds is too long to be followed")
+    inner = [part for statement in node.body for part in ast.walk(statement)]
+    calls = (part for part in inner if isinstance(part, ast.Call))
+    in_place = {root for part in inner if (root := _changed_in_place(part)) is not None}
+    own = all(isinstance(root, ast.Name) and _is_own(vm.frame.node, root.id, node) for root in in_place)
+    bound = [part for part in inner if isinstance(part, ast.Name | ast.Attribute) and isinstance(part.ctx, ast.Store)]
+    attributes = [part for part in bound if isinstance(part, ast.Attribute)]
+    receiver = vm.frame_receiver()
+    here = all(
+        isinstance(part.value, ast.Name) and receiver is not None and vm.evaluate(part.value, scope) is receiver
+        for part in attributes
+    )
+    if not own or not here or any(_may_change(vm, call, scope) for call in calls):
+        raise OutOfFuel(f"a loop of {rounds:,} rounds is too long to be followed")
+    unknown = vm.open(f"what {rounds:,} rounds of a loop over numbers compute")
+    for name in {part.id for part in [*bound, *in_place] if isinstance(part, ast.Name)}:
+        names.store(scope, name, unknown, ())
+    for part in attributes:
+        vm.set(receiver, part.attr, unknown)
 
 
-def _changed(body: list[ast.stmt]) -> Iterator[ast.expr]:
-    """What statements bind, and what they put something into."""
-    for node in (inner for statement in body for inner in ast.walk(statement)):
-        if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del):
-            yield node
-        elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
-            yield node.value
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CHANGES:
-            yield node.func.value
+def _changed_in_place(node: ast.AST) -> ast.expr | None:
+    """What a part of the code puts something into, or takes something from."""
+    if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
+        return node.value
+    if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Del):
+        return node
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CHANGES:
+        return node.func.value
+    return None
+
+
+def _is_own(function: ast.AST | None, name: str, loop: ast.For | ast.AsyncFor) -> bool:
+    """Whether a container was made in this function, before a loop, and nothing else can know it when the loop ends."""
+    made = bound = 0
+    for parent in ast.walk(function) if function is not None else ():
+        made += isinstance(parent, ast.Assign | ast.AnnAssign) and _makes(parent, name)
+        bound += isinstance(parent, ast.arg) and parent.arg == name
+        for child in ast.iter_child_nodes(parent):
+            if not isinstance(child, ast.Name) or child.id != name:
+                continue
+            if not isinstance(child.ctx, ast.Load):
+                bound += 1
+            elif child.lineno <= (loop.end_lineno or 0) and not _looks(parent, child):
+                return False
+    return 0 < made == bound
+
+
+def _makes(statement: ast.Assign | ast.AnnAssign, name: str) -> bool:
+    """Whether an assignment binds a name, and it alone, to a new container: `x = []`, `x, n = {}, 0`."""
+    targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+    pairs = [(target, statement.value) for target in targets]
+    if len(targets) == 1 and isinstance(targets[0], ast.Tuple) and isinstance(statement.value, ast.Tuple):
+        pairs = list(zip(targets[0].elts, statement.value.elts, strict=False))
+    return any(
+        isinstance(target, ast.Name) and target.id == name and isinstance(value, ast.List | ast.Dict | ast.Set)
+        for target, value in pairs
+        if len(targets) == 1
+    )
+
+
+def _looks(parent: ast.AST, child: ast.AST) -> bool:
+    """Whether an expression uses a container without handing it on: `x[0]`, `x.append(1)`, `1 in x`, `len(x)`."""
+    if isinstance(parent, ast.Call):
+        return isinstance(parent.func, ast.Name) and parent.func.id == "len"
+    return isinstance(parent, ast.Compare | ast.Attribute) or (
+        isinstance(parent, ast.Subscript) and parent.value is child
+    )
+
+
+def _may_change(vm: Machine, call: ast.Call, scope: Scope) -> bool:
+    """Whether a call may change what is not its own: code that was read, and methods of what it makes."""
+    try:
+        if isinstance(call.func, ast.Attribute):
+            return isinstance(vm.evaluate(call.func.value, scope), Instance | Layer | Class | Super)
+        value = vm.evaluate(call.func, scope)
+    except Raised:
+        return True
+    plain = isinstance(value, Native) and value.name != "setattr"
+    return not plain and not isinstance(value, External)
 
 
 def over(vm: Machine, node: ast.For | ast.AsyncFor, scope: Scope) -> Signal | None:

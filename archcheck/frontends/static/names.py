@@ -20,7 +20,6 @@ from archcheck.frontends.static.values import (
     Instance,
     ModuleValue,
     Open,
-    Registry,
     Scope,
 )
 from archcheck.ir.span import Setting
@@ -151,8 +150,6 @@ def global_value(vm: Machine, scope: Scope, name: str) -> Data:
                     if scope.vars.get(name) is not before:
                         bound_at = node.lineno
                         break
-            if type(scope.vars[name]) is dict:
-                scope.vars[name] = Registry(scope.vars[name])
             _change(vm, scope, name, bound_at)
         except Raised as error:
             scope.vars[name] = Open(f"evaluating {name} raised {error}", error.span)

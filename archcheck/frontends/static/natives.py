@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from archcheck.frontends.static import bounds
 from archcheck.frontends.static.inspection import INSPECTION, written
 from archcheck.frontends.static.outcomes import Raised
 from archcheck.frontends.static.values import (
+    Args,
     Class,
     Data,
     External,
     Function,
+    Handler,
     Instance,
+    Kwargs,
     Native,
     Open,
     OpenRange,
@@ -30,10 +32,6 @@ from archcheck.frontends.static.values import (
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
-
-Args = list[Data]
-Kwargs = dict[str, Data]
-Handler = Callable[["Machine", Args, Kwargs], Data]
 
 
 def _len(vm: Machine, args: Args, kwargs: Kwargs) -> Data:

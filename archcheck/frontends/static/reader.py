@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 
 from archcheck.errors import TargetError
 from archcheck.frontends.static import builders, names, optional
-from archcheck.frontends.static.entry import Call, ModulePlace, Run, run
+from archcheck.frontends.static.entry import Call, Run, run
 from archcheck.frontends.static.library import Library
 from archcheck.frontends.static.machine import Frame, Limits, Machine
+from archcheck.frontends.static.tree import ModulePlace
 from archcheck.frontends.static.values import Class, Data, Function
 from archcheck.ir.graph import AttrValue, OpGraph, Unknown
 from archcheck.ir.span import Setting, Span

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 def made(vm: Machine, found: dict[Data, Data]) -> dict[Data, Data]:
-    """A dict that was just made: a registry, where a module makes it empty."""
-    return Registry() if vm.loading and not found and type(found) is dict else found
+    """A dict that was just made: it may be a registry, where a module makes it."""
+    return Registry(found) if vm.loading and type(found) is dict else found
 
 
 def complete(vm: Machine, owner: Data) -> bool:

@@ -7,18 +7,15 @@ grow faster than the texts allow.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from re import _constants, _parser  # type: ignore[attr-defined]  # there is no public way to look at a pattern
 from typing import TYPE_CHECKING, Any
 
-from archcheck.frontends.static.values import Class, Data, Instance, Native, Scope
+from archcheck.frontends.static.values import Args, Class, Data, Handler, Instance, Kwargs, Native, Scope
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
 
-Args = list[Data]
-Kwargs = dict[str, Data]
-Handler = Callable[["Machine", Args, Kwargs], Data]
 
 MOST_WORK = 1_000_000  # steps: the length of the text to the power of the number of repetitions
 MOST_LONG = 10_000  # characters of a pattern or a text

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,10 +12,13 @@ from archcheck.frontends.static.hparams import named_values
 from archcheck.frontends.static.named import AUTO, named_tuple
 from archcheck.frontends.static.regular import REGULAR
 from archcheck.frontends.static.values import (
+    Args,
     Class,
     Data,
     Function,
+    Handler,
     Instance,
+    Kwargs,
     Method,
     Native,
     Partial,
@@ -27,10 +29,6 @@ from archcheck.frontends.static.values import (
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
-
-Args = list[Data]
-Kwargs = dict[str, Data]
-Handler = Callable[["Machine", Args, Kwargs], Data]
 
 
 def _with_fields(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
@@ -128,6 +126,8 @@ class Deque(list[Data]):
 
 
 def _deque(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    if len(args) > 1 or kwargs.get("maxlen") is not None:
+        return vm.open("a deque of bounded length")
     return Deque(vm.iterate(args[0]) if args else [])
 
 

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 LONG_REASON = 80  # characters of a reason to which no more words are added
 
 Data = Any  # a value of the code that is read: Python data or one of the classes below; checked where it is used
+Args = list[Data]
+Kwargs = dict[str, Data]
+Handler = Callable[["Machine", Args, Kwargs], Data]  # what a known function does
 
 
 SCALARS = (bool, int, float, str, type(None))
@@ -425,7 +428,7 @@ def is_open(value: Data) -> bool:
 
 
 class Registry(dict[Data, Data]):
-    """A dict of a module, or one that was empty when a module made it; what is registered there is looked for late."""
+    """A dict that a module made when it was loaded; what is registered there is looked for late."""
 
 
 def is_undecided(value: Data) -> bool:

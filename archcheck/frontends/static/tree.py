@@ -1,0 +1,90 @@
+"""The module tree of a target when it is whole: where its classes stand, which weights are one, what comes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from archcheck.frontends.static.attributes import is_module
+from archcheck.frontends.static.machine import flatten_tensors
+from archcheck.frontends.static.values import Data, Instance, Layer, Method, Tensor, TensorModel
+from archcheck.ir.span import Span
+
+if TYPE_CHECKING:
+    from archcheck.frontends.static.machine import Machine
+
+
+@dataclass(frozen=True, slots=True)
+class ModulePlace:
+    """A class of the code at its place in the module tree; "" is the target itself."""
+
+    path: str
+    symbol: str
+    span: Span
+
+
+def walk(vm: Machine, function: Data) -> tuple[tuple[ModulePlace, ...], tuple[tuple[str, str], ...]]:
+    """The classes in the module tree, and which tensors are one; these get their names here, when it is whole."""
+    root = function.receiver if isinstance(function, Method) else function
+    found: list[ModulePlace] = []
+    first: dict[object, str] = {}  # learned tensor -> its first place
+    weights: dict[str, str] = {}
+    seen: set[int] = set()
+    stack: list[tuple[str, Data]] = [("", root)]
+    while stack:
+        place, value = stack.pop()
+        if id(value) in seen or not isinstance(value, (Instance, list, dict)):
+            continue
+        seen.add(id(value))
+        if isinstance(value, list):
+            stack += [(f"{place}.{at}", item) for at, item in enumerate(value)]
+            continue
+        if isinstance(value, Instance) and value.cls.node is not None:
+            node = value.cls.node
+            found.append(
+                ModulePlace(place, value.cls.name, Span(value.cls.file.shown, node.lineno, node.col_offset + 1))
+            )
+        held = value if isinstance(value, dict) else value.attributes
+        for name, item in held.items():
+            inner = f"{place}.{name}" if place else str(name)
+            if isinstance(item, Tensor) and item.learned:
+                vm.recorder.name_parameter(item.value.op, inner)
+                weights[inner] = first.setdefault(item.value, inner)
+            elif isinstance(item, Layer):
+                for weight in item.row.weights:
+                    held_tensor = item.attributes.get(weight)
+                    key: object = held_tensor.value if isinstance(held_tensor, Tensor) else (id(item), weight)
+                    weights[f"{inner}.{weight}"] = first.setdefault(key, f"{inner}.{weight}")
+            elif is_owned(value, item):
+                stack.append((inner, item))
+        if isinstance(value, Instance) and value.items is not None:
+            stack.append((place, value.items))
+    return tuple(sorted(found, key=lambda one: one.path)), tuple(sorted(weights.items()))
+
+
+def is_owned(owner: Data, item: Data) -> bool:
+    """Whether `item` is part of the module tree below `owner`, and not a configuration or a back reference."""
+    if isinstance(item, Instance) and isinstance(owner, Instance):
+        return item.owner is not None and item.owner[0] is owner and is_module(item.cls)
+    return isinstance(item, (Instance, list, dict))
+
+
+def outputs(result: Data, depth: int = 6) -> list[Tensor]:
+    """The tensors that come out, in order; objects with fields give theirs."""
+    found: list[Tensor] = []
+    if isinstance(result, TensorModel):
+        return outputs(result.outputs, depth)
+    if isinstance(result, Instance) and depth:
+        for item in result.attributes.values():
+            found += outputs(item, depth - 1)
+        if isinstance(result.items, (list, dict)):
+            found += outputs(result.items, depth - 1)
+    elif isinstance(result, (list, tuple)) and depth:
+        for item in result:
+            found += outputs(item, depth - 1)
+    elif isinstance(result, dict) and depth:
+        for item in result.values():
+            found += outputs(item, depth - 1)
+    else:
+        found += [tensor for tensor in flatten_tensors(result) if isinstance(tensor, Tensor)]
+    return found
