@@ -420,6 +420,9 @@ def assign(vm: Machine, owner: Data, name: str, value: Data) -> None:
     elif isinstance(owner, Layer):
         owner.attributes[name] = value
     elif isinstance(owner, (Class, ModuleValue)):
+        made_now = isinstance(owner, Class) and owner.turn in (None, vm.loaded.turn if vm.loaded.is_busy else None)
+        if not made_now:
+            vm.loaded.spoil(f"{name} of a class or module was set")
         owner.scope.vars[name] = value
     elif isinstance(owner, Function):
         owner.attributes[name] = value

@@ -293,6 +293,7 @@ def truth(vm: Machine, value: Data, test: ast.expr | None = None) -> bool:
     if not isinstance(value, Open) or value.metadata:
         vm.notes.assumptions.setdefault(f"`{text}` is false ({_decider(value)})", place)
         return False
+    vm.loaded.own()  # modules that are being evaluated hold what this run decides
     key = f"{value.flag or value.why}|{text}"
     if key in vm.decided:
         return vm.decided[key]

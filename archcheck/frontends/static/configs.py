@@ -32,7 +32,9 @@ def guess(
     if place is None:
         return None
     cls = names.member(vm, *place)
-    return _with_defaults(vm, cls) if isinstance(cls, Class) else None
+    if not isinstance(cls, Class):
+        return None
+    return vm.loaded.with_defaults(vm, cls, lambda: _with_defaults(vm, cls))
 
 
 def _found(
@@ -51,13 +53,13 @@ def _found(
 def _searched(
     vm: Machine, parameter: ast.arg, function: Function, owner: Class | None, by_reads: bool
 ) -> tuple[str, str] | None:
-    search = vm.apart()
-    search.frames.append(Frame("", function.file, 1))
-    same = _same_function(search, function)
-    cls = None if same is None else _search(search, parameter, same, _same_class(search, owner), by_reads)
-    if cls is None or names.member(search, cls.file.module, cls.name) is not cls:
-        return None
-    return cls.file.module, cls.name
+    with vm.apart() as search:
+        search.frames.append(Frame("", function.file, 1))
+        same = _same_function(search, function)
+        cls = None if same is None else _search(search, parameter, same, _same_class(search, owner), by_reads)
+        if cls is None or names.member(search, cls.file.module, cls.name) is not cls:
+            return None
+        return cls.file.module, cls.name
 
 
 def _same_function(vm: Machine, function: Function) -> Function | None:

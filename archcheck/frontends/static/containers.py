@@ -127,7 +127,8 @@ def is_part(value: Data) -> bool:
 def adopt(owner: Instance, name: str, value: Data) -> None:
     """Note that `value` is first reached as `owner.name`; lists of modules give each its number."""
     if isinstance(value, (Instance, Layer)):
-        if value.owner is None and value is not owner and not _above(owner, value):
+        lasting = isinstance(value, Instance) and value.lasting
+        if value.owner is None and not lasting and value is not owner and not _above(owner, value):
             value.owner = (owner, name)
     elif isinstance(value, (list, tuple)):
         for number, part in enumerate(value):

@@ -5,15 +5,27 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Mapping
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
 from archcheck.frontends.static import attributes, decorators, named, rows
 from archcheck.frontends.static.bindings import bindings
+from archcheck.frontends.static.loaded import Loaded, Toll
 from archcheck.frontends.static.machine import Frame, Raised
 from archcheck.frontends.static.sources import SpelledFile, code_of
-from archcheck.frontends.static.values import Class, Data, External, Function, Later, Method, Open, Scope
+from archcheck.frontends.static.values import (
+    Class,
+    Data,
+    External,
+    Function,
+    Later,
+    Members,
+    Method,
+    ModuleScope,
+    Open,
+    Scope,
+)
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
@@ -28,11 +40,12 @@ def define_class(vm: Machine, node: ast.ClassDef, scope: Scope) -> Class:
     bases = tuple(_base(vm, base, scope) for base in node.bases if not isinstance(base, ast.Starred))
     inside = Scope(scope.file, scope, is_class=True)
     cls = Class(node.name, bases, inside, node)
+    cls.turn = vm.loaded.turn if vm.loaded.is_busy else None
     inside.cls = cls
     bound = _bound_in(node)
     for statement in node.body:
         if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)) and not _needs_body(statement, bound):
-            inside.vars[statement.name] = Later(partial(_define_later, vm, statement, inside))
+            inside.vars[statement.name] = _Undefined(vm.loaded, statement, inside)
             continue
         try:
             vm.execute([statement], inside)
@@ -90,20 +103,53 @@ def _needs_body(node: ast.FunctionDef | ast.AsyncFunctionDef, bound: Mapping[str
     return known
 
 
-def _define_later(vm: Machine, node: ast.FunctionDef | ast.AsyncFunctionDef, inside: Scope) -> Data:
-    """A method, defined when it is asked for, as if that were done when its class was."""
-    control, vm.control = vm.control, None
-    mark, depth = len(vm.touched), len(vm.frames)
-    vm.frames.append(Frame("", inside.file, node.lineno))
-    try:
-        return define_function(vm, node, inside)
-    except Raised as error:
-        vm.unknown(f"{inside.cls.name if inside.cls else ''}.{node.name}", f"defining it raised {error}")
-        return Open(f"defining {node.name} raised {error}", error.span)
-    finally:
-        del vm.frames[depth:]
-        vm.control = control
-        del vm.touched[mark:]
+@dataclass(frozen=True, slots=True, eq=False)
+class _Undefined(Later):
+    """A method that is not defined yet: that is done when it is asked for, as if its class was defined then."""
+
+    loaded: Loaded
+    node: ast.FunctionDef | ast.AsyncFunctionDef
+    inside: Scope
+
+    def value(self, members: Members, name: str) -> Data:
+        """The method, defined now."""
+        vm, spec = self.loaded.vm, self.node.args
+        if not (self.node.decorator_list or spec.defaults or any(spec.kw_defaults)):
+            members[name] = found = define_function(vm, self.node, self.inside)
+            return found
+        with self.loaded.apart(vm, self.inside.file) as toll:
+            found = self._defined(vm)
+        dict.__setitem__(members, name, found if toll.is_nothing else _Defined(self.loaded, toll, found))
+        self.loaded.defined(toll, members, name, self, found)
+        return found
+
+    def _defined(self, vm: Machine) -> Data:
+        depth = len(vm.frames)
+        vm.frames.append(Frame("", self.inside.file, self.node.lineno))
+        try:
+            return define_function(vm, self.node, self.inside)
+        except Raised as error:
+            cls = self.inside.cls
+            vm.unknown(f"{cls.name if cls else ''}.{self.node.name}", f"defining it raised {error}")
+            return Open(f"defining {self.node.name} raised {error}", error.span)
+        finally:
+            del vm.frames[depth:]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Defined(Later):
+    """A method that was defined, and what there was to note about it."""
+
+    loaded: Loaded
+    toll: Toll
+    found: Data
+
+    def value(self, members: Members, name: str) -> Data:
+        """The method."""
+        vm = self.loaded.vm
+        if self.toll not in vm.paid:
+            self.loaded.pay(vm, self.toll)
+        return self.found
 
 
 def _base(vm: Machine, node: ast.expr, scope: Scope) -> Data:
@@ -124,12 +170,12 @@ def spelled_class(vm: Machine, name: str) -> Class | None:
     if not text:
         return None
     name = dialects.canonical(name)
-    if name not in vm.container_classes:
-        scope = Scope(SpelledFile(name, text))
+    if name not in vm.loaded.spelled:
+        scope = ModuleScope(SpelledFile(name, text), name)
         scope.vars.update(rows.FORMULA_NAMES)
         (node,) = (node for node in ast.parse(text).body if isinstance(node, ast.ClassDef))
-        vm.container_classes[name] = define_class(vm, node, scope)
-    return vm.container_classes[name]
+        vm.loaded.spelled[name] = define_class(vm, node, scope)
+    return vm.loaded.spelled[name]
 
 
 def define_function(vm: Machine, node: ast.FunctionDef | ast.AsyncFunctionDef, scope: Scope) -> Data:

@@ -7,12 +7,14 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from archcheck.errors import TargetError
 from archcheck.frontends.static.footprint import Footprint
+from archcheck.frontends.static.loaded import Loaded
 from archcheck.frontends.static.sources import SourceFile
 
 __all__ = ["Library", "Package", "Root", "SourceFile", "environment_roots"]
@@ -72,19 +74,32 @@ class Library:
         self._listings: dict[Path, dict[str, bool]] = {}
         self._definitions: dict[str, dict[str, list[SourceFile]]] = {}
         self.footprint = Footprint(self)
+        self._loaded: dict[frozenset[str], Loaded] = {}
+
+    @contextmanager
+    def loaded(self, opened: frozenset[str]) -> Iterator[Loaded]:
+        """What modules hold for evaluations that read the sources of these packages; one evaluation at a time."""
+        loaded = self._loaded.pop(opened, None) or Loaded()
+        try:
+            yield loaded
+        finally:
+            if loaded.end():
+                self._loaded[opened] = loaded
 
     def release(self, folder: Path) -> None:
         """Forget the texts of the files right in `folder`, and what was parsed of them."""
-        for path, file in self._sources.items():
-            if path.parent == folder:
-                file.release()
+        self._release({file for path, file in self._sources.items() if path.parent == folder})
 
     def release_modules(self, names: Iterable[str]) -> None:
         """Forget the texts of modules, and what was parsed of them."""
-        for name in names:
-            file, _ = self._found.get(name, (None, None))
-            if file is not None:
-                file.release()
+        found = (self._found.get(name, (None, None))[0] for name in names)
+        self._release({file for file in found if file is not None})
+
+    def _release(self, files: set[SourceFile]) -> None:
+        for file in files:
+            file.release()
+        for loaded in self._loaded.values():
+            loaded.forget(files)
 
     def module(self, dotted: str) -> SourceFile | None:
         """The file of module or package `dotted`; None: there is none, or it is a namespace package."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from archcheck.frontends.static import bounds
 from archcheck.frontends.static.library import Library, SourceFile
+from archcheck.frontends.static.loaded import Loaded, Toll
 from archcheck.frontends.static.outcomes import OutOfFuel, Raised
 from archcheck.frontends.static.recorder import Control, Recorder
 from archcheck.frontends.static.signals import Signal
@@ -85,6 +86,23 @@ class Notes:
     tied: bool = False  # something that is not read may have made weights one
     tested_for_none: dict[str, Span | None] = field(default_factory=dict)  # arguments whose absence decided something
 
+    def add(self, more: Notes) -> None:
+        """What `more` has noted comes behind what these have."""
+        for text, span in more.assumptions.items():
+            self.assumptions.setdefault(text, span)
+        for what, span in more.unknowns.items():
+            self.unknowns.setdefault(what, span)
+        for name, setting in more.consulted.items():
+            self.consulted.setdefault(name, setting)
+        for name, span in more.tested_for_none.items():
+            self.tested_for_none.setdefault(name, span)
+        self.refused = self.refused or more.refused
+        self.tied = self.tied or more.tied
+
+    def __bool__(self) -> bool:
+        texts = self.assumptions or self.unknowns or self.consulted or self.tested_for_none
+        return bool(texts) or self.refused or self.tied
+
 
 class Machine:
     """One evaluation.
@@ -95,6 +113,7 @@ class Machine:
         decisions: truths of the first open conditions, in the order in which they are met.
         limits: bounds on the work.
         own_package: package or module that the target belongs to; it is read even if a dialect speaks for it.
+        loaded: what modules hold, where others have come before.
     """
 
     def __init__(
@@ -105,8 +124,12 @@ class Machine:
         decisions: tuple[bool, ...] = (),
         limits: Limits | None = None,
         own_package: str = "",
+        loaded: Loaded | None = None,
     ) -> None:
         self.library = library
+        self.loaded = loaded or Loaded()
+        self.loaded.vm = self
+        self.paid: set[Toll] = set()  # of what is evaluated once
         self.training = training
         self.decisions = decisions
         self.limits = limits or Limits()
@@ -119,10 +142,7 @@ class Machine:
         self.touched: list[Setting] = []  # settings that the expression being evaluated has read
         self.control: Control | None = None
         self.steps = 0
-        self.modules: dict[str, ModuleValue] = {}
         self.loading = 0  # statements of modules that are being evaluated
-        self.registered: set[SourceFile] = set()  # files whose registrations have run
-        self.executed: set[ast.stmt] = set()  # statements of modules that have run, which each does once
         self.modules_built: list[Instance | Layer] = []  # in the order of construction, to find those never used
         # Namespaces whose sources are read all the same.
         self.opened = {names.opened_by(own_package)} if own_package else set[str]()
@@ -140,11 +160,22 @@ class Machine:
         self.stands: Span | None = None  # where the layer that a container calls was built
         self.inplace_sums = True  # `x += y` changes the tensor itself, as in PyTorch; TensorFlow binds the name anew
 
-    def apart(self) -> Machine:
+    @contextmanager
+    def apart(self) -> Iterator[Machine]:
         """Another evaluation of the same sources, which leaves no trace in this one."""
-        made = Machine(self.library, training=self.training, limits=self.limits)
+        loaded = None if self.loaded.is_busy else self.loaded
+        made = Machine(self.library, training=self.training, limits=self.limits, loaded=loaded)
         made.opened = self.opened
-        return made
+        try:
+            yield made
+        finally:
+            self.loaded.vm = self
+            if loaded is not None and not loaded.is_whole(made):
+                loaded.spoil("a search changed what a module holds")
+
+    @staticmethod
+    def new_notes() -> Notes:
+        return Notes()
 
     # ---- the parts, imported late because they import this module
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from archcheck.frontends.static.values import (
     External,
     Function,
     Instance,
+    ModuleScope,
     ModuleValue,
     Open,
     Scope,
@@ -25,6 +26,7 @@ from archcheck.frontends.static.values import (
 from archcheck.ir.span import Setting
 
 if TYPE_CHECKING:
+    from archcheck.frontends.static.index import Entry
     from archcheck.frontends.static.machine import Machine
 
 # Packages that the dialects speak for: their names mean what the tables say, and their sources are not read, so that a
@@ -41,18 +43,16 @@ LIBRARIES = frozenset({"torchvision", "torchaudio", "mesh_tensorflow"})  # of mo
 
 def module(vm: Machine, dotted: str) -> ModuleValue | None:
     """The module called `dotted`, if its source is to be read."""
-    if dotted in vm.modules:
-        return vm.modules[dotted]
+    if dotted in vm.loaded.modules:
+        vm.library.footprint.asked.add(("module", dotted))
+        return vm.loaded.modules[dotted]
     top = dotted.partition(".")[0]
     if top in NAMESPACES and not any(dotted == part or dotted.startswith(f"{part}.") for part in vm.opened):
         return None
     file = vm.library.module(dotted)
     if file is None:
         return None
-    scope = Scope(file)
-    scope.vars["__name__"] = dotted
-    scope.vars["__file__"] = file.shown
-    found = vm.modules[dotted] = ModuleValue(file, scope)
+    found = vm.loaded.modules[dotted] = ModuleValue(file, ModuleScope(file, dotted))
     return found
 
 
@@ -76,6 +76,8 @@ def load(vm: Machine, name: str, scope: Scope) -> Data:
     at: Scope | None = scope
     while at is not None:
         if name in at.vars and (not at.is_class or at is scope):
+            if name in at.tolls and at.tolls[name] not in vm.paid:
+                vm.loaded.pay(vm, at.tolls[name])
             settings = at.settings.get(name)
             if settings is not None:
                 vm.touch(settings)
@@ -121,53 +123,68 @@ class Pending(Open):
 def global_value(vm: Machine, scope: Scope, name: str) -> Data:
     """The value of `name` in the module whose scope this is, evaluating only the statements that bind it."""
     if name in scope.vars:
+        if name in scope.tolls and scope.tolls[name] not in vm.paid:
+            vm.loaded.pay(vm, scope.tolls[name])
         return scope.vars[name]
     entries = scope.file.index.names.get(name, ())
-    if not entries:
+    if not entries or not isinstance(scope, ModuleScope):
         return _from_star(vm, scope, name)
-    scope.vars[name] = Pending(f"{name} is defined in terms of itself")
-    bound_at = entries[-1].line
-    with top_level(vm, scope):
-        try:
-            statements = [entry.parse() for entry in entries]
-            vm.executed.update(statements)
-            if (first := _chain_from(statements, name)) < len(statements) - 1:
-                lines = range(entries[first].line, bound_at)
-                between = [entry for entry in scope.file.index.changes.get(name, ()) if entry.line in lines]
-                for entry in sorted([*entries[first:], *between], key=lambda one: one.line):
-                    vm.executed.add(entry.parse())
-                    vm.execute([entry.parse()], scope)
-            else:
-                # Only the last binding counts; one that stands in a branch not taken leaves the one before.
-                before = scope.vars[name]
-                for node in reversed(statements):
-                    if isinstance(node, (ast.Import, ast.ImportFrom)):
-                        _import_one(vm, node, name, scope)
-                    elif (inner := _for_type_checkers(node, name)) is not None:
-                        _import_one(vm, inner, name, scope)
-                    else:
-                        vm.execute([node], scope)
-                    if scope.vars.get(name) is not before:
-                        bound_at = node.lineno
-                        break
-            _change(vm, scope, name, bound_at)
-        except Raised as error:
-            scope.vars[name] = Open(f"evaluating {name} raised {error}", error.span)
+    with vm.loaded.apart(vm, scope.file) as toll, top_level(vm, scope):
+        scope.vars[name] = Pending(f"{name} is defined in terms of itself")
+        scope.tolls[name] = toll
+        before = {other: scope.vars.get(other) for entry in entries for other in entry.names}
+        ran = _bind(vm, scope, name, entries)
+        bound = [name, *(other for other, value in before.items() if scope.vars.get(other, value) is not value)]
+        vm.loaded.bound(toll, scope, list(dict.fromkeys(bound)), ran)
     return scope.vars[name]
+
+
+def _bind(vm: Machine, scope: ModuleScope, name: str, entries: Sequence[Entry]) -> list[ast.stmt]:
+    """Evaluate the statements that bind `name`; those that have run."""
+    bound_at = entries[-1].line
+    ran: list[ast.stmt] = []
+    try:
+        statements = [entry.parse() for entry in entries]
+        ran += statements
+        scope.executed.update(statements)
+        if (first := _chain_from(statements, name)) < len(statements) - 1:
+            lines = range(entries[first].line, bound_at)
+            between = [entry for entry in scope.file.index.changes.get(name, ()) if entry.line in lines]
+            for entry in sorted([*entries[first:], *between], key=lambda one: one.line):
+                ran.append(entry.parse())
+                scope.executed.add(entry.parse())
+                vm.execute([entry.parse()], scope)
+        else:
+            # Only the last binding counts; one that stands in a branch not taken leaves the one before.
+            before = scope.vars[name]
+            for node in reversed(statements):
+                if isinstance(node, (ast.Import, ast.ImportFrom)):
+                    _import_one(vm, node, name, scope)
+                elif (inner := _for_type_checkers(node, name)) is not None:
+                    _import_one(vm, inner, name, scope)
+                else:
+                    vm.execute([node], scope)
+                if scope.vars.get(name) is not before:
+                    bound_at = node.lineno
+                    break
+        ran += _change(vm, scope, name, bound_at)
+    except Raised as error:
+        scope.vars[name] = Open(f"evaluating {name} raised {error}", error.span)
+    return ran
 
 
 @contextmanager
 def top_level(vm: Machine, scope: Scope) -> Iterator[None]:
     """Statements of a module are evaluated inside: nothing that led here decides about them."""
     control, vm.control = vm.control, None
-    mark = len(vm.touched)
+    mark, depth = len(vm.touched), len(vm.frames)
     vm.frames.append(Frame("", scope.file, 1))
     vm.loading += 1
     try:
         yield
     finally:
         vm.loading -= 1
-        vm.frames.pop()
+        del vm.frames[depth:]
         vm.control = control
         del vm.touched[mark:]
 
@@ -199,18 +216,21 @@ def _builds_on(node: ast.stmt, name: str) -> bool:
     )
 
 
-def _change(vm: Machine, scope: Scope, name: str, bound_at: int) -> None:
+def _change(vm: Machine, scope: ModuleScope, name: str, bound_at: int) -> list[ast.stmt]:
     """Run what a module does to a value after it bound it: `TABLE["key"] = ...`, `TABLE.update(...)`, `f.key = ...`."""
+    ran: list[ast.stmt] = []
     if not isinstance(scope.vars[name], (dict, list, set, Function, Class, Instance)):
-        return
+        return ran
     for entry in scope.file.index.changes.get(name, ()):
-        if entry.line <= bound_at or (node := entry.parse()) in vm.executed:
+        if entry.line <= bound_at or (node := entry.parse()) in scope.executed:
             continue
-        vm.executed.add(node)
+        ran.append(node)
+        scope.executed.add(node)
         try:
             vm.execute([node], scope)
         except Raised as error:
             vm.unknown(name, f"changing it raised {error}")
+    return ran
 
 
 def _import_one(vm: Machine, node: ast.Import | ast.ImportFrom, name: str, scope: Scope) -> None:
@@ -308,7 +328,9 @@ def read_external(vm: Machine, name: str) -> Data:
     only_types = top in sys.stdlib_module_names or top == "typing_extensions"
     if not dotted or only_types or vm.library.module(dotted) is None:
         return None
-    vm.opened.add(opened_by(dotted))
+    if opened_by(dotted) not in vm.opened:
+        vm.opened.add(opened_by(dotted))
+        vm.loaded.spoil("more is read than before")
     source = vm.module(dotted)
     found = None if source is None else global_value(vm, source.scope, last)
     return found if isinstance(found, (Class, Function)) else None

@@ -143,14 +143,16 @@ class _Reader:
 
     def once(self, call: Call, decisions: tuple[bool, ...] = (), overrides: Mapping[str, Data] | None = None) -> Run:
         """One run."""
-        machine = Machine(
-            self.library,
-            training=self.training,
-            decisions=decisions,
-            limits=self.limits,
-            own_package=call.module,
-        )
-        return run(machine, replace(call, overrides=dict(overrides or {})))
+        with self.library.loaded(frozenset({names.opened_by(call.module)})) as loaded:
+            machine = Machine(
+                self.library,
+                training=self.training,
+                decisions=decisions,
+                limits=self.limits,
+                own_package=call.module,
+                loaded=loaded,
+            )
+            return run(machine, replace(call, overrides=dict(overrides or {})))
 
     def read(self, explore: bool) -> Reading:
         self.call, first = optional.complete(self.once, self.call, self.once(self.call))

@@ -33,10 +33,10 @@ def complete(vm: Machine, owner: Data) -> bool:
     ):  # while modules are loaded only names that are taken are asked for
         return False
     ran = False
-    for module in list(vm.modules.values()):
-        if module.file in vm.registered:
+    for module in list(vm.loaded.modules.values()):
+        if module.file in vm.loaded.registered:
             continue
-        vm.registered.add(module.file)
+        vm.loaded.registered.add(module.file)
         for entry in module.file.index.entries:
             if entry.kind == "other":
                 ran |= _call(vm, module, entry)
@@ -44,18 +44,20 @@ def complete(vm: Machine, owner: Data) -> bool:
             if entry.names[0] not in module.scope.vars and any(_registers(vm, module, root) for root in roots):
                 names.global_value(vm, module.scope, entry.names[0])
                 ran = True
+    if ran:
+        vm.loaded.spoil("registries were filled")
     return ran
 
 
 def _call(vm: Machine, module: ModuleValue, entry: Entry) -> bool:
     """Run `register("name", Block)`."""
     node = entry.parse()
-    if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Call) or node in vm.executed:
+    if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Call) or node in module.scope.executed:
         return False
     root = _root(node.value)
     if not root or not _registers(vm, module, root):
         return False
-    vm.executed.add(node)
+    module.scope.executed.add(node)
     with names.top_level(vm, module.scope):
         try:
             vm.execute([node], module.scope)

@@ -320,6 +320,8 @@ def _import(vm: Machine, node: ast.Import | ast.ImportFrom, scope: Scope) -> Non
 
 
 def _outer(vm: Machine, node: ast.Global | ast.Nonlocal, scope: Scope) -> None:
+    if isinstance(node, ast.Global):
+        vm.loaded.spoil("a function binds names of its module")
     for name in node.names:
         at = scope.parent
         if isinstance(node, ast.Global):

@@ -11,6 +11,7 @@ import reprlib
 from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from archcheck.frontends import dialects
@@ -20,6 +21,7 @@ from archcheck.ir.span import Setting, Span
 if TYPE_CHECKING:
     from archcheck.frontends.dialects.table import LayerRow
     from archcheck.frontends.static.library import SourceFile
+    from archcheck.frontends.static.loaded import Toll
     from archcheck.frontends.static.machine import Machine
 
 LONG_REASON = 80  # characters of a reason to which no more words are added
@@ -113,10 +115,7 @@ class Members(dict[str, Any]):
 
     def __getitem__(self, name: str) -> Data:
         value = dict.__getitem__(self, name)
-        if type(value) is Later:
-            value = value.define()
-            dict.__setitem__(self, name, value)
-        return value
+        return value.value(self, name) if isinstance(value, Later) else value
 
     def get(self, name: str, default: Data = None) -> Data:
         return self[name] if name in self else default  # noqa: SIM401  # it would call itself
@@ -128,17 +127,21 @@ class Members(dict[str, Any]):
         return [self[name] for name in self]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Later:
-    """A method that is not defined yet."""
+    """A method that is defined when it is asked for."""
 
-    define: Callable[[], Data]
+    __slots__ = ()
+
+    def value(self, members: Members, name: str) -> Data:
+        """The method, which may take the place of this."""
+        raise NotImplementedError
 
 
 class Scope:
     """Names and their values in a module, class, function call or comprehension, inside the scope around it."""
 
     __slots__ = ("cls", "file", "is_class", "outer_names", "parent", "self_value", "settings", "vars", "yields")
+    tolls: Mapping[str, Toll] = MappingProxyType({})  # what there is to note about names, where others share them
 
     def __init__(self, file: SourceFile, parent: Scope | None = None, *, is_class: bool = False) -> None:
         self.file = file
@@ -152,10 +155,29 @@ class Scope:
         self.yields: list[Data] | None = None
 
 
+class ModuleScope(Scope):
+    """Names of a module, as far as they were evaluated."""
+
+    __slots__ = ("executed", "tolls")
+
+    def __init__(self, file: SourceFile, dotted: str) -> None:
+        super().__init__(file)
+        self.vars.update(__name__=dotted, __file__=file.shown)
+        self.executed: set[ast.stmt] = set()  # statements that have run, which each does once
+        self.tolls: dict[str, Toll] = {}
+
+    def clear(self) -> None:
+        """Forget what was evaluated."""
+        self.vars = {name: self.vars[name] for name in ("__name__", "__file__")}
+        self.settings.clear()
+        self.executed.clear()
+        self.tolls.clear()
+
+
 class Class:
     """A class of the code that is read."""
 
-    __slots__ = ("_externals", "_mro", "bases", "fields", "file", "members", "name", "node", "scope", "veil")
+    __slots__ = ("_externals", "_mro", "bases", "fields", "file", "members", "name", "node", "scope", "turn", "veil")
 
     def __init__(self, name: str, bases: tuple[Data, ...], scope: Scope, node: ast.ClassDef | None) -> None:
         self.name = name
@@ -166,6 +188,7 @@ class Class:
         self.fields: dict[str, ast.AnnAssign] = {}  # annotated names, as a dataclass has them
         self.members: dict[str, Data] = {}  # of an enumeration
         self.veil = ""  # something unread stands around it
+        self.turn: int | None = None  # in which a module's statements defined it
         self._mro: tuple[Class | External, ...] | None = None
         self._externals: tuple[str, ...] | None = None
 
@@ -229,7 +252,7 @@ class ModuleValue:
 
     __slots__ = ("file", "scope")
 
-    def __init__(self, file: SourceFile, scope: Scope) -> None:
+    def __init__(self, file: SourceFile, scope: ModuleScope) -> None:
         self.file = file
         self.scope = scope
 
@@ -365,6 +388,7 @@ class Instance:
     prepared: bool = False  # what its framework runs before the first call has run
     rounds: Open | None = None  # it was built in a loop of which the number of rounds is not known
     bag: bool = False  # an object of named values, some of which a program around may set
+    lasting: bool = False  # a module holds it
 
     def __repr__(self) -> str:
         return f"an instance of {self.cls.name}"

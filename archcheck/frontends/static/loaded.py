@@ -1,0 +1,320 @@
+"""Modules as far as they were evaluated, for all evaluations of one library that come after each other.
+
+What a module binds at its top level does not depend on who asks for it. So it is evaluated once, and each evaluation
+that comes to a name is told what there was to note about it (`Toll`). An evaluation that changes what modules hold, or
+whose modules hold something of its own, leaves nothing behind: what it read is read anew.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from operator import is_
+from typing import TYPE_CHECKING, Any
+
+from archcheck.frontends.static.templates import Template, template_of
+from archcheck.frontends.static.values import (
+    SCALARS,
+    Class,
+    Data,
+    Directory,
+    External,
+    Function,
+    Inert,
+    Instance,
+    Later,
+    Members,
+    Method,
+    ModuleScope,
+    ModuleValue,
+    Native,
+    Open,
+    Partial,
+    Scope,
+    Super,
+)
+
+if TYPE_CHECKING:
+    import ast
+    from collections.abc import Collection
+
+    from archcheck.frontends.static.footprint import Question
+    from archcheck.frontends.static.library import SourceFile
+    from archcheck.frontends.static.machine import Machine, Notes
+
+_PLAIN = (*SCALARS, bytes, complex, range, type(...), External, Open, Inert, Native, Directory, ModuleValue)
+
+
+class Toll:
+    """What there is to note about something that was evaluated once: whoever uses it depends on that.
+
+    Attributes:
+        file: where it stands.
+        notes: assumptions, unknowns and settings that were met.
+        asked: what was asked of the library.
+        steps: how much work it was.
+        own: it holds something of the evaluation that came to it, or was half made when it was used.
+        inner: tolls of what it used.
+        held: containers that it holds, with copies that tell whether they were changed.
+    """
+
+    __slots__ = ("asked", "file", "held", "inner", "notes", "own", "steps")
+
+    def __init__(self, file: SourceFile, notes: Notes) -> None:
+        self.file = file
+        self.notes = notes
+        self.asked: frozenset[Question] = frozenset()
+        self.steps = 0
+        self.own = False
+        self.inner: set[Toll] = set()
+        self.held: list[tuple[Any, Any]] = []
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether there is nothing to note."""
+        return not (self.steps or self.own or self.asked or self.inner or self.notes)
+
+
+class Loaded:
+    """What the modules of a library hold.
+
+    Attributes:
+        modules: by dotted name.
+        spelled: classes that dialects spell.
+        templates: configuration objects with their defaults.
+        spoiled: why all of it has to be read anew; "" where it has not.
+    """
+
+    def __init__(self) -> None:
+        self.modules: dict[str, ModuleValue] = {}
+        self.spelled: dict[str, Class] = {}
+        self.templates: dict[Class, tuple[Toll, Template]] = {}
+        self.registered: set[SourceFile] = set()  # files whose registrations have run
+        self.vm: Machine  # the evaluation that goes on
+        self.turn = 0  # counts evaluations of top-level statements that stand in no other
+        self.spoiled = ""
+        self._open: list[Toll] = []  # of what is being evaluated, outermost first
+        self._made: list[tuple[Toll, Callable[[], None]]] = []  # with what takes it out again
+        self._new: list[tuple[Toll, tuple[Data, ...]]] = []  # values bound since the outermost began
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is being evaluated of which others will only see the result."""
+        return bool(self._open)
+
+    def spoil(self, why: str) -> None:
+        """Nothing of this may be used when the evaluation ends."""
+        self.spoiled = self.spoiled or why
+
+    def own(self) -> None:
+        """What is being evaluated depends on the evaluation that came to it."""
+        for toll in self._open:
+            toll.own = True
+
+    # ---- evaluating once
+
+    @contextmanager
+    def apart(self, vm: Machine, file: SourceFile) -> Iterator[Toll]:
+        """What is evaluated inside knows nothing of what led here, and what it notes is noted once for all."""
+        toll = Toll(file, vm.new_notes())
+        outer_notes, vm.notes = vm.notes, toll.notes
+        outer_paid, vm.paid = vm.paid, toll.inner
+        state = vm.control, vm.trying, vm.building, vm.invoked, vm.open_rounds, vm.stands, vm.by_number
+        vm.control, vm.trying, vm.building, vm.invoked, vm.open_rounds, vm.stands = None, 0, 0, False, [], None
+        vm.by_number = False
+        mark, steps = len(vm.touched), vm.steps
+        ops, built = len(vm.recorder.ops), len(vm.modules_built)
+        self._open.append(toll)
+        try:
+            with vm.library.footprint.of() as asked:
+                yield toll
+        except BaseException:
+            self.spoil("something was left half made")
+            raise
+        finally:
+            self._open.pop()
+            vm.control, vm.trying, vm.building, vm.invoked, vm.open_rounds, vm.stands, vm.by_number = state
+            vm.notes, vm.paid = outer_notes, outer_paid
+            del vm.touched[mark:]
+            toll.asked, toll.steps = frozenset(asked), vm.steps - steps
+            toll.own = toll.own or ops != len(vm.recorder.ops) or built != len(vm.modules_built)
+            outer_notes.add(toll.notes)
+            vm.paid.add(toll)
+            if toll.own and self._open:
+                self._open[-1].own = True
+            if not self._open:
+                self._settle_new()
+
+    def pay(self, vm: Machine, toll: Toll) -> None:
+        """Note what is to be noted about something that was evaluated before."""
+        if toll in self._open:
+            if toll is not self._open[-1]:  # it is used by what it uses: what comes of that depends on where one began
+                for one in self._open[self._open.index(toll) :]:
+                    one.own = True
+            return
+        vm.paid.add(toll)
+        vm.notes.add(toll.notes)
+        vm.library.footprint.asked |= toll.asked
+        vm.step(toll.steps)
+        if toll.own:
+            self.own()
+
+    def bound(self, toll: Toll, scope: ModuleScope, names: Collection[str], ran: Collection[ast.stmt]) -> None:
+        """Names of a module were bound."""
+        for name in names:
+            scope.tolls[name] = toll
+        self._new.append((toll, tuple(scope.vars[name] for name in names)))
+
+        def undo() -> None:
+            for name in names:
+                scope.vars.pop(name, None)
+                scope.tolls.pop(name, None)
+            scope.executed.difference_update(ran)
+
+        self._made.append((toll, undo))
+
+    def defined(self, toll: Toll, members: Members, name: str, before: Later, value: Data) -> None:
+        """A method was defined."""
+        self._new.append((toll, (value,)))
+        self._made.append((toll, lambda: dict.__setitem__(members, name, before)))
+
+    def _settle_new(self) -> None:
+        """Look at what the outermost evaluation has bound: another one may still have added to what it holds."""
+        self.turn += 1
+        new, self._new = self._new, []
+        for toll, values in new:
+            if not toll.own:
+                held = _containers(values)
+                toll.own = held is None
+                toll.held = held or []
+
+    # ---- the end of an evaluation
+
+    def is_whole(self, vm: Machine) -> bool:
+        """Whether what `vm` used is as it was."""
+        return all(_is_same(one, copy) for toll in _all_of(vm.paid) for one, copy in toll.held)
+
+    def end(self) -> bool:
+        """An evaluation is over; whether what it leaves is what another one would find."""
+        if self._open:
+            self.spoil("something was left half made")
+        elif not self.spoiled and not self.is_whole(self.vm):
+            self.spoil("what a module holds was changed")
+        if self.spoiled:
+            return False
+        for toll, undo in self._made:  # what is used comes before what uses it
+            toll.own = toll.own or any(inner.own for inner in toll.inner)
+            if toll.own:
+                undo()
+        self._made.clear()
+        self.templates = {cls: kept for cls, kept in self.templates.items() if not kept[0].own}
+        return True
+
+    def forget(self, files: set[SourceFile]) -> None:
+        """Forget what modules hold, and what was made of it."""
+        tolls = {id(t): t for module in self.modules.values() for t in module.scope.tolls.values()}
+        tolls |= {id(toll): toll for toll, _ in self.templates.values()}
+        users: dict[SourceFile, set[SourceFile]] = {}
+        for toll in tolls.values():
+            for inner in toll.inner:
+                users.setdefault(inner.file, set()).add(toll.file)
+        gone: set[SourceFile] = set()
+        waiting = list(files)
+        while waiting:
+            file = waiting.pop()
+            if file not in gone:
+                gone.add(file)
+                waiting += users.get(file, ())
+        for module in self.modules.values():
+            if module.file in gone:
+                module.scope.clear()
+        self.templates = {cls: kept for cls, kept in self.templates.items() if cls.file not in gone}
+
+    # ---- configuration objects
+
+    def with_defaults(self, vm: Machine, cls: Class, make: Callable[[], Instance | None]) -> Instance | None:
+        """An instance of a configuration's class, made once and copied."""
+        kept = self.templates.get(cls)
+        if kept is not None:
+            toll, template = kept
+            if toll not in vm.paid:
+                self.pay(vm, toll)
+            return template.copy()
+        with self.apart(vm, cls.file) as toll:
+            made = make()
+        fresh = None if made is None or toll.own else template_of(made)
+        if fresh is not None:
+            self.templates[cls] = toll, fresh
+        return made
+
+
+def _all_of(tolls: set[Toll]) -> set[Toll]:
+    found: set[Toll] = set()
+    waiting = list(tolls)
+    while waiting:
+        toll = waiting.pop()
+        if toll not in found:
+            found.add(toll)
+            waiting += toll.inner
+    return found
+
+
+def _is_same(one: Any, copy: Any) -> bool:
+    if len(one) != len(copy):
+        return False
+    if isinstance(one, set):
+        return bool(one == copy)
+    return all(map(is_, one, copy)) and (not isinstance(one, dict) or all(map(is_, one.values(), copy.values())))
+
+
+def _containers(values: tuple[Data, ...]) -> list[tuple[Any, Any]] | None:
+    """The containers that are held by values, each with a copy; None where something is held of which it cannot be told
+    whether it was changed."""
+    found: list[tuple[Any, Any]] = []
+    seen: set[int] = set()
+    stack = list(values)
+    while stack:
+        value = stack.pop()
+        if isinstance(value, _PLAIN) or id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, Members):
+            stack += [item for item in dict.values(value) if not isinstance(item, Later)]
+        elif isinstance(value, (list, deque)):
+            found.append((value, list(value)))
+            stack += value
+        elif isinstance(value, dict):
+            found.append((value, dict(value)))
+            stack += value.values()
+        elif isinstance(value, (set, frozenset)):
+            found.append((value, set(value)))
+        elif isinstance(value, tuple):
+            stack += value
+        elif isinstance(value, slice):
+            stack += (value.start, value.stop, value.step)
+        elif isinstance(value, Class):
+            stack += (value.scope.vars, value.members, *value.bases)
+            _around(value.scope.parent, stack)
+        elif isinstance(value, Function):
+            stack += (*value.defaults, *value.keyword_defaults, value.attributes, value.wrapped)
+            _around(value.scope, stack)
+        elif isinstance(value, Method):
+            stack += (value.function, value.receiver)
+        elif isinstance(value, Partial):
+            stack += (value.function, value.args, dict(value.kwargs))
+        elif isinstance(value, Super):
+            stack += (value.cls, value.receiver)
+        elif isinstance(value, Instance) and value.layer is None and value.tensors is None:
+            value.lasting = True
+            stack += (value.cls, value.attributes, value.items)
+        else:
+            return None
+    return found
+
+
+def _around(scope: Scope | None, stack: list[Data]) -> None:
+    """The variables of functions around."""
+    while scope is not None and scope.parent is not None:
+        stack.append(scope.vars)
+        scope = scope.parent
