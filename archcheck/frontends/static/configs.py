@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
@@ -227,9 +228,7 @@ def _attributes_read(vm: Machine, function: Function, name: str, owner: Class | 
     if not depth:
         return
     scope = names.module_scope(function.scope)
-    for call in ast.walk(function.node):
-        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
-            continue
+    for call in _uses(function.node).calls:
         passed: list[int | str | None] = [at for at, value in enumerate(call.args) if _is_name(value, name)]
         passed += [keyword.arg for keyword in call.keywords if _is_name(keyword.value, name)]
         cls = _quietly(vm, call.func, scope) if passed else None
@@ -249,17 +248,33 @@ def _is_name(node: ast.expr, name: str) -> bool:
 
 
 def _attributes_read_here(function: Function, name: str, owner: Class | None) -> Iterator[str]:
-    bodies: list[ast.AST] = [function.node]
+    yield from _uses(function.node).attributes.get(name, ())
     if owner is not None and owner.node is not None:
-        bodies.append(owner.node)
-    for body in bodies:
-        for node in ast.walk(body):
-            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
-                held = node.value
-                if (isinstance(held, ast.Attribute) and held.attr == name) or (
-                    isinstance(held, ast.Name) and held.id == name
-                ):
-                    yield node.attr
+        yield from _uses(owner.node).attributes.get(name, ())
+
+
+@dataclass(frozen=True)
+class _Uses:
+    """What code reads of names, and hands them to."""
+
+    attributes: dict[str, list[str]]  # x, of `x.a` and `self.x.a` -> a
+    calls: list[ast.Call]  # `f(...)`
+
+
+def _uses(node: ast.AST) -> _Uses:
+    """What a function or class uses; kept with the tree."""
+    known: _Uses | None = getattr(node, "uses", None)
+    if known is None:
+        known = node.uses = _Uses({}, [])  # type: ignore[attr-defined]
+        for inner in ast.walk(node):
+            if isinstance(inner, ast.Attribute) and isinstance(inner.ctx, ast.Load):
+                held = inner.value
+                name = held.attr if isinstance(held, ast.Attribute) else held.id if isinstance(held, ast.Name) else ""
+                if name:
+                    known.attributes.setdefault(name, []).append(inner.attr)
+            elif isinstance(inner, ast.Call) and isinstance(inner.func, ast.Name):
+                known.calls.append(inner)
+    return known
 
 
 def _attributes_of(cls: Class) -> set[str]:
@@ -269,18 +284,22 @@ def _attributes_of(cls: Class) -> set[str]:
             found.update(base.scope.vars, base.fields)
             init = base.scope.vars.get("__init__")
             if isinstance(init, Function):
-                found.update(parameter.arg for parameter in init.node.args.args)
-                found.update(
-                    target.attr
-                    for node in ast.walk(init.node)
-                    if isinstance(node, ast.Assign)
-                    for target in node.targets
-                    if isinstance(target, ast.Attribute)
-                )
+                found |= _attributes_set(init.node)
     mapping = cls.lookup("attribute_map")
     if mapping is not None and isinstance(mapping[1], dict):
         found.update(key for key in mapping[1] if isinstance(key, str))
     return found
+
+
+def _attributes_set(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> frozenset[str]:
+    """Parameters of a constructor, and attributes that it assigns; kept with the tree."""
+    known: frozenset[str] | None = getattr(node, "attributes_set", None)
+    if known is None:
+        assigned = (one.targets for one in ast.walk(node) if isinstance(one, ast.Assign))
+        targets = {target.attr for row in assigned for target in row if isinstance(target, ast.Attribute)}
+        parameters = {parameter.arg for parameter in node.args.args}
+        known = node.attributes_set = frozenset(targets | parameters)  # type: ignore[union-attr]
+    return known
 
 
 def _candidates(vm: Machine, function: Function) -> Iterator[Class]:

@@ -70,6 +70,7 @@ class Library:
         self.roots = tuple(root if isinstance(root, Root) else Root(root) for root in roots)
         self._found: dict[str, tuple[SourceFile | None, Package | None]] = {}
         self._sources: dict[Path, SourceFile] = {}
+        self._in_folder: dict[Path, list[Path]] = {}  # those of them that stand right in a folder
         self._around: dict[Path, Root] = {}
         self._listings: dict[Path, dict[str, bool]] = {}
         self._definitions: dict[str, dict[str, list[SourceFile]]] = {}
@@ -88,7 +89,7 @@ class Library:
 
     def release(self, folder: Path) -> None:
         """Forget the texts of the files right in `folder`, and what was parsed of them."""
-        self._release({file for path, file in self._sources.items() if path.parent == folder})
+        self._release({self._sources[path] for path in self._in_folder.get(folder, ())})
 
     def release_modules(self, names: Iterable[str]) -> None:
         """Forget the texts of modules, and what was parsed of them."""
@@ -249,6 +250,7 @@ class Library:
         if path not in self._sources:
             shown = "/".join([*([root.prefix] if root.prefix else []), path.relative_to(root.path).as_posix()])
             self._sources[path] = SourceFile(module, path, shown, is_package, self.footprint.tell)
+            self._in_folder.setdefault(path.parent, []).append(path)
         return self._sources[path]
 
     def _listing(self, folder: Path) -> dict[str, bool]:
