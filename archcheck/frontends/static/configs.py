@@ -78,7 +78,7 @@ def _search(vm: Machine, parameter: ast.arg, function: Function, owner: Class | 
     annotated = _annotated(vm, parameter.annotation, function.scope) or _declared(vm, parameter.arg, owner)
     if not by_reads:
         return annotated
-    reads = set(_attributes_read(vm, function, parameter.arg, owner))
+    reads = _attributes_read(vm, function, parameter.arg, owner)
     if annotated is not None and reads <= _attributes_of(annotated):
         return annotated
     if not reads:
@@ -95,7 +95,7 @@ def _search(vm: Machine, parameter: ast.arg, function: Function, owner: Class | 
     return _in_siblings(vm, function, reads) if best is None or score * 2 < len(reads) else best
 
 
-def _in_siblings(vm: Machine, function: Function, reads: set[str]) -> Class | None:
+def _in_siblings(vm: Machine, function: Function, reads: frozenset[str]) -> Class | None:
     """The class, in another module of the same folder, that has nearly all of the attributes that the code reads."""
     scope = names.module_scope(function.scope)
     package = scope.file.package
@@ -221,9 +221,16 @@ def _settable(cls: Class) -> bool:
     return required <= 0 and all(default is not None for default in spec.kw_defaults)
 
 
-def _attributes_read(vm: Machine, function: Function, name: str, owner: Class | None, depth: int = 3) -> Iterator[str]:
+def _attributes_read(vm: Machine, function: Function, name: str, owner: Class | None, depth: int = 3) -> frozenset[str]:
     """Attributes that a constructor, and the methods of its class, read from one of its arguments, and those that are
     read by the constructors to which it is passed on."""
+    whose = None if owner is None else (owner.file.path, owner.name)
+    key = ("reads", function.file.path, function.node.lineno, name, whose, depth)
+    found = vm.library.footprint.once(key, lambda: frozenset(_reads(vm, function, name, owner, depth)))
+    return found or frozenset()  # None where a constructor comes back to itself
+
+
+def _reads(vm: Machine, function: Function, name: str, owner: Class | None, depth: int) -> Iterator[str]:
     yield from _attributes_read_here(function, name, owner)
     if not depth:
         return
