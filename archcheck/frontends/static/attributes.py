@@ -31,6 +31,7 @@ from archcheck.frontends.static.values import (
     TensorMethod,
     TensorModel,
     Tensors,
+    is_module,
     shown,
 )
 from archcheck.ir.graph import Value
@@ -183,11 +184,6 @@ def _attribute_map(owner: Instance) -> dict[str, str] | None:
         return None
     found = owner.cls.lookup("attribute_map")
     return found[1] if found is not None and isinstance(found[1], dict) else None
-
-
-def is_module(cls: Class) -> bool:
-    """Whether instances of `cls` are a framework's layers or models."""
-    return any(dialects.is_class(base) for base in cls.externals)
 
 
 def bind_to(vm: Machine, value: Data, owner: Instance) -> Data:
@@ -420,8 +416,7 @@ def assign(vm: Machine, owner: Data, name: str, value: Data) -> None:
     elif isinstance(owner, Layer):
         owner.attributes[name] = value
     elif isinstance(owner, (Class, ModuleValue)):
-        made_now = isinstance(owner, Class) and owner.turn in (None, vm.loaded.turn if vm.loaded.is_busy else None)
-        if not made_now:
+        if not isinstance(owner, Class) or owner.made_by is not vm.loaded.current:
             vm.loaded.spoil(f"{name} of a class or module was set")
         owner.scope.vars[name] = value
     elif isinstance(owner, Function):

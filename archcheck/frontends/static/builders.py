@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from archcheck.frontends.static.values import Data, Instance, Layer
+from archcheck.frontends.static.values import Data, Instance, Layer, is_module
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.entry import Run
@@ -52,7 +52,6 @@ def _callers(file: SourceFile, symbol: str) -> Iterator[str]:
 
 def parts_of(instance: Instance) -> list[Instance | Layer]:
     """A module and all that it holds."""
-    from archcheck.frontends.static.attributes import is_module
 
     found: list[Instance | Layer] = []
     stack: list[Data] = [instance]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
-from archcheck.frontends.static.values import Class, Data, External, Instance, Layer, Open, Scope, is_open
+from archcheck.frontends.static.values import Class, Data, External, Instance, Layer, Open, Scope, is_module, is_open
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
@@ -117,7 +117,6 @@ def named_parts(module: Instance) -> list[tuple[str, Data]]:
 
 def is_part(value: Data) -> bool:
     """Whether a module that holds `value` has it among its children: a configuration is none."""
-    from archcheck.frontends.static.attributes import is_module
 
     return isinstance(value, Layer) or (
         isinstance(value, Instance) and (is_module(value.cls) or value.items is not None)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
-from archcheck.frontends.static import attributes, decorators, named, rows
+from archcheck.frontends.static import decorators, named, rows
 from archcheck.frontends.static.bindings import bindings
 from archcheck.frontends.static.loaded import Loaded, Toll
 from archcheck.frontends.static.machine import Frame, Raised
@@ -25,6 +25,7 @@ from archcheck.frontends.static.values import (
     ModuleScope,
     Open,
     Scope,
+    is_module,
 )
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def define_class(vm: Machine, node: ast.ClassDef, scope: Scope) -> Class:
     bases = tuple(_base(vm, base, scope) for base in node.bases if not isinstance(base, ast.Starred))
     inside = Scope(scope.file, scope, is_class=True)
     cls = Class(node.name, bases, inside, node)
-    cls.turn = vm.loaded.turn if vm.loaded.is_busy else None
+    cls.made_by = vm.loaded.current
     inside.cls = cls
     bound = _bound_in(node)
     for statement in node.body:
@@ -67,7 +68,7 @@ def _tell_base(vm: Machine, cls: Class) -> None:
         (base.scope.vars[HOOK] for base in cls.mro[1:] if isinstance(base, Class) and HOOK in base.scope.vars),
         None,
     )
-    if not isinstance(found, Function) or attributes.is_module(cls):
+    if not isinstance(found, Function) or is_module(cls):
         return
     own = {name: dict.get(cls.scope.vars, name) for name in WRAPPED}
     try:

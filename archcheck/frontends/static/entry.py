@@ -11,7 +11,6 @@ from types import MappingProxyType
 from archcheck.errors import NoModelError, TargetError
 from archcheck.frontends import dialects
 from archcheck.frontends.static import builders, configs, modules, names, tree, wanted
-from archcheck.frontends.static.attributes import is_module
 from archcheck.frontends.static.decorators import veiled
 from archcheck.frontends.static.machine import Frame, Machine, OutOfFuel, Raised, span_of
 from archcheck.frontends.static.sources import code_of
@@ -27,6 +26,7 @@ from archcheck.frontends.static.values import (
     Open,
     Scope,
     Tensor,
+    is_module,
     reason,
 )
 from archcheck.ir.graph import OpGraph, Origin, Unknown, Value

@@ -24,6 +24,7 @@ from archcheck.frontends.static.values import (
     Tensor,
     Tensors,
     TextMember,
+    is_module,
     shown,
 )
 
@@ -184,7 +185,6 @@ def _type(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
 
 
 def _is_module(value: Instance) -> bool:
-    from archcheck.frontends.static.attributes import is_module
 
     return is_module(value.cls)
 

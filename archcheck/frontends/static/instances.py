@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
 from archcheck.frontends.static import containers, functional, named, rows
-from archcheck.frontends.static.attributes import is_module
 from archcheck.frontends.static.machine import Raised
 from archcheck.frontends.static.sources import code_of
 from archcheck.frontends.static.statements import field_default
@@ -21,6 +20,7 @@ from archcheck.frontends.static.values import (
     Native,
     Open,
     Scope,
+    is_module,
 )
 from archcheck.ir.span import Setting, Span
 

@@ -33,6 +33,7 @@ from archcheck.frontends.static.values import (
     Partial,
     Scope,
     Super,
+    is_module,
 )
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Toll:
         file: where it stands.
         notes: assumptions, unknowns and settings that were met.
         asked: what was asked of the library.
-        steps: how much work it was.
+        steps: how much work it was, besides what it used.
         own: it holds something of the evaluation that came to it, or was half made when it was used.
         inner: tolls of what it used.
         held: containers that it holds, with copies that tell whether they were changed.
@@ -92,11 +93,22 @@ class Loaded:
         self.templates: dict[Class, tuple[Toll, Template]] = {}
         self.registered: set[SourceFile] = set()  # files whose registrations have run
         self.vm: Machine  # the evaluation that goes on
-        self.turn = 0  # counts evaluations of top-level statements that stand in no other
         self.spoiled = ""
         self._open: list[Toll] = []  # of what is being evaluated, outermost first
-        self._made: list[tuple[Toll, Callable[[], None]]] = []  # with what takes it out again
-        self._new: list[tuple[Toll, tuple[Data, ...]]] = []  # values bound since the outermost began
+        self._undo: dict[Toll, list[Callable[[], None]]] = {}  # what takes out again what was bound
+        self._gone: set[Toll] = set()  # what must be taken out when the evaluation ends
+
+    def met(self, vm: Machine) -> list[ModuleValue]:
+        """The modules that this evaluation has come to: others have come to more."""
+        asked = set(vm.library.footprint.asked)
+        for toll in _all_of(vm.paid):
+            asked |= toll.asked
+        return [module for name, module in self.modules.items() if ("module", name) in asked]
+
+    @property
+    def current(self) -> Toll | None:
+        """Of what is being evaluated."""
+        return self._open[-1] if self._open else None
 
     @property
     def is_busy(self) -> bool:
@@ -123,7 +135,7 @@ class Loaded:
         state = vm.control, vm.trying, vm.building, vm.invoked, vm.open_rounds, vm.stands, vm.by_number
         vm.control, vm.trying, vm.building, vm.invoked, vm.open_rounds, vm.stands = None, 0, 0, False, [], None
         vm.by_number = False
-        mark, steps = len(vm.touched), vm.steps
+        mark, steps = len(vm.touched), vm.own_steps
         ops, built = len(vm.recorder.ops), len(vm.modules_built)
         self._open.append(toll)
         try:
@@ -137,14 +149,17 @@ class Loaded:
             vm.control, vm.trying, vm.building, vm.invoked, vm.open_rounds, vm.stands, vm.by_number = state
             vm.notes, vm.paid = outer_notes, outer_paid
             del vm.touched[mark:]
-            toll.asked, toll.steps = frozenset(asked), vm.steps - steps
+            toll.asked, toll.steps = frozenset(asked), vm.own_steps - steps
+            vm.charged[toll] = None
+            vm.charged_steps += toll.steps
             toll.own = toll.own or ops != len(vm.recorder.ops) or built != len(vm.modules_built)
             outer_notes.add(toll.notes)
             vm.paid.add(toll)
+            self._undo.setdefault(toll, [])
+            if toll.own:
+                self._gone.add(toll)
             if toll.own and self._open:
                 self._open[-1].own = True
-            if not self._open:
-                self._settle_new()
 
     def pay(self, vm: Machine, toll: Toll) -> None:
         """Note what is to be noted about something that was evaluated before."""
@@ -156,7 +171,14 @@ class Loaded:
         vm.paid.add(toll)
         vm.notes.add(toll.notes)
         vm.library.footprint.asked |= toll.asked
-        vm.step(toll.steps)
+        waiting = [toll]
+        while waiting:
+            one = waiting.pop()
+            if one not in vm.charged:
+                vm.charged[one] = None
+                vm.charged_steps += one.steps
+                vm.step(one.steps)
+                waiting += one.inner
         if toll.own:
             self.own()
 
@@ -164,72 +186,64 @@ class Loaded:
         """Names of a module were bound."""
         for name in names:
             scope.tolls[name] = toll
-        self._new.append((toll, tuple(scope.vars[name] for name in names)))
+        self._keep(toll, tuple(scope.vars[name] for name in names))
 
         def undo() -> None:
             for name in names:
-                scope.vars.pop(name, None)
-                scope.tolls.pop(name, None)
+                if scope.tolls.get(name) is toll:
+                    del scope.tolls[name], scope.vars[name]
             scope.executed.difference_update(ran)
 
-        self._made.append((toll, undo))
+        self._undo.setdefault(toll, []).append(undo)
 
     def defined(self, toll: Toll, members: Members, name: str, before: Later, value: Data) -> None:
         """A method was defined."""
-        self._new.append((toll, (value,)))
-        self._made.append((toll, lambda: dict.__setitem__(members, name, before)))
+        self._keep(toll, (value,))
+        self._undo.setdefault(toll, []).append(lambda: dict.__setitem__(members, name, before))
 
-    def _settle_new(self) -> None:
-        """Look at what the outermost evaluation has bound: another one may still have added to what it holds."""
-        self.turn += 1
-        new, self._new = self._new, []
-        for toll, values in new:
-            if not toll.own:
-                held = _containers(values)
-                toll.own = held is None
-                toll.held = held or []
+    def _keep(self, toll: Toll, values: tuple[Data, ...]) -> None:
+        held = _containers(values)
+        if held is None:
+            toll.own = True
+            self._gone.add(toll)
+        toll.held = held or []
 
     # ---- the end of an evaluation
 
-    def is_whole(self, vm: Machine) -> bool:
-        """Whether what `vm` used is as it was."""
-        return all(_is_same(one, copy) for toll in _all_of(vm.paid) for one, copy in toll.held)
+    def compare(self, vm: Machine) -> None:
+        """Look whether what `vm` used is as it was; what was changed is gone when the evaluation ends."""
+        for toll in _all_of(vm.paid):
+            if any(not _is_same(one, copy) for one, copy in toll.held):
+                self._gone.add(toll)
 
     def end(self) -> bool:
         """An evaluation is over; whether what it leaves is what another one would find."""
         if self._open:
             self.spoil("something was left half made")
-        elif not self.spoiled and not self.is_whole(self.vm):
-            self.spoil("what a module holds was changed")
         if self.spoiled:
             return False
-        for toll, undo in self._made:  # what is used comes before what uses it
-            toll.own = toll.own or any(inner.own for inner in toll.inner)
-            if toll.own:
-                undo()
-        self._made.clear()
-        self.templates = {cls: kept for cls, kept in self.templates.items() if not kept[0].own}
+        self.compare(self.vm)
+        self._forget(self._gone)
+        self._gone.clear()
         return True
 
     def forget(self, files: set[SourceFile]) -> None:
         """Forget what modules hold, and what was made of it."""
-        tolls = {id(t): t for module in self.modules.values() for t in module.scope.tolls.values()}
-        tolls |= {id(toll): toll for toll, _ in self.templates.values()}
-        users: dict[SourceFile, set[SourceFile]] = {}
-        for toll in tolls.values():
+        self._forget({toll for toll in self._undo if toll.file in files})
+
+    def _forget(self, tolls: set[Toll]) -> None:
+        if not tolls:
+            return
+        users: dict[Toll, list[Toll]] = {}
+        for toll in self._undo:
             for inner in toll.inner:
-                users.setdefault(inner.file, set()).add(toll.file)
-        gone: set[SourceFile] = set()
-        waiting = list(files)
+                users.setdefault(inner, []).append(toll)
+        waiting = list(tolls)
         while waiting:
-            file = waiting.pop()
-            if file not in gone:
-                gone.add(file)
-                waiting += users.get(file, ())
-        for module in self.modules.values():
-            if module.file in gone:
-                module.scope.clear()
-        self.templates = {cls: kept for cls, kept in self.templates.items() if cls.file not in gone}
+            toll = waiting.pop()
+            for undo in self._undo.pop(toll, ()):
+                undo()
+            waiting += users.pop(toll, ())
 
     # ---- configuration objects
 
@@ -246,6 +260,7 @@ class Loaded:
         fresh = None if made is None or toll.own else template_of(made)
         if fresh is not None:
             self.templates[cls] = toll, fresh
+            self._undo[toll].append(lambda: self.templates.pop(cls, None) and None)
         return made
 
 
@@ -305,7 +320,7 @@ def _containers(values: tuple[Data, ...]) -> list[tuple[Any, Any]] | None:
             stack += (value.function, value.args, dict(value.kwargs))
         elif isinstance(value, Super):
             stack += (value.cls, value.receiver)
-        elif isinstance(value, Instance) and value.layer is None and value.tensors is None:
+        elif isinstance(value, Instance) and not is_module(value.cls):
             value.lasting = True
             stack += (value.cls, value.attributes, value.items)
         else:

@@ -41,7 +41,7 @@ class _Work:
 
     @classmethod
     def of(cls, vm: Machine) -> _Work:
-        return cls(vm.steps, len(vm.recorder.ops), len(vm.modules_built))
+        return cls(vm.own_steps, len(vm.recorder.ops), len(vm.modules_built))
 
     def is_of_numbers(self, vm: Machine) -> bool:
         """Whether no op was recorded and no module built since."""
@@ -152,7 +152,7 @@ def over(vm: Machine, node: ast.For | ast.AsyncFor, scope: Scope) -> Signal | No
     rounds = source if isinstance(source, OpenRange) else None
     begun = _Work.of(vm)
     for item in items:
-        if vm.steps - begun.steps > LONG and begun.is_of_numbers(vm):
+        if vm.own_steps - begun.steps > LONG and begun.is_of_numbers(vm):
             _give_up(vm, node, len(items), scope)
             return None
         bind(vm, node.target, item, scope, settings)

@@ -130,6 +130,8 @@ class Machine:
         self.loaded = loaded or Loaded()
         self.loaded.vm = self
         self.paid: set[Toll] = set()  # of what is evaluated once
+        self.charged: dict[Toll, None] = {}  # those of which the work has been counted
+        self.charged_steps = 0
         self.training = training
         self.decisions = decisions
         self.limits = limits or Limits()
@@ -170,8 +172,8 @@ class Machine:
             yield made
         finally:
             self.loaded.vm = self
-            if loaded is not None and not loaded.is_whole(made):
-                loaded.spoil("a search changed what a module holds")
+            if loaded is not None:
+                loaded.compare(made)
 
     @staticmethod
     def new_notes() -> Notes:
@@ -287,6 +289,11 @@ class Machine:
         self.steps += cost
         if self.steps > self.limits.steps:
             raise OutOfFuel(f"evaluation was stopped after {self.limits.steps:,} steps")
+
+    @property
+    def own_steps(self) -> int:
+        """Work besides that on what is evaluated once, which may have been done before."""
+        return self.steps - self.charged_steps
 
     # ---- what is not known
 

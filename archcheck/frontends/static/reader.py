@@ -143,7 +143,8 @@ class _Reader:
 
     def once(self, call: Call, decisions: tuple[bool, ...] = (), overrides: Mapping[str, Data] | None = None) -> Run:
         """One run."""
-        with self.library.loaded(frozenset({names.opened_by(call.module)})) as loaded:
+        opened = frozenset({names.opened_by(call.module)})
+        with self.library.footprint.of(), self.library.loaded(opened) as loaded:
             machine = Machine(
                 self.library,
                 training=self.training,

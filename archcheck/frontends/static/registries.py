@@ -33,7 +33,7 @@ def complete(vm: Machine, owner: Data) -> bool:
     ):  # while modules are loaded only names that are taken are asked for
         return False
     ran = False
-    for module in list(vm.loaded.modules.values()):
+    for module in vm.loaded.met(vm):
         if module.file in vm.loaded.registered:
             continue
         vm.loaded.registered.add(module.file)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from archcheck.frontends.static.attributes import is_module
 from archcheck.frontends.static.machine import flatten_tensors
-from archcheck.frontends.static.values import Data, Instance, Layer, Method, Tensor, TensorModel
+from archcheck.frontends.static.values import Data, Instance, Layer, Method, Tensor, TensorModel, is_module
 from archcheck.ir.span import Span
 
 if TYPE_CHECKING:

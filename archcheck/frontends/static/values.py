@@ -166,18 +166,11 @@ class ModuleScope(Scope):
         self.executed: set[ast.stmt] = set()  # statements that have run, which each does once
         self.tolls: dict[str, Toll] = {}
 
-    def clear(self) -> None:
-        """Forget what was evaluated."""
-        self.vars = {name: self.vars[name] for name in ("__name__", "__file__")}
-        self.settings.clear()
-        self.executed.clear()
-        self.tolls.clear()
-
 
 class Class:
     """A class of the code that is read."""
 
-    __slots__ = ("_externals", "_mro", "bases", "fields", "file", "members", "name", "node", "scope", "turn", "veil")
+    __slots__ = ("_externals", "_mro", "bases", "fields", "file", "made_by", "members", "name", "node", "scope", "veil")
 
     def __init__(self, name: str, bases: tuple[Data, ...], scope: Scope, node: ast.ClassDef | None) -> None:
         self.name = name
@@ -188,7 +181,7 @@ class Class:
         self.fields: dict[str, ast.AnnAssign] = {}  # annotated names, as a dataclass has them
         self.members: dict[str, Data] = {}  # of an enumeration
         self.veil = ""  # something unread stands around it
-        self.turn: int | None = None  # in which a module's statements defined it
+        self.made_by: Toll | None = None  # of the statements of a module that define it
         self._mro: tuple[Class | External, ...] | None = None
         self._externals: tuple[str, ...] | None = None
 
@@ -215,6 +208,11 @@ class Class:
 
     def __repr__(self) -> str:
         return f"class {self.name}"
+
+
+def is_module(cls: Class) -> bool:
+    """Whether instances of `cls` are a framework's layers or models."""
+    return any(dialects.is_class(base) for base in cls.externals)
 
 
 def _linearise(cls: Class) -> tuple[Class | External, ...]:
