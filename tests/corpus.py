@@ -15,7 +15,7 @@ import argparse
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ import yaml
 from archcheck import workers
 from archcheck.describe.description import Description, Picture
 from archcheck.errors import ArchcheckError
-from archcheck.passes.structure import topology
+from archcheck.passes.structure import Sublayer, topology
 from archcheck.pipeline import describe
 from archcheck.sweep import Request
 from tests.packages import unpacked
@@ -132,14 +132,27 @@ def _wanted(sublayer: Mapping[str, Any]) -> tuple[str, str, str]:
 
 def _compare_sublayers(found: Outcome, pictures: list[Picture], wanted: Sublayers, why: str) -> None:
     first: Sublayers = []
+    labelled = [row[:2] for row in wanted]
     for picture in pictures:
-        each = [[(one.kind, one.signature, one.norm) for one in region.sublayers] for region in picture.layers]
-        whole = [row for rows in each for row in rows]
-        first = first or whole
-        if any([row[:2] for row in rows] == [row[:2] for row in wanted] for rows in [whole, *each]):
+        whole = [one for region in picture.layers for one in region.sublayers]
+        first = first or [(one.kind, one.signature, one.norm) for one in whole]
+        if any(_are(sublayers, labelled) for sublayers in [whole, *(region.sublayers for region in picture.layers)]):
             found.signature = True
             return
     found.sublayers = f"sublayers: {_said(first) or why or 'none'}; labelled {_said(wanted)}"
+
+
+def _are(sublayers: Sequence[Sublayer], labelled: list[tuple[str, str]]) -> bool:
+    """Whether the rows are the labelled ones; one that stands n times may be written once, or up to n times."""
+    rest = labelled[:]
+    for one in sublayers:
+        row = (one.kind, one.signature)
+        if not rest or rest.pop(0) != row:
+            return False
+        for _ in range(one.count - 1):
+            if rest and rest[0] == row:
+                rest.pop(0)
+    return not rest
 
 
 def _said(rows: Sublayers) -> str:

@@ -17,6 +17,7 @@ from archcheck.passes.kinds import (
     CONSTANT,
     FEED_FORWARD,
     FUNCTION,
+    MASKED_FILL,
     MOE,
     OPAQUE,
     PARAMETER,
@@ -122,18 +123,23 @@ def _peel_front(scope: Scope, entry: int, ends: frozenset[OpKind] = PEELED) -> t
 def _peel_back(
     scope: Scope, value: Value, before: set[int], ends: frozenset[OpKind] = PEELED
 ) -> tuple[Value, set[int]]:
-    """Walk back over the norms, dropouts and factors that a branch ends in."""
+    """Walk back over the norms, dropouts and factors that a branch ends in, and over masks between them."""
     peeled: set[int] = set()
     while True:
         passed: list[int] = []
         slot = scope.giver(value)
-        while slot >= 0 and slot not in before and scope.ops[slot].kind in VIEWS and scope.ops[slot].reads:
+        while slot >= 0 and slot not in before and _lets_through(scope.ops[slot]) and scope.ops[slot].reads:
             passed.append(slot)
             slot = scope.giver(scope.ops[slot].reads[0])
         if slot < 0 or slot in before or scope.ops[slot].kind not in ends or not scope.ops[slot].reads:
             return value, peeled
         peeled.update([*passed, slot])
         value = scope.ops[slot].reads[0]
+
+
+def _lets_through(op: Op) -> bool:
+    """Whether what flows through an op stays as it is, or is left out: zeros in the place of masked tokens."""
+    return op.kind in VIEWS or (op.kind is MASKED_FILL and op.attr("by") == 0)
 
 
 def _core(scope: Scope, exits: Iterable[Value], stops: set[int]) -> list[int]:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from archcheck.ir.graph import Op, OpGraph, Value
-from archcheck.ir.ops import OpKind, kind
+from archcheck.ir.ops import OpKind
 from archcheck.passes.kinds import (
     ADD,
     DROPOUT,
     FUNCTION,
     INPUT,
+    MASKED_FILL,
     NORMS,
     OPAQUE,
     PEELED,
@@ -23,7 +24,6 @@ from archcheck.passes.kinds import (
     VIEWS,
 )
 
-MASKED_FILL = kind("masked_fill")
 KIND_WORDS = {
     "self_attention": "self_attention",
     "cross_attention": "cross_attention",

@@ -41,6 +41,21 @@ def test_norm_and_dropout_are_peeled_off_a_branch() -> None:
     )
 
 
+@pytest.mark.parametrize(("by", "signature"), [("0.0", "F d a"), ("1.0", "F a")])
+def test_zeros_for_masked_tokens_hide_no_dropout(by: str, signature: str) -> None:
+    text = f"""
+        %x = input
+        %mask = input
+        residual %x, %mask:
+          %1 = linear %x
+          %2 = relu %1
+          %3 = linear %2
+          %4 = dropout %3
+          masked_fill %4, %mask by={by}
+        """
+    assert signatures(text) == [f"ffn: {signature}"]
+
+
 def test_a_feed_forward_without_a_residual_is_found() -> None:
     assert_pass(
         PASS,
