@@ -56,6 +56,7 @@ class Frame:
     call: ast.Call | None = None  # the call that it has reached
     fixed: bool = False  # a dialect's formula: its ops stand where it is called
     node: ast.AST | None = None  # the function
+    statement: ast.stmt | None = None  # that it has reached
     absent: dict[str, None] = field(default_factory=dict)  # names held against None, in the order in which they were
 
     def reach(self, node: ast.expr | ast.stmt) -> None:

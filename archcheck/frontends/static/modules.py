@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from archcheck.frontends import dialects
 from archcheck.frontends.static import containers, functional, rows
 from archcheck.frontends.static.decorators import veiled
-from archcheck.frontends.static.machine import flatten_tensors, place_of
+from archcheck.frontends.static.machine import Raised, flatten_tensors, place_of
 from archcheck.frontends.static.values import Data, Function, Instance, Layer, Method, Open, Tensor
 from archcheck.ir.graph import Value
 
@@ -52,6 +52,8 @@ def _call_row(vm: Machine, layer: Layer, args: list[Data], kwargs: dict[str, Dat
             return reads[0]
         if not reads:
             unknown = next((value for value in bound.values() if isinstance(value, Open)), None)
+            if unknown is None and None in list(bound.values())[:1]:
+                raise Raised("TypeError", f"{layer.name} is given None", vm.here())
             why = "it is given no tensor" if unknown is None else unknown.why
             return vm.open(f"{layer.name}: {why}")
         path = vm.emit_path(row.kind, reads, rows.stated(row, row.init_parameters, everything))

@@ -39,12 +39,25 @@ def complete(once: Once, call: Call, first: Run) -> tuple[Call, Run]:
     return other if lack(other[1]) < lack(offered[1]) else offered
 
 
-def _search(once: Once, call: Call, first: Run) -> tuple[Call, Run]:
+def _search(run_once: Once, call: Call, first: Run) -> tuple[Call, Run]:
+    known = {call.given: first}
+
+    def once(call: Call) -> Run:  # several ways of searching ask for the same
+        if call.given not in known:
+            known[call.given] = run_once(call)
+        return known[call.given]
+
     best = first
     names = [name for name in _ordered(first) if name not in call.arguments and name not in call.given][:MOST]
     while names and not _is_whole(best):
         wanted = [name for name in best.machine.wanted if name in names]
         name, again = _next(once, call, wanted, best)
+        if lack(again) >= lack(best) and wanted:
+            given, again = _all_wanted(once, call, names, best)
+            if lack(again) < lack(best):
+                best, call = again, replace(call, given=call.given | given)
+                names = [name for name in names if name not in given]
+                continue
         if lack(again) >= lack(best):
             others = [name for name in names if name not in wanted]
             if not best.error and not _helps(once, call, others, best):
@@ -55,6 +68,19 @@ def _search(once: Once, call: Call, first: Run) -> tuple[Call, Run]:
         best, call = again, replace(call, given=call.given | {name})
         names.remove(name)
     return call, best
+
+
+def _all_wanted(once: Once, call: Call, names: list[str], before: Run) -> tuple[frozenset[str], Run]:
+    """Arguments that are wanted one after the other, until more is read than before: a rotation takes angles, then
+    positions, and only with both is it whole."""
+    given: frozenset[str] = frozenset()
+    again = before
+    while wanted := [name for name in again.machine.wanted if name in names and name not in given]:
+        given |= {wanted[0]}
+        again = once(replace(call, given=call.given | given))
+        if lack(again) < lack(before):
+            break
+    return given, again
 
 
 def lack(one: Run) -> Lack:

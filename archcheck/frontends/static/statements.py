@@ -42,6 +42,7 @@ def execute(vm: Machine, body: list[ast.stmt], scope: Scope) -> Signal | None:
         vm.step()
         frame.line = node.lineno
         frame.column = node.col_offset + 1
+        frame.statement = node
         mark = len(vm.touched)
         signal = HANDLERS[type(node)](vm, node, scope)
         if signal is not None:

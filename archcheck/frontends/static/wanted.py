@@ -11,6 +11,7 @@ from archcheck.frontends.static.values import Function, Scope
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Frame, Machine
 
+MOST_LINES = 24  # of one statement that are looked at
 _WORD = re.compile(r"[^\W\d]\w*")
 
 
@@ -21,7 +22,7 @@ def note(vm: Machine, frame: Frame, scope: Scope) -> None:
     that passed one on calls it by its own name.
     """
     names = list(frame.absent)
-    words = _WORD.findall(frame.file.line(frame.line))
+    words = [word for at in _lines(frame) for word in _WORD.findall(frame.file.line(at))]
     names += [word for word in words if word in scope.vars and scope.vars[word] is None]
     at = len(vm.frames) - 1
     while at >= 0 and vm.frames[at] is not frame:
@@ -35,6 +36,16 @@ def note(vm: Machine, frame: Frame, scope: Scope) -> None:
         at -= 1
     if at > 0:
         vm.wanted.update(dict.fromkeys(names))
+
+
+def _lines(frame: Frame) -> range:
+    """Lines of the statement that a frame has reached: of one that holds others, those before them."""
+    node = frame.statement
+    if node is None or not node.lineno <= frame.line <= (node.end_lineno or node.lineno):
+        return range(frame.line, frame.line + 1)
+    body = getattr(node, "body", None)
+    last = max(node.lineno, body[0].lineno - 1) if body else node.end_lineno or node.lineno
+    return range(node.lineno, min(last, node.lineno + MOST_LINES) + 1)
 
 
 def entry_nodes(function: Function) -> tuple[ast.AST, ...]:

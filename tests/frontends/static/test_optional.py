@@ -183,3 +183,55 @@ def _counted(sources: Sources, text: str) -> list[frozenset[str]]:
     finally:
         reader.optional.complete = before
     return given
+
+
+CHAIN = """
+    class Rotation(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.query = nn.Linear(8, 8)
+        def forward(self, x, angles=None, places=None):
+            x = self.query(x)
+            cos, sin = angles
+            return turn(
+                x * cos,
+                places.shape,
+            ) + sin
+
+    def turn(x, shape):
+        return x.reshape(shape)
+
+    class Layer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = Rotation()
+            self.out = nn.Linear(8, 8)
+        def forward(self, x, mask=None, angles=None, places=None):
+            return self.out(self.inner(x, angles=angles, places=places))
+    """
+
+
+def test_what_is_wanted_one_after_the_other_is_given_together(sources: Sources) -> None:
+    reading = sources.read(CHAIN, "Layer")
+    assert reading.given == {"angles", "places"}
+    assert not reading.variants[0].unread
+
+
+GIVEN_NONE = """
+    class Layer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.map = nn.Linear(8, 8)
+            self.relative = nn.Linear(8, 8)
+        def forward(self, x, mask=None, positions=None):
+            return self.scores(self.map(x), positions)
+        def scores(self, x, positions):
+            return x @ self.relative(positions)
+    """
+
+
+def test_a_layer_of_a_library_must_be_given_something(sources: Sources) -> None:
+    reading = sources.read(GIVEN_NONE, "Layer")
+    assert reading.given == {"positions"}
+    plain = sources.read(GIVEN_NONE.replace(", positions=None", "").replace(", positions)", ", None)", 1), "Layer")
+    assert plain.variants[0].error == "TypeError: torch.nn.Linear is given None"
