@@ -18,16 +18,11 @@ def main() -> None:
         # Before anything else is imported: scripts ask for the version often, and the command line is slow to build.
         print(f"archcheck {__version__}")
         sys.exit(HOLDS)
-    collect_less()
+    # Reading makes many small objects that live to the end; looking through them for garbage took a third of the time.
+    gc.set_threshold(100_000, 50, 50)
     status = run(arguments)
     gc.freeze()  # all memory goes back at once: nothing is gained by looking through it a last time
     sys.exit(status)
-
-
-def collect_less() -> None:
-    """Look for garbage less often: reading makes many small objects that live to the end, and looking through them took
-    a third of the time."""
-    gc.set_threshold(100_000, 50, 50)
 
 
 def run(arguments: list[str]) -> int:

@@ -20,7 +20,6 @@ from time import perf_counter, process_time
 from typing import Any
 
 from archcheck import workers
-from archcheck.cli.entry import collect_less
 from archcheck.describe.description import describe_variants
 from archcheck.describe.survey import Entry, entry_of, unread
 from archcheck.findings import Undetermined
@@ -93,7 +92,6 @@ def main() -> int:
     """Run the benchmark and print its bars."""
     options = _options()
     if options.child:
-        collect_less()  # as the command does
         print(json.dumps(sweep(options.files, options.child)))
         return 0
     one, two = _child(options.files, 1), _child(options.files, 2)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from archcheck.frontends.static import bounds, conditions, forks, names
 from archcheck.frontends.static.sources import code_of
 from archcheck.frontends.static.values import (
+    SCALARS,
     Data,
     Function,
     Instance,
@@ -83,7 +84,8 @@ def elements(vm: Machine, nodes: list[ast.expr], scope: Scope) -> list[Data]:
 
 def _tuple(vm: Machine, node: ast.Tuple, scope: Scope) -> Data:
     made = tuple(elements(vm, node.elts, scope))
-    if bounds.has_many_parts(made):  # Python hashes every part of a tuple, as often as it is met
+    # Python hashes every part of a tuple, as often as it is met.
+    if not all(type(part) in SCALARS for part in made) and bounds.has_many_parts(made):
         return vm.open(f"a tuple of more than {bounds.MOST_PARTS:,} parts", metadata=True)
     return made
 

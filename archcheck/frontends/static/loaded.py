@@ -202,7 +202,7 @@ class Loaded:
         self._undo.setdefault(toll, []).append(lambda: dict.__setitem__(members, name, before))
 
     def _keep(self, toll: Toll, values: tuple[Data, ...]) -> None:
-        held = _containers(values)
+        held = _containers(values, toll)
         if held is None:
             toll.own = True
             self._gone.add(toll)
@@ -283,9 +283,9 @@ def _is_same(one: Any, copy: Any) -> bool:
     return all(map(is_, one, copy)) and (not isinstance(one, dict) or all(map(is_, one.values(), copy.values())))
 
 
-def _containers(values: tuple[Data, ...]) -> list[tuple[Any, Any]] | None:
+def _containers(values: tuple[Data, ...], toll: Toll) -> list[tuple[Any, Any]] | None:
     """The containers that are held by values, each with a copy; None where something is held of which it cannot be told
-    whether it was changed."""
+    whether it was changed. What classes hold that were defined elsewhere is looked after there."""
     found: list[tuple[Any, Any]] = []
     seen: set[int] = set()
     stack = list(values)
@@ -298,10 +298,10 @@ def _containers(values: tuple[Data, ...]) -> list[tuple[Any, Any]] | None:
             stack += [item for item in dict.values(value) if not isinstance(item, Later)]
         elif isinstance(value, (list, deque)):
             found.append((value, list(value)))
-            stack += value
+            stack += [item for item in value if type(item) not in SCALARS]
         elif isinstance(value, dict):
             found.append((value, dict(value)))
-            stack += value.values()
+            stack += [item for item in value.values() if type(item) not in SCALARS]
         elif isinstance(value, (set, frozenset)):
             found.append((value, set(value)))
         elif isinstance(value, tuple):
@@ -309,6 +309,8 @@ def _containers(values: tuple[Data, ...]) -> list[tuple[Any, Any]] | None:
         elif isinstance(value, slice):
             stack += (value.start, value.stop, value.step)
         elif isinstance(value, Class):
+            if value.made_by not in (toll, None):
+                continue
             stack += (value.scope.vars, value.members, *value.bases)
             _around(value.scope.parent, stack)
         elif isinstance(value, Function):
