@@ -222,7 +222,10 @@ def over_classes(
         known = kept.of(target, source) if kept is not None else None
         by_file[source] = known or []
         if known is None:
-            classes += [(source, name) for name in _classes_in(target, source)]
+            names = _classes_in(target, source)
+            classes += [(source, name) for name in names]
+            if kept is not None and not names:
+                kept.keep(target, source, set(), [])
     if len(target.files) > 1 and (done := len(target.files) - len({source for source, _ in classes})):
         progress(f"{done} of {len(target.files)} files were read before")
     work = _Work(target, replace(request, explore=False), then, classes)
