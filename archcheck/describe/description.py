@@ -1,9 +1,10 @@
 """`describe`: a target's layers, facts and variants, as data, as JSON and as text.
 
 The JSON is a public contract, version 1: target, frontend, mode, blocks (name, symbol, file, line, repeat, topology,
-sublayers with kind, signature, norm, line, attrs), facts, variants (when, blocks, facts), hparams sets where the file
-registers them, assumptions, and undetermined with what, why, file and line. A fact that is not known is null and
-listed under undetermined.
+sublayers with kind, signature, norm, line, attrs), wiring where sublayers do not tell most of it (chains with name,
+steps in words, of, line; results), facts, variants (when, blocks, wiring, facts), hparams sets where the file registers
+them, assumptions, and undetermined with what, why, file and line. A fact that is not known is null and listed under
+undetermined.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from archcheck.describe.fact import Fact
 from archcheck.describe.facts import FACTS, facts, plain
 from archcheck.describe.regions import Region, convolutions, layers, stated
+from archcheck.describe.wiring import Wiring, wiring
 from archcheck.findings import Undetermined
 from archcheck.frontends.static.reader import Reading, Variant
 from archcheck.ir.graph import AttrValue, OpGraph
@@ -33,6 +35,7 @@ class Picture:
     facts: tuple[Fact, ...]
     graph: OpGraph
     error: str = ""  # why the code could not be read to its end; then there are no layers and no facts
+    wiring: Wiring | None = None  # where sublayers do not tell most of what it computes
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +97,9 @@ def _picture(variant: Variant, graph: OpGraph, reading: Reading) -> Picture:
         unknown = tuple(Fact(name, None, "the code could not be read to its end") for name in FACTS)
         return Picture(variant.when, variant.default, (), unknown, graph, variant.error)
     found = layers(graph, variant.places, reading.symbol, reading.span)
-    return Picture(
-        variant.when, variant.default, found, facts(graph, found, dict(variant.weights), variant.tied), graph
-    )
+    known = facts(graph, found, dict(variant.weights), variant.tied)
+    wired = wiring(graph, found, variant.places)
+    return Picture(variant.when, variant.default, found, known, graph, wiring=wired)
 
 
 def _gist(picture: Picture) -> object:
@@ -107,6 +110,7 @@ def _gist(picture: Picture) -> object:
             for layer in picture.layers
         ),
         tuple((fact.name, fact.value) for fact in picture.facts),
+        None if picture.wiring is None else [(chain.steps, chain.of) for chain in picture.wiring.chains],
     )
 
 
@@ -145,11 +149,13 @@ def as_object(description: Description) -> dict[str, object]:
         "frontend": "static",
         "mode": description.mode,
         "blocks": [_block(layer) for layer in default.layers],
+        **_wiring(default),
         "facts": {fact.name: fact.value for fact in default.facts},
         "variants": [
             {
                 "when": {name: plain(value) for name, value in picture.when},
                 "blocks": [_block(layer) for layer in picture.layers],
+                **_wiring(picture),
                 "facts": {fact.name: fact.value for fact in picture.facts},
             }
             for picture in description.pictures
@@ -169,6 +175,16 @@ def as_object(description: Description) -> dict[str, object]:
         for one in description.undetermined
     ]
     return found
+
+
+def _wiring(picture: Picture) -> dict[str, object]:
+    if picture.wiring is None:
+        return {}
+    chains = [
+        {"name": chain.name, "steps": list(chain.steps), "of": list(chain.of), "line": chain.line}
+        for chain in picture.wiring.chains
+    ]
+    return {"wiring": {"chains": chains, "results": list(picture.wiring.results)}}
 
 
 def _block(layer: Region) -> dict[str, object]:

@@ -132,16 +132,25 @@ def stated(core: Op | None) -> tuple[tuple[str, int | str], ...]:
 def convolutions(core: Op | None) -> tuple[str, ...]:
     """The convolutions and pools of a sublayer in the order in which they run: "1x1", "3x3 stride 2 groups 32"."""
     found = core.walk() if core is not None and core.body else [core] if core is not None else []
-    return tuple(_window(op) for op in found if op.kind in WINDOWS)
+    return tuple(window(op) for op in found if op.kind in WINDOWS)
 
 
-def _window(op: Op) -> str:
+def window(op: Op) -> str:
+    """What a convolution or a pool is moved over, as papers write it: "3x3 stride 2 groups 32", "max pool 2x2"."""
     axes = op.attr("axes")
+    size = op.attr("size")
+    if op.kind is POOL and op.attr("kernel") is None:
+        everything = op.attr("scope") == "global" or set(size if isinstance(size, tuple) else (size,)) == {1}
+        to = "" if everything else f" to {_sizes(size, axes if isinstance(axes, int) else 1)}"
+        return f"{'global ' if everything else ''}{op.attr('mode')} pool{to}"
     words = [_sizes(op.attr("kernel"), axes if isinstance(axes, int) else 1)]
     for name, usual in (("stride", 1), ("dilation", 1), ("groups", 1)):
         value = op.attr(name)
-        if value == op.attr("kernel") and name == "stride" and op.kind is POOL:
-            continue  # what a pool does where nothing is said
+        if op.kind is POOL and name == "groups":
+            continue
+        if op.kind is POOL and name == "stride":  # where nothing is said it is the kernel's
+            words += [] if value in (None, op.attr("kernel")) else [f"stride {_plain(value)}"]
+            continue
         if name == "groups" and value == op.attr("in_features") and value != 1:
             words.append("depthwise")
         elif value is not None and set(value if isinstance(value, tuple) else (value,)) != {usual}:

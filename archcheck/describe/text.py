@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from archcheck.describe.description import Description, HParamsSet, Picture
 from archcheck.describe.regions import Region, convolutions, stated
 from archcheck.ir.graph import Op, Unknown
 from archcheck.passes.structure import topology
 
+WIDTH = 110  # columns of a line of wiring
+_JOINED = "\x1f"
+MOST_CHAINS = 60  # that are printed
 LETTERS = "n norm, d dropout, a add, s scale of the branch, S scale of the residual, p stochastic depth, F the sublayer"
 
 
@@ -20,26 +25,54 @@ def as_text(description: Description) -> str:
         lines[-1:] = []
     if default.error:
         lines.append(f"could not be read to its end: {default.error}")
-    elif not default.layers and not description.hparams:
+    elif not default.layers and default.wiring is None and not description.hparams:
         lines.append("no residual sublayers were found")
+    lines += _wiring(default, bool(default.layers))
     told = [fact for fact in default.facts if fact.value is not None]
     if told and default.layers:
         lines += ["", *(f"  {fact.name.replace('_', ' '):<16} {_word(fact.value)}" for fact in told)]
     for picture in description.pictures:
         if picture is not default:
             lines += ["", f"with {_when(picture)}:", *(line for layer in picture.layers for line in _layer(layer))]
+            lines += _wiring(picture, bool(picture.layers))
             lines += [f"  {name:<16} {value}" for name, value in _differing(default, picture)]
     if description.hparams:
         lines += hparams_table(description.hparams)
         lines += ["", "describe or audit a model of the file with --arg 'hparams=SET()'"]
     if description.assumptions:
         lines += ["", "taken for granted:", *(f"  {text}" for text in description.assumptions)]
-    if description.undetermined:
+    hidden = default.wiring is not None and not default.layers  # facts are about layers
+    facts = {fact.name for fact in default.facts} if hidden else set()
+    unknown = [one for one in description.undetermined if one.what not in facts]
+    if unknown:
         lines += ["", "not determined:"]
-        lines += [f"  {one.what}: {one.why}{f' ({one.span})' if one.span else ''}" for one in description.undetermined]
+        lines += [f"  {one.what}: {one.why}{f' ({one.span})' if one.span else ''}" for one in unknown]
     if default.layers:
         lines += ["", f"({LETTERS})"]
     return "\n".join(lines) + "\n"
+
+
+def _wiring(picture: Picture, behind: bool) -> list[str]:
+    """What feeds what, a chain a line."""
+    if picture.wiring is None:
+        return []
+    width = max(len(chain.name) for chain in picture.wiring.chains)
+    lines = ["", "wiring:"] if behind else ["wiring:"]
+    for chain in picture.wiring.chains[:MOST_CHAINS]:
+        of = f" of {', '.join(chain.of)}" if chain.of else ""
+        steps = ", ".join(step.replace(" ", _JOINED) for step in chain.steps)  # a line ends between steps
+        wrapped = textwrap.wrap(
+            f"{steps}{of}",
+            WIDTH,
+            initial_indent=f"  {chain.name:<{width}} = ",
+            subsequent_indent=" " * (width + 7),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        lines += [line.replace(_JOINED, " ") for line in wrapped]
+    if more := len(picture.wiring.chains) - MOST_CHAINS if len(picture.wiring.chains) > MOST_CHAINS else 0:
+        lines.append(f"  and {more} more chains, which --format json has")
+    return [*lines, f"  result: {', '.join(picture.wiring.results)}"]
 
 
 def _layer(layer: Region) -> list[str]:

@@ -137,6 +137,8 @@ KERAS = Dialect(
         "keras.layers.experimental.": "keras.layers.",
         "keras.models.Sequential": "keras.Sequential",
         "keras.models.Model": "keras.Model",
+        "keras.models.Functional": "keras.Model",
+        "keras.layers.Input": "keras.Input",
         "keras.engine.": "keras.",
         "keras.layers.Layer": "keras.Layer",
         "keras.engine.base_layer.Layer": "keras.Layer",

@@ -149,6 +149,7 @@ FUNCTIONS: dict[str, Row] = {
     "keras.random.dropout": _row("dropout", "inputs!, rate, noise_shape=None, seed=None", {"p": "rate"}),
 }  # fmt: skip
 
+_BY_NAME = "{" + ", ".join(f"{name!r}: keras.activations.{name}" for name in ACTIVATIONS) + "}"
 _RELU = "lambda x, negative_slope=0.0, max_value=None, threshold=0.0: op.relu(x) if negative_slope == 0 and max_value is None and threshold == 0 else op.relu6(x) if negative_slope == 0 and max_value == 6 and threshold == 0 else op.leaky_relu(x, slope=negative_slope) if max_value is None and threshold == 0 else op.opaque(x, name='keras.activations.relu')"
 _ROW_ARANGE = "lambda start, stop=None, step=1, dtype=None: op.constant(value='arange', start=0 if stop is None else start, end=start if stop is None else stop, step=step)"
 _SEPARABLE = (
@@ -161,7 +162,7 @@ _DEPTHWISE = (
 )
 _SPELLED: dict[str, str] = {
     "activations.relu": _RELU,
-    "activations.get": "lambda identifier=None: keras.activations.linear if identifier is None else (lambda x: keras.layers.Activation(identifier)(x)) if isinstance(identifier, str) else identifier",
+    "activations.get": f"lambda identifier=None: keras.activations.linear if identifier is None else {_BY_NAME}[identifier] if identifier in {tuple(ACTIVATIONS)} else (lambda x: keras.layers.Activation(identifier)(x)) if isinstance(identifier, str) else identifier",
     "activations.tanh_shrink": "lambda x: x - op.tanh(x)",
     "activations.soft_shrink": "lambda x, threshold=0.5: op.sign(x) * op.relu(op.abs(x) - threshold)",
     "layers.ReLU": "lambda max_value=None, negative_slope=0.0, threshold=0.0, **kwargs: (lambda inputs: keras.activations.relu(inputs, negative_slope, max_value, threshold))",

@@ -26,6 +26,7 @@ from archcheck.frontends.static.values import (
     Open,
     Scope,
     Tensor,
+    TensorModel,
     is_module,
     reason,
 )
@@ -143,6 +144,9 @@ class _Runner:
                 function = self.entry_method(made, made) if isinstance(made, Instance) else made
             if isinstance(function, (Method, Function, Instance, Layer)):
                 result = self.invoke(function)
+                builds = isinstance(result, TensorModel) or (isinstance(result, Instance) and is_module(result.cls))
+                if builds and self.offered:
+                    raise Raised("TypeError", f"it builds a model, and takes no tensor as {self.offered}", vm.here())
                 if isinstance(result, Instance) and is_module(result.cls) and not self.given_tensors():
                     function = self.entry_method(result, result)  # a function that builds a model, and is called for it
                     result = self.invoke(function)
@@ -176,6 +180,8 @@ class _Runner:
         results = tuple(dict.fromkeys(tensor.value for tensor in tree.outputs(result)))
         if isinstance(result, (Open, External)) and not error:
             error, error_span = f"what it gives is not known: {reason(result)}", getattr(result, "span", None) or span
+        if isinstance(result, Instance | TensorModel) and not results and not error:
+            error, error_span = f"it gives {result}, in which no tensor was found", span
         graph = OpGraph(
             tuple(vm.recorder.ops), results, Origin("static", self.call.symbol, "train" if vm.training else "eval")
         )

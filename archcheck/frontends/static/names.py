@@ -293,6 +293,8 @@ def member(vm: Machine, dotted: str, name: str) -> Data:
     framework = qualified.partition(".")[0] in NAMESPACES
     if dialects.known(qualified) and (source is None or framework or dialects.base_methods(qualified) is None):
         return External(dialects.canonical(qualified))
+    if framework and source is not None and _is_computed(qualified):
+        return External(dialects.canonical(qualified))
     # What the package's own statements bind counts before a module in it, and that before what it imports by a star.
     if source is None or (name not in source.scope.vars and name not in source.file.index.names):
         inner = vm.module(qualified)
@@ -304,6 +306,13 @@ def member(vm: Machine, dotted: str, name: str) -> Data:
     if isinstance(found, Pending):  # a package that imports a module in it: `from package import module`
         return vm.module(qualified) or found
     return _lazily_exported(vm, dotted, name) if isinstance(found, _Missing) else found
+
+
+def _is_computed(qualified: str) -> bool:
+    """Whether the evaluator itself computes what a framework's name does."""
+    from archcheck.frontends.static.libraries import LIBRARY
+
+    return dialects.canonical(qualified) in LIBRARY
 
 
 def _lazily_exported(vm: Machine, dotted: str, name: str) -> Data:
