@@ -8,6 +8,7 @@ from archcheck.describe.description import Description, HParamsSet, Picture
 from archcheck.describe.regions import Region, convolutions, stated
 from archcheck.ir.graph import Op, Unknown
 from archcheck.passes.structure import topology
+from archcheck.shown import shown
 
 WIDTH = 110  # columns of a line of wiring
 _JOINED = "\x1f"
@@ -49,7 +50,7 @@ def as_text(description: Description) -> str:
         lines += [f"  {one.what}: {one.why}{f' ({one.span})' if one.span else ''}" for one in unknown]
     if default.layers:
         lines += ["", f"({LETTERS})"]
-    return "\n".join(lines) + "\n"
+    return "\n".join(map(shown, lines)) + "\n"
 
 
 def _wiring(picture: Picture, behind: bool) -> list[str]:

@@ -76,8 +76,10 @@ def wiring(graph: OpGraph, layers: Sequence[Region], places: Iterable[ModulePlac
     if len(nodes) <= MOST:
         return _chains(nodes)
     symbols = {place.path: place.symbol for place in places}
-    levels = [_modules(nodes, symbols, depth) for depth in range(1, DEEPEST + 1)]
-    return _chains(next((level for level in reversed(levels) if len(level) <= MOST), levels[0]))
+    # As deep as there is room for; elements of lists apart, where there is room for them.
+    sights = [(depth, numbered) for numbered in (True, False) for depth in range(DEEPEST, 0, -1)]
+    levels = [_modules(nodes, symbols, *sight) for sight in sights]
+    return _chains(next((level for level in levels if len(level) <= MOST), levels[-1]))
 
 
 @dataclass(slots=True)
@@ -92,18 +94,22 @@ class _Node:
 
 def _nodes(graph: OpGraph) -> list[_Node]:
     """The ops that what is given depends on, and that depend on an input; views are left out."""
-    at = {op.path: op for op in graph.ops}
+    ops = list(_flat(graph.ops))
+    at = {op.path: op for op in ops}
     live: set[str] = set()
     waiting = [value.op for value in graph.results]
     while waiting:
         path = waiting.pop()
         if path not in live and path in at:
             live.add(path)
-            waiting += [value.op for value in at[path].reads]
+            waiting += [value.op for value in (*at[path].reads, *_given_by(at[path]))]
     node_of: dict[str, int] = {}  # op -> the node that gives what it gives
     nodes: list[_Node] = []
-    for op in graph.ops:
+    for op in ops:
         if op.path not in live:
+            continue
+        if given := [node_of[value.op] for value in _given_by(op) if value.op in node_of]:
+            node_of[op.path] = given[0]
             continue
         inputs = [node_of[value.op] for value in op.reads if value.op in node_of]
         if op.kind in VIEWS and inputs:
@@ -117,12 +123,25 @@ def _nodes(graph: OpGraph) -> list[_Node]:
     return nodes
 
 
-def _modules(nodes: list[_Node], symbols: dict[str, str], depth: int) -> list[_Node]:
+def _flat(ops: Iterable[Op]) -> Iterator[Op]:
+    """The ops of a graph; a branch of convolutions comes behind its own ops."""
+    for op in ops:
+        if op.kind is CONVOLUTION:
+            yield from _flat(op.body)
+        yield op
+
+
+def _given_by(op: Op) -> tuple[Value, ...]:
+    """The values that a branch of convolutions gives."""
+    return op.results if op.kind is CONVOLUTION and op.body else ()
+
+
+def _modules(nodes: list[_Node], symbols: dict[str, str], depth: int, numbered: bool) -> list[_Node]:
     """The same with the ops of each part of the model as one, where they run one after the other."""
     grouped: list[list[int]] = []
     before = ""
     for number, node in enumerate(nodes):
-        place = _part(node.op, depth)
+        place = _part(node.op, depth, numbered)
         if place and place == before:
             grouped[-1].append(number)
         else:
@@ -131,7 +150,7 @@ def _modules(nodes: list[_Node], symbols: dict[str, str], depth: int) -> list[_N
     group_of = {number: at for at, group in enumerate(grouped) for number in group}
     found: list[_Node] = []
     for at, group in enumerate(grouped):
-        place = _part(nodes[group[0]].op, depth)
+        place = _part(nodes[group[0]].op, depth, numbered)
         few = ", ".join(nodes[number].words for number in group)
         symbol = symbols.get(place, "")
         words = few
@@ -144,13 +163,13 @@ def _modules(nodes: list[_Node], symbols: dict[str, str], depth: int) -> list[_N
     return found
 
 
-def _part(op: Op, depth: int) -> str:
+def _part(op: Op, depth: int, numbered: bool) -> str:
     """The part of the model in which an op stands, so deep: "stem", "blocks.3"; "" for the model itself."""
     words = op.path.rpartition("/")[0].split(".")
     end = 0
     for _ in range(depth):
         end += 1
-        while end < len(words) and words[end].isdecimal():
+        while numbered and end < len(words) and words[end].isdecimal():
             end += 1
     return ".".join(words[:end])
 

@@ -157,3 +157,30 @@ def test_a_wider_kernel_in_one_branch_is_another_picture(file: Path) -> None:
     (wide,) = describe(Request(f"{file}:Branches", {"wide": "7"}, explore=False))
     assert "conv 7x7" in as_text(wide)
     assert as_text(usual).replace("conv 5x5", "conv 7x7") == as_text(wide)
+
+
+NAMED = """
+import torch
+from torch import nn
+
+
+class Coloured(nn.Module):
+    def __init__(self):
+        super().__init__()
+        for at in range(9):
+            self.add_module(f"\\x1b[31mred{at}", nn.Sequential(*(nn.Conv2d(8, 8, 3 + at) for _ in range(5))))
+
+    def forward(self, x):
+        for at in range(9):
+            x = torch.cat([x, getattr(self, f"\\x1b[31mred{at}")(x)], 1)
+        return x
+"""
+
+
+def test_names_of_modules_steer_no_terminal(tmp_path: Path) -> None:
+    file = tmp_path / "model.py"
+    file.write_text(NAMED, encoding="utf-8")
+    (found,) = describe(Request(f"{file}:Coloured", explore=False))
+    text = as_text(found)
+    assert "\\u001b[31mred3" in text
+    assert "\x1b" not in text
