@@ -25,6 +25,7 @@ import yaml
 from archcheck import workers
 from archcheck.describe.description import Description, Picture
 from archcheck.errors import ArchcheckError
+from archcheck.frontends.static.reader import GIVEN
 from archcheck.passes.structure import Sublayer, topology
 from archcheck.pipeline import describe
 from archcheck.sweep import Request
@@ -86,7 +87,8 @@ def _outcome(entry: Mapping[str, Any]) -> Outcome:
     for symbol, arguments in _targets(entry):
         try:
             file = _file_of(folder, entry["file"], symbol)
-            (told[symbol],) = describe(Request(f"{folder}/{file}:{symbol}", arguments, explore=False))
+            explore = symbol == entry["symbol"]
+            (told[symbol],) = describe(Request(f"{folder}/{file}:{symbol}", arguments, explore=explore))
         except ArchcheckError as error:
             why = why or str(error).splitlines()[0]
     pictures = list(_pictures(entry["symbol"], told))
@@ -109,10 +111,11 @@ def _targets(entry: Mapping[str, Any]) -> list[tuple[str, dict[str, str]]]:
 
 
 def _pictures(symbol: str, told: Mapping[str, Description]) -> Iterator[Picture]:
-    """What the labels may be about: the layer, each of its ways where an argument that must be given decides, and the
-    model, which gives its layers arguments."""
+    """What the labels may be about: the layer, each of its ways where an argument that must be given decides, or where
+    one more is given (an encoder's output), and the model, which gives its layers arguments."""
     for name, description in told.items():
         yield description.default
+        yield from (one for one in description.pictures if [value for _, value in one.when] == [GIVEN])
         if name == symbol and not description.default.default:
             yield from description.pictures
 

@@ -6,6 +6,7 @@ import textwrap
 
 from archcheck.describe.description import Description, HParamsSet, Picture
 from archcheck.describe.regions import Region, convolutions, stated
+from archcheck.frontends.static.reader import GIVEN
 from archcheck.ir.graph import Op, Unknown
 from archcheck.passes.structure import topology
 from archcheck.shown import shown
@@ -104,7 +105,8 @@ def _word(value: bool | str | None) -> str:
 
 
 def _when(picture: Picture) -> str:
-    return ", ".join(f"{name}={value}" for name, value in picture.when) or "other decisions"
+    said = (f"{name} given" if value == GIVEN else f"{name}={value}" for name, value in picture.when)
+    return ", ".join(said) or "other decisions"
 
 
 def _differing(default: Picture, other: Picture) -> list[tuple[str, str]]:

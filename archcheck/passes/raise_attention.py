@@ -74,7 +74,7 @@ def _raise(scope: Scope, softmax: int) -> None:
     if len(values) != 1:
         return
     group = scores.group | {softmax, *path, product}
-    query, key = _operands(scope, scores.product)
+    query, key = _operands(scope, scores, softmax)
     told = heads_of(scope, Op("", ATTENTION, (query, key, values[0])))
     query, scale = _scaled(scope, query, scores.product, group)
     key, key_scale = _scaled(scope, key, scores.product, group)
@@ -101,9 +101,20 @@ def _raise(scope: Scope, softmax: int) -> None:
     )
 
 
-def _operands(scope: Scope, product: int) -> tuple[Value, Value]:
-    reads = scope.ops[product].reads
-    return reads[-2], reads[-1]
+def _operands(scope: Scope, scores: _Scores, softmax: int) -> tuple[Value, Value]:
+    """Queries and keys: where a product names its axes, the keys have that over which the weights sum to 1."""
+    product = scope.ops[scores.product]
+    first, second = product.reads[-2:]
+    equation, axis = product.attr("equation"), scope.ops[softmax].attr("axis")
+    moved = any(scope.ops[slot].kind.name == "permute" for slot in scores.group)
+    if not isinstance(equation, str) or not isinstance(axis, int) or moved:
+        return first, second
+    operands, _, result = equation.replace(" ", "").partition("->")
+    one, _, other = operands.partition(",")
+    if "." in equation or not -len(result) <= axis < len(result):
+        return first, second
+    over = result[axis]
+    return (second, first) if over in one and over not in other else (first, second)
 
 
 def _is_product(scope: Scope, op: Op) -> bool:

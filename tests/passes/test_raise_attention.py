@@ -43,6 +43,16 @@ FORMS = {
         "%l = mul %h by=50\n%p = softmax %l axis=-1\nmatmul %p, %v\n",
         "%0, %1, %2 scale=0.125 softcap=50",
     ),
+    "keys come first": (
+        "%s = einsum %k, %q equation='aecd,abcd->acbe'\n%p = softmax %s axis=-1\n"
+        "einsum %p, %v equation='acbe,aecd->abcd'\n",
+        "%0, %1, %2 scale=1",
+    ),
+    "queries come first": (
+        "%s = einsum %q, %k equation='abcd,aecd->acbe'\n%p = softmax %s axis=-1\n"
+        "einsum %p, %v equation='acbe,aecd->abcd'\n",
+        "%0, %1, %2 scale=1",
+    ),
     "another axis": (
         "%t = permute %k axis=-2 other_axis=-1\n%s = matmul %q, %t\n%p = softmax %s axis=1\nmatmul %p, %v\n",
         "%0, %1, %2 axis=1 scale=1",

@@ -28,6 +28,7 @@ from archcheck.frontends.static.values import (
     Partial,
     Registry,
     Several,
+    Shape,
     Tensor,
     TensorMethod,
     Tensors,
@@ -285,6 +286,8 @@ def truth(vm: Machine, value: Data, test: ast.expr | None = None) -> bool:
         return True
     if not is_undecided(value):
         return bool(value)
+    if isinstance(value, Shape):
+        return True
     chance = forks.by_chance(vm, value)
     if chance is not None:
         return chance

@@ -284,7 +284,7 @@ class _Runner:
         vm.entry = wanted.entry_nodes(plain)
         if isinstance(receiver, Instance):
             receiver.used = True
-            modules.prepare(vm, receiver)
+            modules.prepare(vm, receiver, positional, kwargs)
             own = receiver.cls.lookup("__call__")
             if own is not None and is_module(receiver.cls):
                 return vm.call(Method(own[1], receiver), positional, kwargs, given)

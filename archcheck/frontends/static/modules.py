@@ -9,7 +9,7 @@ from archcheck.frontends import dialects
 from archcheck.frontends.static import containers, functional, rows
 from archcheck.frontends.static.decorators import veiled
 from archcheck.frontends.static.machine import Raised, flatten_tensors, place_of
-from archcheck.frontends.static.values import Data, Function, Instance, Layer, Method, Open, Tensor
+from archcheck.frontends.static.values import Data, Function, Instance, Layer, Method, Open, Shape, Tensor
 from archcheck.ir.graph import Value
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _place(vm: Machine, instance: Instance) -> None:
 def _called(vm: Machine, instance: Instance, args: list[Data], kwargs: dict[str, Data], given: Given | None) -> Data:
     """Its own `__call__`, or the method that its framework runs; one set on the instance itself comes first."""
     instance.used = True
-    prepare(vm, instance)
+    prepare(vm, instance, args, kwargs)
     for name in ("forward", "call"):
         if name in instance.attributes and is_module_like(instance):
             return vm.call(instance.attributes[name], args, kwargs, given)
@@ -157,12 +157,25 @@ def is_module_like(instance: Instance) -> bool:
     return instance.layer is not None or any(dialects.base_methods(base) for base in instance.cls.externals)
 
 
-def prepare(vm: Machine, instance: Instance) -> None:
-    """Run what a framework runs before a layer's first call: Keras calls `build` with the shape of the input."""
+def prepare(vm: Machine, instance: Instance, args: list[Data], kwargs: dict[str, Data]) -> None:
+    """Run what a framework runs before a layer's first call: Keras calls `build` with the shape of the input, or with
+    those of all tensors that the call is given, where it has parameters for them (`x_shape` for `x`)."""
     if instance.prepared:
         return
     instance.prepared = True
     for name in dict.fromkeys(name for base in instance.cls.externals for name in dialects.prepares(base)):
         found = instance.cls.lookup(name)
         if found is not None and isinstance(found[1], Function):
-            vm.call(Method(found[1], instance), [vm.open("the shape of the input", metadata=True)], {})
+            shape = Shape("the shape of the input", vm.here(), metadata=True)
+            more = found[1].node.args.args[2:]
+            tensors = _tensors_given(instance, args, kwargs) if more else frozenset()
+            shapes = {one.arg: shape for one in more if one.arg.removesuffix("_shape") in tensors}
+            vm.call(Method(found[1], instance), [shape], shapes)
+
+
+def _tensors_given(instance: Instance, args: list[Data], kwargs: dict[str, Data]) -> frozenset[str]:
+    """Names of a call's parameters that are given a tensor."""
+    called = next((found for name in ("call", "forward") if (found := instance.cls.lookup(name)) is not None), None)
+    parameters = called[1].node.args.args[1:] if called is not None and isinstance(called[1], Function) else []
+    bound = dict(zip((one.arg for one in parameters), args, strict=False)) | kwargs
+    return frozenset(name for name, value in bound.items() if isinstance(value, Tensor))

@@ -19,6 +19,7 @@ from archcheck.ir.span import Setting, Span
 
 Flags = tuple[tuple[str, AttrValue], ...]  # flags with their values, sorted
 
+GIVEN = "given"  # the value of what is no flag, but an optional argument
 MOST_FLAGS = 12  # flags whose other side is looked at
 STACK = 512 * 1024 * 1024  # bytes of stack for evaluation: code nests deeper than Python's own default allows
 RECURSION = 40_000
@@ -164,7 +165,7 @@ class _Reader:
             found = self.forks(first)
         settled = len(_distinct(found)) == 1  # no open condition decides anything
         if settled and explore:
-            found = [((), found[0][1]), *self.flags(first)]
+            found = [((), found[0][1]), *self.flags(first), *self.more_given(first)]
         distinct = _told_apart(_distinct(found))
         alone = len(distinct) == 1
         variants = tuple(
@@ -251,6 +252,24 @@ class _Reader:
             if len(found) >= MOST_FLAGS:
                 break
         return found
+
+    def more_given(self, first: Run) -> list[tuple[Flags, Run]]:
+        """The runs with one optional argument more, where more weights are used with it: a layer that takes an
+        encoder's output builds what attends to it only then."""
+        found: list[tuple[Flags, Run]] = []
+        names = [name for name in first.machine.notes.tested_for_none if name in first.optional - self.call.given]
+        for name in names[:MOST_FLAGS]:
+            if name in self.call.arguments:
+                continue
+            one = self.once(replace(self.call, given=self.call.given | {name}))
+            if not one.error and _weights(one) > _weights(first):
+                found.append((((name, GIVEN),), one))
+        return found
+
+
+def _weights(one: Run) -> int:
+    """How many ops hold weights."""
+    return sum(op.attr("bias") is not None or op.kind.name == "parameter" for op in one.graph.ops)
 
 
 def _taken(one: Run) -> Flags:

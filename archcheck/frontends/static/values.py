@@ -79,6 +79,12 @@ class OpenRange(Open):
     __slots__ = ()
 
 
+class Shape(Open):
+    """The shape of what a layer is given, which is not empty."""
+
+    __slots__ = ()
+
+
 class Tensor:
     """A tensor: a handle on the value that it has now. In-place operations give the handle another value, so that all
     names of one tensor see the change, as in PyTorch."""

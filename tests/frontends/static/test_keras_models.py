@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from archcheck.describe.description import Description
+from archcheck.describe.text import as_text
 from archcheck.findings import Verdict
 from archcheck.pipeline import check, describe
 from archcheck.sweep import Request
@@ -125,3 +126,49 @@ def test_a_model_called_on_what_does_not_fit_its_inputs_is_not_read(tmp_path: Pa
     file.write_text(LAYER.format(count="") + task)
     (description,) = describe(Request(f"{file}:Task", explore=False))
     assert not description.default.layers
+
+
+DECODER = """
+import keras
+from keras import ops
+
+
+class Attention(keras.layers.Layer):
+    def build(self, shape):
+        self.query, self.key, self.value, self.out = (keras.layers.Dense(64) for _ in range(4))
+
+    def call(self, x, memory):
+        parts = (self.query(x), self.key(memory), self.value(memory))
+        query, key, value = (ops.reshape(part, (-1, 10, 8, 8)) for part in parts)
+        scores = ops.einsum("aecd,abcd->acbe", key, query) / 8**0.5
+        return self.out(ops.reshape(ops.einsum("acbe,aecd->abcd", ops.softmax(scores, axis=-1), value), (-1, 10, 64)))
+
+
+class Decoder(keras.layers.Layer):
+    def build(self, x_shape, memory_shape=None):
+        self.own, self.other = Attention(), None
+        self.first = keras.layers.LayerNormalization()
+        if memory_shape:
+            self.other, self.second = Attention(), keras.layers.LayerNormalization()
+
+    def call(self, x, memory=None, mask=None):
+        has_memory = memory is not None
+        if has_memory and self.other is None:
+            raise ValueError("built without it")
+        if mask is not None:
+            x = x * mask
+        h = self.first(x)
+        x = x + self.own(h, h)
+        return x + self.other(self.second(x), memory) if has_memory else x
+"""
+
+
+def test_what_is_built_for_an_argument_is_another_picture(tmp_path: Path) -> None:
+    file = tmp_path / "decoder.py"
+    file.write_text(DECODER, encoding="utf-8")
+    (found,) = describe(Request(f"{file}:Decoder"))
+    kinds = {
+        picture.when: [one.kind for layer in picture.layers for one in layer.sublayers] for picture in found.pictures
+    }
+    assert kinds == {(): ["self_attention"], (("memory", "given"),): ["self_attention", "cross_attention"]}
+    assert "with memory given:" in as_text(found)
