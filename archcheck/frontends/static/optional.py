@@ -27,26 +27,26 @@ def complete(once: Once, call: Call, first: Run) -> tuple[Call, Run]:
         call: the call without them.
         first: its run, in which a call without any tensor may have been offered one.
     """
+    plain = replace(call, offer=False) if first.offered else call
+    known = {call.given | {first.offered} if first.offered else call.given: first}
+
+    def ask(call: Call) -> Run:  # several ways of searching ask for the same
+        if call.given not in known:
+            known[call.given] = once(call)
+        return known[call.given]
+
     if not first.offered:
-        return _search(once, call, first)
-    plain = replace(call, offer=False)
+        return _search(ask, plain, first)
     offered = (replace(plain, given=call.given | {first.offered}), first)
     if not first.error:
-        offered = _search(once, *offered)
+        offered = _search(ask, *offered)
         if _is_whole(offered[1]):
             return offered
-    other = _search(once, plain, once(plain))  # another argument may be what the call is about
+    other = _search(ask, plain, ask(plain))  # another argument may be what the call is about
     return other if lack(other[1]) < lack(offered[1]) else offered
 
 
-def _search(run_once: Once, call: Call, first: Run) -> tuple[Call, Run]:
-    known = {call.given: first}
-
-    def once(call: Call) -> Run:  # several ways of searching ask for the same
-        if call.given not in known:
-            known[call.given] = run_once(call)
-        return known[call.given]
-
+def _search(once: Once, call: Call, first: Run) -> tuple[Call, Run]:
     best = first
     names = [name for name in _ordered(first) if name not in call.arguments and name not in call.given][:MOST]
     while names and not _is_whole(best):
