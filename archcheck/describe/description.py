@@ -19,6 +19,7 @@ from archcheck.describe.wiring import Wiring, wiring
 from archcheck.findings import Undetermined
 from archcheck.frontends.static.reader import Reading, Variant
 from archcheck.ir.graph import AttrValue, OpGraph
+from archcheck.ir.span import Span
 from archcheck.passes.structure import Sublayer, topology
 
 VERSION = 1
@@ -61,6 +62,8 @@ class Description:
     assumptions: tuple[str, ...]
     undetermined: tuple[Undetermined, ...]
     hparams: tuple[HParamsSet, ...] = ()
+    symbol: str = ""  # class or function that was read
+    span: Span | None = None  # where it is defined
 
     @property
     def default(self) -> Picture:
@@ -89,7 +92,9 @@ def describe_variants(
             if fact.value is None and not first.error
         ),
     ]
-    return Description(target, mode, tuple(kept), reading.assumptions, tuple(unknown))
+    return Description(
+        target, mode, tuple(kept), reading.assumptions, tuple(unknown), symbol=reading.symbol, span=reading.span
+    )
 
 
 def _picture(variant: Variant, graph: OpGraph, reading: Reading) -> Picture:

@@ -29,6 +29,8 @@ def as_text(description: Description) -> str:
         lines.append(f"could not be read to its end: {default.error}")
     elif not default.layers and default.wiring is None and not description.hparams:
         lines.append("no residual sublayers were found")
+    if default.wiring is not None and not default.layers:
+        lines += _head(description)
     lines += _wiring(default, bool(default.layers))
     told = [fact for fact in default.facts if fact.value is not None]
     if told and default.layers:
@@ -52,6 +54,12 @@ def as_text(description: Description) -> str:
     if default.layers:
         lines += ["", f"({LETTERS})"]
     return "\n".join(map(shown, lines)) + "\n"
+
+
+def _head(description: Description) -> list[str]:
+    """What stands where no layer is named: the target's own class or function, and its place."""
+    span = description.span
+    return [f"{description.symbol}  {span.file}:{span.line}"] if span is not None else []
 
 
 def _wiring(picture: Picture, behind: bool) -> list[str]:

@@ -191,7 +191,8 @@ def _chains(nodes: list[_Node]) -> Wiring:
             chain_of[number] = len(chains)
             chains.append([number])
     names: list[str] = []
-    letters = _letters()
+    inputs = {str(node.op.attr("name")) for node in nodes if node.op.kind is INPUT}
+    letters = (letter for letter in _letters() if letter not in inputs)
     told: list[Chain] = []
     for chain in chains:
         first = nodes[chain[0]]

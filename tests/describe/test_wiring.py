@@ -77,6 +77,15 @@ class Layer(nn.Module):
         return x + self.down(torch.relu(self.up(self.norm(x))))
 
 
+class Lettered(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 3)
+
+    def forward(self, b, a):
+        return torch.cat([self.one(b), self.two(a)], 1)
+
+
 class Constant(nn.Module):
     def __init__(self):
         super().__init__()
@@ -108,6 +117,13 @@ wiring:
   b = max pool 2x2, conv 3x3, batch norm, relu, transposed conv 2x2 stride 2 of a
   c = concat axis 1, conv 1x1 of a, b
   result: c
+""",
+    "Lettered": """
+wiring:
+  c = conv 1x1 of b
+  d = conv 3x3 of a
+  e = concat axis 1 of c, d
+  result: e
 """,
     "Long": """
 wiring:

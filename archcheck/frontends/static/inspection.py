@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
+from archcheck.frontends.static.named import NumberMember, TextMember
 from archcheck.frontends.static.values import (
     Args,
     Class,
@@ -18,12 +19,10 @@ from archcheck.frontends.static.values import (
     Layer,
     Method,
     Native,
-    NumberMember,
     Open,
     Partial,
     Tensor,
     Tensors,
-    TextMember,
     is_module,
     shown,
 )

@@ -80,7 +80,9 @@ class Library:
     @contextmanager
     def loaded(self, opened: frozenset[str]) -> Iterator[Loaded]:
         """What modules hold for evaluations that read the sources of these packages; one evaluation at a time."""
-        loaded = self._loaded.pop(opened, None) or Loaded()
+        loaded = self._loaded.pop(opened, None)
+        if loaded is None or not loaded.end():  # what the last one built may have been looked at since it ended
+            loaded = Loaded()
         try:
             yield loaded
         finally:

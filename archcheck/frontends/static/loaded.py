@@ -91,7 +91,6 @@ class Loaded:
         self.modules: dict[str, ModuleValue] = {}
         self.spelled: dict[str, Class] = {}
         self.templates: dict[Class, tuple[Toll, Template]] = {}
-        self.registered: set[SourceFile] = set()  # files whose registrations have run
         self.vm: Machine  # the evaluation that goes on
         self.spoiled = ""
         self._open: list[Toll] = []  # of what is being evaluated, outermost first
@@ -129,9 +128,10 @@ class Loaded:
     @contextmanager
     def apart(self, vm: Machine, file: SourceFile) -> Iterator[Toll]:
         """What is evaluated inside knows nothing of what led here, and what it notes is noted once for all."""
-        toll = Toll(file, vm.new_notes())
-        outer_notes, vm.notes = vm.notes, toll.notes
-        outer_paid, vm.paid = vm.paid, toll.inner
+        outer_notes, outer_paid, outer_frames = vm.notes, vm.paid, vm.frames
+        vm.set_out(file)
+        toll = Toll(file, vm.notes)
+        vm.paid = toll.inner
         state = vm.control, vm.trying, vm.building, vm.invoked, vm.open_rounds, vm.stands, vm.by_number
         vm.control, vm.trying, vm.building, vm.invoked, vm.open_rounds, vm.stands = None, 0, 0, False, [], None
         vm.by_number = False
@@ -147,7 +147,7 @@ class Loaded:
         finally:
             self._open.pop()
             vm.control, vm.trying, vm.building, vm.invoked, vm.open_rounds, vm.stands, vm.by_number = state
-            vm.notes, vm.paid = outer_notes, outer_paid
+            vm.notes, vm.paid, vm.frames = outer_notes, outer_paid, outer_frames
             del vm.touched[mark:]
             toll.asked, toll.steps = frozenset(asked), vm.own_steps - steps
             vm.charged[toll] = None

@@ -146,6 +146,7 @@ class Machine:
         self.control: Control | None = None
         self.steps = 0
         self.loading = 0  # statements of modules that are being evaluated
+        self.registered: set[SourceFile] = set()  # files whose registrations have run
         self.modules_built: list[Instance | Layer] = []  # in the order of construction, to find those never used
         # Namespaces whose sources are read all the same.
         self.opened = {names.opened_by(own_package)} if own_package else set[str]()
@@ -176,9 +177,9 @@ class Machine:
             if loaded is not None:
                 loaded.compare(made)
 
-    @staticmethod
-    def new_notes() -> Notes:
-        return Notes()
+    def set_out(self, file: SourceFile) -> None:
+        """Note from now on what is met as if evaluation had begun at the top of `file`."""
+        self.notes, self.frames = Notes(), [Frame("", file, 1)]
 
     # ---- the parts, imported late because they import this module
 

@@ -52,7 +52,7 @@ def _call_row(vm: Machine, layer: Layer, args: list[Data], kwargs: dict[str, Dat
             return reads[0]
         if not reads:
             unknown = next((value for value in bound.values() if isinstance(value, Open)), None)
-            if unknown is None and None in list(bound.values())[:1]:
+            if unknown is None and next(iter(bound.values()), ...) is None:
                 raise Raised("TypeError", f"{layer.name} is given None", vm.here())
             why = "it is given no tensor" if unknown is None else unknown.why
             return vm.open(f"{layer.name}: {why}")

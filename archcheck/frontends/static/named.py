@@ -14,10 +14,8 @@ from archcheck.frontends.static.values import (
     Instance,
     Method,
     Native,
-    NumberMember,
     Open,
     Scope,
-    TextMember,
     shown,
 )
 
@@ -26,6 +24,32 @@ if TYPE_CHECKING:
 
 AUTO = Inert()  # `enum.auto()`
 TUPLES = ("typing.NamedTuple", "collections.namedtuple")
+
+
+class TextMember(str):
+    """A member of an enumeration whose members are texts; it is its value."""
+
+    def __new__(cls, kind: Class, name: str, value: str) -> TextMember:
+        made = super().__new__(cls, value)
+        made.cls, made.name, made.value = kind, name, value
+        return made
+
+    cls: Class
+    name: str
+    value: str
+
+
+class NumberMember(int):
+    """A member of an enumeration whose members are numbers; it is its value."""
+
+    def __new__(cls, kind: Class, name: str, value: int) -> NumberMember:
+        made = super().__new__(cls, value)
+        made.cls, made.name, made.value = kind, name, value
+        return made
+
+    cls: Class
+    name: str
+    value: int
 
 
 def is_enum(cls: Class) -> bool:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
-from archcheck.frontends.static.machine import Frame, Raised
+from archcheck.frontends.static.machine import Raised
 from archcheck.frontends.static.natives import BUILTINS
 from archcheck.frontends.static.sources import code_of
 from archcheck.frontends.static.values import (
@@ -27,6 +27,7 @@ from archcheck.ir.span import Setting
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.index import Entry
+    from archcheck.frontends.static.loaded import Toll
     from archcheck.frontends.static.machine import Machine
 
 # Packages that the dialects speak for: their names mean what the tables say, and their sources are not read, so that a
@@ -129,7 +130,7 @@ def global_value(vm: Machine, scope: Scope, name: str) -> Data:
     entries = scope.file.index.names.get(name, ())
     if not entries or not isinstance(scope, ModuleScope):
         return _from_star(vm, scope, name)
-    with vm.loaded.apart(vm, scope.file) as toll, top_level(vm, scope):
+    with top_level(vm, scope) as toll:
         scope.vars[name] = Pending(f"{name} is defined in terms of itself")
         scope.tolls[name] = toll
         before = {other: scope.vars.get(other) for entry in entries for other in entry.names}
@@ -174,19 +175,14 @@ def _bind(vm: Machine, scope: ModuleScope, name: str, entries: Sequence[Entry]) 
 
 
 @contextmanager
-def top_level(vm: Machine, scope: Scope) -> Iterator[None]:
+def top_level(vm: Machine, scope: Scope) -> Iterator[Toll]:
     """Statements of a module are evaluated inside: nothing that led here decides about them."""
-    control, vm.control = vm.control, None
-    mark, depth = len(vm.touched), len(vm.frames)
-    vm.frames.append(Frame("", scope.file, 1))
-    vm.loading += 1
-    try:
-        yield
-    finally:
-        vm.loading -= 1
-        del vm.frames[depth:]
-        vm.control = control
-        del vm.touched[mark:]
+    with vm.loaded.apart(vm, scope.file) as toll:
+        vm.loading += 1
+        try:
+            yield toll
+        finally:
+            vm.loading -= 1
 
 
 def _chain_from(statements: list[ast.stmt], name: str) -> int:

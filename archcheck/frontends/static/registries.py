@@ -34,9 +34,9 @@ def complete(vm: Machine, owner: Data) -> bool:
         return False
     ran = False
     for module in vm.loaded.met(vm):
-        if module.file in vm.loaded.registered:
+        if module.file in vm.registered:
             continue
-        vm.loaded.registered.add(module.file)
+        vm.registered.add(module.file)
         for entry in module.file.index.entries:
             if entry.kind == "other":
                 ran |= _call(vm, module, entry)

@@ -417,32 +417,6 @@ class Layer:
         return f"an instance of {self.name}"
 
 
-class TextMember(str):
-    """A member of an enumeration whose members are texts; it is its value."""
-
-    def __new__(cls, kind: Class, name: str, value: str) -> TextMember:
-        made = super().__new__(cls, value)
-        made.cls, made.name, made.value = kind, name, value
-        return made
-
-    cls: Class
-    name: str
-    value: str
-
-
-class NumberMember(int):
-    """A member of an enumeration whose members are numbers; it is its value."""
-
-    def __new__(cls, kind: Class, name: str, value: int) -> NumberMember:
-        made = super().__new__(cls, value)
-        made.cls, made.name, made.value = kind, name, value
-        return made
-
-    cls: Class
-    name: str
-    value: int
-
-
 @dataclass(frozen=True, slots=True)
 class Directory:
     """`dir` of a library's module."""

@@ -16,6 +16,15 @@ from torch import nn
 from helpers import *
 """
 
+IN_TURN = """
+    def forward(self, x):
+        for map in self.maps:
+            x = map(x)
+        return x
+
+class Second(First):
+    pass
+"""
 CASES = {
     "a table that a run changes": """
 SIZES = [8]
@@ -38,14 +47,8 @@ class First(nn.Module):
         super().__init__()
         First.built += 1
         self.maps = nn.ModuleList([nn.Linear(8, 8) for _ in range(First.built)])
-    def forward(self, x):
-        for map in self.maps:
-            x = map(x)
-        return x
-
-class Second(First):
-    pass
-""",
+"""
+    + IN_TURN,
     "a name of the module": """
 depth = 1
 
@@ -58,14 +61,8 @@ class First(nn.Module):
     def __init__(self):
         super().__init__()
         self.maps = nn.ModuleList([nn.Linear(8, 8) for _ in range(deeper())])
-    def forward(self, x):
-        for map in self.maps:
-            x = map(x)
-        return x
-
-class Second(First):
-    pass
-""",
+"""
+    + IN_TURN,
     "variables of a function around": """
 def counter():
     seen = []
@@ -80,14 +77,8 @@ class First(nn.Module):
     def __init__(self):
         super().__init__()
         self.maps = nn.ModuleList([nn.Linear(8, 8) for _ in range(count())])
-    def forward(self, x):
-        for map in self.maps:
-            x = map(x)
-        return x
-
-class Second(First):
-    pass
-""",
+"""
+    + IN_TURN,
     "a registry": """
 BLOCKS = {}
 
@@ -167,13 +158,61 @@ class First(nn.Module):
         config.inner.width += 1
         config.sizes.append(config.inner.width)
         self.maps = nn.ModuleList([nn.Linear(config.hidden, size) for size in config.sizes])
+"""
+    + IN_TURN,
+    "a registry that had nothing more to find": """
+BLOCKS = {}
+
+def register(cls):
+    BLOCKS[cls.__name__] = cls
+    return cls
+
+@register
+class First(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.map = nn.Linear(8, 8 if BLOCKS.get("absent") is None else 9)
     def forward(self, x):
-        for map in self.maps:
-            x = map(x)
-        return x
+        return self.map(x)
+
+class Second(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.other = BLOCKS["First"]()
+    def forward(self, x):
+        return self.other(x)
+""",
+    "a method that is looked at between two runs": """
+class First(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.map, self.other = nn.Linear(8, 8), nn.Linear(8, 8)
+    def forward(self, x, memory=None):
+        if memory is None:
+            return self.map(x)
+        return self.both(self.map(x), memory)
+    def both(self, x, memory, scale=torch.ones(8)):
+        return self.other(memory) * scale + x
 
 class Second(First):
     pass
+""",
+    "a configuration whose defaults raise": """
+from settings import Broken
+
+class First(nn.Module):
+    def __init__(self, config: Broken):
+        super().__init__()
+        self.map = nn.Linear(config.hidden, 8)
+    def forward(self, x):
+        return self.map(x)
+
+class Second(nn.Module):
+    def __init__(self, config: Broken):
+        super().__init__()
+        self.map = nn.Linear(config.hidden, 9)
+    def forward(self, x):
+        return self.map(x)
 """,
     "modules that lead back": """
 import other
@@ -201,6 +240,15 @@ HELPERS = """
 def width(size=len([1, 2, 3])):
     return size
 """
+SETTINGS = """
+from dataclasses import dataclass
+
+@dataclass
+class Broken:
+    hidden: int = 8
+    def __post_init__(self):
+        raise ValueError("not today")
+"""
 OTHER = """
 import model
 WIDTH = 32
@@ -220,6 +268,7 @@ def test_who_came_before_does_not_show(tmp_path: Path, code: str) -> None:
     tmp_path.joinpath("model.py").write_text(HEAD + code, encoding="utf-8")
     tmp_path.joinpath("helpers.py").write_text(HELPERS, encoding="utf-8")
     tmp_path.joinpath("other.py").write_text(OTHER, encoding="utf-8")
+    tmp_path.joinpath("settings.py").write_text(SETTINGS, encoding="utf-8")
     alone = {}
     questions = {}
     for name in ("First", "Second"):
@@ -253,3 +302,12 @@ def test_what_is_forgotten_is_read_anew(tmp_path: Path) -> None:
     library.release(package)
     (graph,) = [row[2] for row in told(library, "Block")[0]]
     assert [op.attr("by") for op in graph.ops if op.kind.name == "mul"] == [9]
+
+
+def test_what_is_noted_once_stands_where_it_arose(tmp_path: Path) -> None:
+    tmp_path.joinpath("model.py").write_text(HEAD + CASES["a configuration whose defaults raise"], encoding="utf-8")
+    tmp_path.joinpath("settings.py").write_text(SETTINGS, encoding="utf-8")
+    (variant,) = read(Library([Root(tmp_path)]), "model", "First", {}).variants
+    (unread,) = [one for one in variant.unread if "not today" in one.why]
+    assert unread.span is not None
+    assert unread.span.file == "settings.py"
