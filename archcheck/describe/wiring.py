@@ -232,8 +232,9 @@ def _words(op: Op) -> str:
         return f"? {op.attr('name')}"
     if op.kind in (RESIDUAL, REPEAT, CONVOLUTION) and op.body:
         return _body(op)
-    axis = op.attr("axis") if op.kind not in NORMS else None
-    details = [f"axis {axis}"] if isinstance(axis, (int, tuple)) else []
+    axis, index = (op.attr("axis") if op.kind not in NORMS else None), op.attr("index")
+    details = [str(index)] if isinstance(index, int) else []
+    details += [f"axis {axis}"] if isinstance(axis, (int, tuple)) else []
     details += [f"by {op.attr('by')}"] if _is_plain(op.attr("by")) else []
     details += [str(value) for part, value in stated(op) if part == "activation"]
     return " ".join([name, *details])

@@ -34,6 +34,7 @@ from archcheck.ir.graph import OpGraph, Origin, Unknown, Value
 from archcheck.ir.span import Setting, Span
 from archcheck.ir.verify import verify
 
+LISTS = ("list", "List")  # of tensors, which are read as parts of one
 NOT_TENSORS = ("int", "bool", "str", "float", "list", "dict", "List", "Dict", "Callable")
 
 
@@ -363,7 +364,9 @@ class _Runner:
         if not calling and (module := configs.part(self.vm, parameter, function)) is not None:
             return module
         annotation = "" if parameter.annotation is None else code_of(parameter.annotation)
-        if calling and annotation.split("[")[0].rpartition(".")[2] not in NOT_TENSORS:
+        outer, _, inner = annotation.partition("[")
+        kind = outer.rpartition(".")[2]
+        if calling and (kind not in NOT_TENSORS or (kind in LISTS and "Tensor" in inner)):
             return self.input(name)
         return Open(
             f"{name} is not given", Span(function.file.shown, parameter.lineno, parameter.col_offset + 1), flag=name

@@ -134,6 +134,10 @@ def ordered_operands(vm: Machine, row: LayerRow, bound: dict[str, Data]) -> list
     return found
 
 
+def _listed(value: Data) -> Sequence[Data]:
+    return value if isinstance(value, (list, tuple)) else (value,)
+
+
 @cache
 def _declared(kind: str) -> frozenset[str]:
     """The attributes that ops of `kind` may state."""
@@ -166,7 +170,9 @@ def apply(vm: Machine, name: str, row: Row, args: list[Data], kwargs: dict[str, 
     if reads and switched_off(vm, row, bound):
         return reads[0]
     if not reads and any(parameter.reads and parameter.required for parameter in row.parameters):
-        unknown = next((bound[p.name] for p in row.parameters if p.reads and is_open(bound[p.name])), None)
+        unknown = next(
+            (part for p in row.parameters if p.reads for part in _listed(bound[p.name]) if is_open(part)), None
+        )
         if isinstance(unknown, Open):
             return unknown.about(unknown.within(f"{name} of "), vm.here())
         if unknown is not None:

@@ -235,3 +235,35 @@ def test_a_layer_of_a_library_must_be_given_something(sources: Sources) -> None:
     assert reading.given == {"positions"}
     plain = sources.read(GIVEN_NONE.replace(", positions=None", "").replace(", positions)", ", None)", 1), "Layer")
     assert plain.variants[0].error == "TypeError: torch.nn.Linear is given None"
+
+
+PYRAMID = """
+    from typing import List
+
+    class Pyramid(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.high, self.low = nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 3)
+        def forward(self, features: List[torch.Tensor]):
+            high, low = features[-2:]
+            return torch.stack([self.high(high), self.low(low)]).sum(0)
+    """
+
+
+def test_a_list_of_tensors_is_given_as_one(sources: Sources) -> None:
+    (variant,) = sources.read(PYRAMID, "Pyramid").variants
+    assert [op.kind.name for op in variant.graph.ops if op.kind.name != "select"] == [
+        "input",
+        "conv",
+        "conv",
+        "stack",
+        "sum",
+    ]
+    (stack,) = [op for op in variant.graph.ops if op.kind.name == "stack"]
+    assert len(stack.reads) == 2
+
+
+def test_a_list_of_what_is_not_known_is_not_known(sources: Sources) -> None:
+    (variant,) = sources.read(PYRAMID.replace("List[torch.Tensor]", "dict"), "Pyramid").variants
+    assert variant.error.startswith("what it gives is not known: ")
+    assert "features is not given" in variant.error
