@@ -302,23 +302,28 @@ def _folder(ref: TargetRef, library: Library, folder: Path) -> Target:
 
 def _python_files(folder: Path, ref: TargetRef) -> list[Path]:
     """The Python files below `folder`, sorted; hidden folders, environments and links are left out."""
-    found: list[Path] = []
+    found: dict[tuple[str, ...], Path] = {}  # by the parts of its path
+    whole = str(folder)
 
     def fail(error: OSError) -> None:
         if error.filename == str(folder):
             raise TargetError(f"cannot read the folder: {error.strerror}", place=ref.place)
 
     for at, folders, files in os.walk(folder, onerror=fail):
-        here = Path(at)
-        folders[:] = sorted(
+        here, parts = Path(at), tuple(at[len(whole) :].split(os.sep))
+        folders[:] = (
             name
             for name in folders
-            if not name.startswith(".") and name not in _SKIPPED_FOLDERS and not (here / name / "pyvenv.cfg").exists()
+            if not name.startswith(".")
+            and name not in _SKIPPED_FOLDERS
+            and not os.path.exists(os.path.join(at, name, "pyvenv.cfg"))
         )
-        found.extend(here / name for name in sorted(files) if name.endswith(".py") and not (here / name).is_symlink())
+        for name in files:
+            if name.endswith(".py") and not os.path.islink(os.path.join(at, name)):
+                found[*parts, name] = here / name
         if len(found) > MAX_FILES:
             raise TargetError(f"more than {MAX_FILES:,} Python files", place=ref.place, hint="name a folder inside it")
-    return sorted(found, key=lambda path: path.relative_to(folder).parts)
+    return [found[parts] for parts in sorted(found)]
 
 
 def project_roots(folder: Path, *, package: bool = True) -> tuple[Root, ...]:

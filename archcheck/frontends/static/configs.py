@@ -77,6 +77,9 @@ def _search(vm: Machine, parameter: ast.arg, function: Function, owner: Class | 
     annotated = _annotated(vm, parameter.annotation, function.scope) or _declared(vm, parameter.arg, owner)
     if not by_reads:
         return annotated
+    here = set(_attributes_read_here(function, parameter.arg, owner))
+    if annotated is not None and here and here <= _attributes_of(annotated) and _is_alone(annotated):
+        return annotated  # what is read further in need not be looked at
     reads = _attributes_read(vm, function, parameter.arg, owner)
     if annotated is not None and reads <= _attributes_of(annotated):
         return annotated
@@ -92,6 +95,11 @@ def _search(vm: Machine, parameter: ast.arg, function: Function, owner: Class | 
     if annotated is not None:  # it stands, but for one that has more of what the code reads: models are made of parts
         return best
     return _in_siblings(vm, function, reads) if best is None or score * 2 < len(reads) else best
+
+
+def _is_alone(cls: Class) -> bool:
+    """Whether no other class stands in its file: then an annotation that names it does not take it for a sibling."""
+    return sum(entry.kind == "class" for entry in cls.file.index.entries) == 1
 
 
 def _in_siblings(vm: Machine, function: Function, reads: frozenset[str]) -> Class | None:

@@ -43,6 +43,16 @@ class Root:
         """The folder itself, behind symbolic links."""
         return self.path.resolve()
 
+    def below(self, path: Path) -> str:
+        """A path inside the folder, relative to it, with "/"."""
+        return str(path)[self._before :].replace(os.sep, "/")
+
+    @cached_property
+    def _before(self) -> int:
+        """Characters before the relative part: comparing paths part by part took most of listing a large folder."""
+        around = str(self.path)
+        return 0 if around == "." else len(around) if around.endswith(os.sep) else len(around) + 1
+
 
 @dataclass(frozen=True, eq=False)
 class Package:
@@ -71,7 +81,7 @@ class Library:
         self._found: dict[str, tuple[SourceFile | None, Package | None]] = {}
         self._sources: dict[Path, SourceFile] = {}
         self._in_folder: dict[Path, list[Path]] = {}  # those of them that stand right in a folder
-        self._around: dict[Path, Root] = {}
+        self._around: dict[Path, Root | None] = {}
         self._listings: dict[Path, dict[str, bool]] = {}
         self._definitions: dict[str, dict[str, list[SourceFile]]] = {}
         self.footprint = Footprint(self)
@@ -120,10 +130,10 @@ class Library:
         Raises:
             TargetError: `path` is under none of the roots.
         """
-        if not any(path.is_relative_to(root.path) for root in self.roots):
+        root = self._root_of(path.parent)
+        if root is None:
             raise TargetError("the file is in none of the folders that are read", place=str(path))
-        root = self._root_of(path)
-        parts = list(path.relative_to(root.path).parts)
+        parts = root.below(path).split("/")
         is_package = parts[-1] == "__init__.py" and len(parts) > 1
         names = parts[:-1] if is_package else [*parts[:-1], path.stem]
         return self._source(root, ".".join(names), path, is_package)
@@ -225,7 +235,7 @@ class Library:
             package = self.package(parent)
             if package is None:
                 return None, None
-            folders = [(self._root_of(folder), folder) for folder in package.folders]
+            folders = [(root, folder) for folder in package.folders if (root := self._root_of(folder))]
         else:
             folders = [(root, root.path) for root in self.roots]
         namespace: list[Path] = []
@@ -241,16 +251,16 @@ class Library:
                 return self._source(root, dotted, folder / f"{name}.py", False), None
         return None, Package(dotted, None, tuple(namespace)) if namespace else None
 
-    def _root_of(self, folder: Path) -> Root:
+    def _root_of(self, folder: Path) -> Root | None:
         # Roots may lie in each other (a virtual environment inside the project): the deepest is the one that found it.
         if folder not in self._around:
             holding = (root for root in self.roots if folder.is_relative_to(root.path))
-            self._around[folder] = max(holding, key=lambda root: len(root.path.parts))
+            self._around[folder] = max(holding, key=lambda root: len(root.path.parts), default=None)
         return self._around[folder]
 
     def _source(self, root: Root, module: str, path: Path, is_package: bool) -> SourceFile:
         if path not in self._sources:
-            shown = "/".join([*([root.prefix] if root.prefix else []), path.relative_to(root.path).as_posix()])
+            shown = f"{root.prefix}/{root.below(path)}" if root.prefix else root.below(path)
             self._sources[path] = SourceFile(module, path, shown, is_package, self.footprint.tell)
             self._in_folder.setdefault(path.parent, []).append(path)
         return self._sources[path]
@@ -276,7 +286,7 @@ class Library:
             target = Path(entry.path).resolve(strict=True)
         except (OSError, RuntimeError):  # it leads nowhere, or in a circle
             return False
-        return root.trusted or target.is_relative_to(root.real)
+        return root is not None and (root.trusted or target.is_relative_to(root.real))
 
 
 def environment_roots() -> tuple[Root, ...]:
