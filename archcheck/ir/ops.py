@@ -121,6 +121,7 @@ KINDS: tuple[OpKind, ...] = (
     OpKind("log", P, "Natural logarithm."),
     OpKind("abs", P, "Absolute value."),
     OpKind("elementwise", P, "Another function of each element, or of each pair of elements.", _attrs("function: which", "by: constant second operand")),
+    OpKind("tensor_function", P, "Another function of whole tensors, in which nothing is learned: a statistic, a decomposition, a loss.", _attrs("function: which", _AXIS)),
     OpKind("erf", P, "Gauss error function."),
     OpKind("sin", P, "Sine."),
     OpKind("cos", P, "Cosine."),

@@ -2,10 +2,10 @@
 
     python -m tests.benchmarks.bench_sweep [--check] [--files N] [--models]
 
-The baseline is `ast.parse` of the same files, in a process of its own. Classes whose names end in Layer or Block are read; names only choose
-what is timed; with `--models` it is those that end in Model, for which 2.5 times as much is allowed. Bars: CPU time of
-one process at most three times the baseline, what a search for one pattern over parsed files costs; its memory at most
-250 MB; two processes at least 1.7 times faster than one; no class longer than 10 s.
+The baseline is `ast.parse` of the same files, in a process of its own. Classes whose names end in Layer or Block are
+read; names only choose what is timed; with `--models` it is those that end in Model, for which 2.5 times as much is
+allowed. Bars: CPU time of one process at most three times the baseline, what a search for one pattern over parsed files
+costs; its memory at most 250 MB; two processes at least 1.7 times faster than one; no class longer than 10 s.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from archcheck.frontends.dialects.table import Dialect
+from archcheck.frontends.dialects.torch_classes import CLASSES
 from archcheck.frontends.dialects.torch_formulas import FORMULAS, METHOD_FORMULAS
 from archcheck.frontends.dialects.torch_functions import FUNCTIONS
 from archcheck.frontends.dialects.torch_nn import LAYERS
@@ -15,6 +16,7 @@ TORCH = Dialect(
     functions=FUNCTIONS,
     methods=METHODS,
     layers=LAYERS,
+    classes=CLASSES,
     aliases={
         **{f"torch.nn.modules.{module}.": "torch.nn." for module in _NN_MODULES.split()},
         "torch.nn.modules.": "torch.nn.",

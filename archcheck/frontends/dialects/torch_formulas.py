@@ -24,7 +24,12 @@ _RANGE = "lambda start, end=None, step=1: op.constant(value='{name}', start=0 if
 _AS_TENSOR = "lambda data, copy=None: op.identity(data) if isinstance(data, torch.Tensor) else torch.tensor(data)"
 
 # functions of torch and, but for the name of the first parameter, methods of torch.Tensor
+_UNIQUE = "lambda input, {params}: (lambda parts: parts if len(parts) > 1 else parts[0])((op.tensor_function(input, function='unique'), *((op.tensor_function(input, function='unique_inverse'),) if return_inverse else ()), *((op.tensor_function(input, function='unique_counts'),) if return_counts else ())))"
 SHARED: dict[str, str] = {
+    "median": "lambda input: op.tensor_function(input, function='median')",
+    "nanmedian": "lambda input: op.tensor_function(input, function='nanmedian')",
+    "unique": _UNIQUE.format(params="sorted=True, return_inverse=False, return_counts=False, dim=None"),
+    "unique_consecutive": _UNIQUE.format(params="return_inverse=False, return_counts=False, dim=None"),
     "add": "lambda input, other, *, alpha=1: input + alpha * other",
     "sub": "lambda input, other, *, alpha=1: input - alpha * other",
     "subtract": "lambda input, other, *, alpha=1: input - alpha * other",
@@ -61,6 +66,9 @@ SHARED: dict[str, str] = {
 _TORCH: dict[str, str] = {
     "var_mean": _VARIANCE_MEAN.format(kind="var"),
     "std_mean": _VARIANCE_MEAN.format(kind="std"),
+    "equal": "lambda input, other: unknown('whether two tensors are equal')",
+    "allclose": "lambda input, other, rtol=1e-05, atol=1e-08, equal_nan=False: unknown('whether two tensors are close')",
+    **{f"atleast_{n}d": "lambda tensors: op.identity(tensors) if isinstance(tensors, torch.Tensor) else tuple(op.identity(one) for one in tensors)" for n in (1, 2, 3)},
     "arange": _RANGE.format(name="arange"),
     "range": _RANGE.format(name="range"),  # its end is part of it
     "as_tensor": _AS_TENSOR,

@@ -164,6 +164,69 @@ SHARED: dict[str, Row] = {
     "prelu": _row("prelu", "input!, weight!"),
 }
 
+# ---- functions of whole tensors that have no kind of their own: statistics, matrices, losses
+
+
+def _whole(function: str, params: str, outputs: int = 1, fields: tuple[str, ...] = ()) -> Row:
+    attrs = _AXIS if "dim" in {name.split("=")[0].strip() for name in params.split(",")} else {}
+    return Row("tensor_function", params, attrs, {"function": function}, outputs=outputs, fields=fields)
+
+
+_REDUCED = "input!, dim=None, keepdim=False"
+_BOTH = ("values", "indices")
+WHOLE: dict[str, Row] = {
+    name: _whole(name, params)
+    for name, params in {
+        **dict.fromkeys(("nansum", "nanmean"), _REDUCED),
+        **dict.fromkeys(("quantile", "nanquantile"), "input!, q!, dim=None, keepdim=False, *, interpolation='linear'"),
+        "cov": "input!, *, correction=1, fweights=None!, aweights=None!",
+        "corrcoef": "input!",
+        "bincount": "input!, weights=None!, minlength=0",
+        "histc": "input!, bins=100, min=0, max=0",
+        "cross": "input!, other!, dim=None",
+        "logcumsumexp": "input!, dim",
+        "dist": "input!, other!, p=2",
+        "kron": "input!, other!",
+        "renorm": "input!, p, dim, maxnorm",
+        "diag": "input!, diagonal=0",
+        "diagflat": "input!, offset=0",
+        "diag_embed": "input!, offset=0, dim1=-2, dim2=-1",
+        "diagonal_scatter": "input!, src!, offset=0, dim1=0, dim2=1",
+        "rot90": "input!, k=1, dims=(0, 1)",
+        "take": "input!, index!",
+        "index_reduce": "input!, dim, index!, source!, reduce, *, include_self=True",
+        "as_strided": "input!, size, stride, storage_offset=None",
+        **dict.fromkeys(("det", "logdet", "inverse", "isreal"), "input!"),
+        "matrix_exp": "A!",
+        "pinverse": "input!, rcond=1e-15",
+        "matrix_power": "input!, n",
+        "cholesky": "input!, upper=False",
+        "cholesky_inverse": "L!, upper=False",
+        "cholesky_solve": "B!, L!, upper=False",
+    }.items()
+} | {
+    name: _whole(name, params, 2, _BOTH)
+    for name, params in {**dict.fromkeys(("cummax", "cummin"), "input!, dim"), **dict.fromkeys(("median", "nanmedian", "mode"), "input!, dim, keepdim=False")}.items()
+} | {
+    "slogdet": _whole("slogdet", "input!", 2, ("sign", "logabsdet")),
+    "svd": _whole("svd", "input!, some=True, compute_uv=True", 3, ("U", "S", "V")),
+    "qr": _whole("qr", "input!, some=True", 2, ("Q", "R")),
+    "stft": _whole("stft", "input!, n_fft, hop_length=None, win_length=None, window=None!, center=True, pad_mode='reflect', normalized=False, onesided=None, return_complex=None, align_to_window=None"),
+    "istft": _whole("istft", "input!, n_fft, hop_length=None, win_length=None, window=None!, center=True, normalized=False, onesided=None, length=None, return_complex=False"),
+}
+_MEAN = "size_average=None, reduce=None, reduction='mean'"
+_LOSSES: dict[str, str] = {
+    **dict.fromkeys(("mse_loss", "l1_loss"), f"input!, target!, {_MEAN}, weight=None!"),
+    **dict.fromkeys(("soft_margin_loss", "multilabel_margin_loss"), f"input!, target!, {_MEAN}"),
+    "smooth_l1_loss": f"input!, target!, {_MEAN}, beta=1.0",
+    "huber_loss": "input!, target!, reduction='mean', delta=1.0, weight=None!",
+    "kl_div": f"input!, target!, {_MEAN}, log_target=False",
+    "nll_loss": "input!, target!, weight=None!, size_average=None, ignore_index=-100, reduce=None, reduction='mean'",
+    "cross_entropy": "input!, target!, weight=None!, size_average=None, ignore_index=-100, reduce=None, reduction='mean', label_smoothing=0.0",
+    "binary_cross_entropy": f"input!, target!, weight=None!, {_MEAN}",
+    "binary_cross_entropy_with_logits": f"input!, target!, weight=None!, {_MEAN}, pos_weight=None!",
+}
+
 # ---- functions of torch that are no methods
 
 _N = "*size"
@@ -202,6 +265,12 @@ ONLY: dict[str, Row] = {
     "nonzero": _row("nonzero", "input!, *, as_tuple=False"),
     "argwhere": _row("nonzero", "input!"),
     "where": _row("where", "condition!, input!, other!", {"yes": "input", "no": "other"}),
+    "searchsorted": _whole("searchsorted", "sorted_sequence!, values!, *, out_int32=False, right=False, side=None, sorter=None"),
+    "bucketize": _whole("bucketize", "input!, boundaries!, *, out_int32=False, right=False"),
+    "block_diag": _whole("block_diag", "*tensors!"),
+    "cartesian_prod": _whole("cartesian_prod", "*tensors!"),
+    "broadcast_tensors": Row("expand", "*tensors!", outputs=0),
+    **dict.fromkeys(("trapz", "trapezoid"), _whole("trapezoid", "y!, x=None!, *, dx=None, dim=-1")),
     "polar": _row("complex", "abs!, angle!", polar=True),
     "complex": _row("complex", "real!, imag!"),
     "bilinear": _row("bilinear", "input1!, input2!, weight!, bias=None!"),
@@ -288,6 +357,8 @@ FUNCTIONAL: dict[str, Row] = {
     "adaptive_avg_pool1d": _row("pool", "input!, output_size", {"size": "output_size"}, mode="mean", axes=1),
     "adaptive_avg_pool2d": _row("pool", "input!, output_size", {"size": "output_size"}, mode="mean", axes=2),
     "adaptive_avg_pool3d": _row("pool", "input!, output_size", {"size": "output_size"}, mode="mean", axes=3),
+    **{name: _whole(name, params) for name, params in _LOSSES.items()},
+    "pdist": _whole("pdist", "input!, p=2.0"),
     "conv_tbc": _row("conv", "input!, weight!, bias!, pad=0", {"padding": "pad"}, axes=1),
 }
 for _n in (1, 2, 3):
@@ -337,6 +408,18 @@ def _fft() -> dict[str, Row]:
 
 
 _LINALG = {
+    **{name: _whole(name, "A!") for name in ("det", "inv", "eigvals", "matrix_exp", "svdvals")},
+    **{name: _whole(name, "A!, UPLO='L'", 2 if name == "eigh" else 1) for name in ("eigh", "eigvalsh")},
+    "cross": _whole("cross", "input!, other!, *, dim=-1"),
+    "solve": _whole("solve", "A!, B!, *, left=True"),
+    "solve_triangular": _whole("solve_triangular", "A!, B!, *, upper, left=True, unitriangular=False"),
+    "cholesky": _whole("cholesky", "A!, *, upper=False"),
+    "pinv": _whole("pinv", "A!, *, atol=None, rtol=None, hermitian=False"),
+    "matrix_power": _whole("matrix_power", "A!, n"),
+    "eig": _whole("eig", "A!", 2, ("eigenvalues", "eigenvectors")),
+    "slogdet": _whole("slogdet", "A!", 2, ("sign", "logabsdet")),
+    "svd": _whole("svd", "A!, full_matrices=True, *, driver=None", 3, ("U", "S", "Vh")),
+    "qr": _whole("qr", "A!, mode='reduced'", 2, ("Q", "R")),
     "norm": _row("vector_norm", "input!, ord=None, dim=None, keepdim=False", {"axis": "dim", "p": "ord"}),
     "vector_norm": _row("vector_norm", "x!, ord=2, dim=None, keepdim=False", {"axis": "dim", "p": "ord"}),
     "matmul": SHARED["matmul"],
@@ -347,7 +430,7 @@ _FLEX = Row("attention", "query!, key!, value!, score_mod=None, block_mask=None!
 
 
 def _functions() -> dict[str, Row]:
-    own: dict[str, Row] = {**FUNCTIONAL, **UNARY, **BINARY, **SHARED, **ONLY, **_TORCH_OWN}
+    own: dict[str, Row] = {**FUNCTIONAL, **UNARY, **BINARY, **SHARED, **WHOLE, **ONLY, **_TORCH_OWN}
     found: dict[str, Row] = {"torch." + name: row for name, row in own.items()}
     found |= {"torch.nn.functional." + name: row for name, row in FUNCTIONAL.items()}
     for name in INPLACE_FUNCTIONS:

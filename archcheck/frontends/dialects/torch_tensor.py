@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archcheck.frontends.dialects.table import Row
-from archcheck.frontends.dialects.torch_functions import BINARY, FUNCTIONAL, SHARED, UNARY
+from archcheck.frontends.dialects.torch_functions import BINARY, FUNCTIONAL, SHARED, UNARY, WHOLE
 from archcheck.ir.graph import AttrValue
 
 
@@ -15,7 +15,7 @@ _SHAPE = {"shape": "shape"}
 _SIZE = {"shape": "size"}
 
 # casts and moves; `other` tells a dtype or a device, never a value
-_CASTS = "to type type_as float half double bfloat16 int long short byte bool char cfloat cdouble cpu cuda npu xpu mtia numpy contiguous pin_memory detach detach_ requires_grad_ retain_grad as_subclass coalesce to_dense dequantize tolist item"
+_CASTS = "to type type_as float half double bfloat16 int long short byte bool char cfloat cdouble cpu cuda npu xpu mtia numpy contiguous pin_memory detach detach_ requires_grad_ retain_grad as_subclass coalesce to_dense to_sparse to_sparse_coo to_sparse_csr chalf dequantize tolist item"
 
 _OWN: dict[str, Row] = {
     **{name: _row("identity", "self!, *args, **kwargs") for name in _CASTS.split()},
@@ -82,7 +82,7 @@ _ATTRIBUTES: dict[str, Row] = {
 
 
 def _methods() -> dict[str, Row]:
-    plain: dict[str, Row] = {**UNARY, **BINARY, **SHARED, **_OWN}
+    plain: dict[str, Row] = {**UNARY, **BINARY, **SHARED, **WHOLE, **_OWN}
     filled = {
         name + "_": Row(row.kind, row.params, row.attrs, row.const, row.outputs, True, row.plain, row.active)
         for name in _INPLACE
@@ -96,5 +96,5 @@ PROPERTIES: dict[str, Row] = _ATTRIBUTES
 
 # what tells about a tensor and computes nothing from it
 METADATA: frozenset[str] = frozenset(
-    ["shape", "size", "dim", "ndim", "ndimension", "dtype", "device", "numel", "nelement", "stride", "storage_offset", "is_contiguous", "layout", "itemsize", "nbytes", "element_size", "get_device", "data_ptr", "untyped_storage", "storage", "is_cuda", "is_cpu", "is_mps", "is_meta", "is_xla", "is_xpu", "is_quantized", "is_sparse", "is_leaf", "is_nested", "is_floating_point", "is_complex", "is_signed", "is_inference", "is_conj", "is_neg", "is_pinned", "is_shared", "is_set_to", "requires_grad", "grad", "grad_fn", "retains_grad", "names", "has_names", "dense_dim", "sparse_dim", "qscheme", "register_hook", "_version"]
+    ["shape", "size", "equal", "allclose", "is_nonzero", "is_same_size", "dim", "ndim", "ndimension", "dtype", "device", "numel", "nelement", "stride", "storage_offset", "is_contiguous", "layout", "itemsize", "nbytes", "element_size", "get_device", "data_ptr", "untyped_storage", "storage", "is_cuda", "is_cpu", "is_mps", "is_meta", "is_xla", "is_xpu", "is_quantized", "is_sparse", "is_leaf", "is_nested", "is_floating_point", "is_complex", "is_signed", "is_inference", "is_conj", "is_neg", "is_pinned", "is_shared", "is_set_to", "requires_grad", "grad", "grad_fn", "retains_grad", "names", "has_names", "dense_dim", "sparse_dim", "qscheme", "register_hook", "_version"]
 )

@@ -333,6 +333,7 @@ def op_of_kind(kind: str) -> Native:
 OPS = _Ops()
 FORMULA_NAMES: dict[str, Data] = {
     "torch": External("torch"),
+    "copy": External("copy"),
     "math": External("math"),
     "tf": External("tensorflow"),
     "tensorflow": External("tensorflow"),
