@@ -122,7 +122,8 @@ def _activation(layers: tuple[Region, ...]) -> Fact:
 
 
 def _activations(layers: tuple[Region, ...]) -> Iterator[str]:
-    for op in _cores(layers, "ffn", "moe", "conv"):
+    # what a layer of convolutions computes between them stands for a feed-forward, where it has no other (he2016)
+    for op in list(_cores(layers, "ffn", "moe")) or _cores(layers, "conv"):
         for inner in op.walk():
             if inner.kind.family == "activation" and inner.kind.name == op.attr("activation"):
                 approximate = inner.attr("approximate")

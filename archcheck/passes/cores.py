@@ -35,9 +35,11 @@ from archcheck.passes.kinds import (
 )
 
 _EXPERTS = named("scatter", "one_hot", "gather", "update", "gumbel_softmax")
+_PROBABILITIES = named("sigmoid", "gumbel_softmax", "exp", "logsumexp")
 _CHOICE = named("topk", "argmax", "sort")
 _FURTHEST = 12  # ops between a choice of experts and the map that scores them
 _SCORES = named("matmul", "einsum", "matmul_add")
+_SAMPLED = named("grid_sample")
 _GATES = named("glu")
 _PLAIN = ("groups", "stride", "dilation")  # of a convolution that sees each token with its neighbours
 _EMBEDDED = named("dropout", "scale", "stochastic_depth") | NORMS
@@ -83,7 +85,8 @@ def classify(scope: Scope, group: Sequence[int], entry: int) -> Core:
         return Core(FEED_FORWARD, _feed_forward(scope, group, inner))
     if _is_convolution(ops, inner):
         return Core(CONVOLUTION, _convolution(inner))
-    mixes = bool(kinds & _SCORES)  # tokens are weighed by products: no feed-forward works across them
+    # Tokens are weighed, by products or by weights that sum to one: no feed-forward works across them.
+    mixes = bool(kinds & _SCORES) or any(kind.family == "softmax" for kind in kinds)
     if (
         len(linears) > 1
         and not mixes
@@ -162,7 +165,10 @@ def _normed(scope: Scope, value: Value, inside: set[int]) -> bool:
 
 
 def _is_attention_spelled(kinds: set[OpKind], inner: Sequence[Op]) -> bool:
-    return any(kind.family == "softmax" for kind in kinds) and sum(op.kind in _SCORES for op in inner) > 1
+    """Whether values are weighed by a softmax: of products with keys, or, sampled at places that the query tells, of
+    weights that it tells too (Zhu et al., 2021, *Deformable DETR*, section 4.1)."""
+    weighed = any(kind.family == "softmax" for kind in kinds)
+    return weighed and (sum(op.kind in _SCORES for op in inner) > 1 or bool(kinds & _SAMPLED))
 
 
 def _reads_beside(scope: Scope, group: Sequence[int], entry: int) -> bool:
@@ -183,8 +189,9 @@ def _reads_beside(scope: Scope, group: Sequence[int], entry: int) -> bool:
 
 
 def _chooses_experts(kinds: set[OpKind]) -> bool:
-    """Whether these kinds choose experts for tokens."""
-    return any(kind.name == "routing" for kind in kinds) or bool(kinds & _CHOICE and kinds & _EXPERTS)
+    """Whether these kinds choose experts for tokens, by probabilities: what is nearest in a codebook is no expert."""
+    likely = bool(kinds & _PROBABILITIES) or any(kind.family == "softmax" for kind in kinds)
+    return any(kind.name == "routing" for kind in kinds) or bool(likely and kinds & _CHOICE and kinds & _EXPERTS)
 
 
 def _is_scan(kinds: set[OpKind]) -> bool:
@@ -278,10 +285,9 @@ def _convolution(inner: Sequence[Op]) -> dict[str, AttrValue]:
     wide = [op for op in inner if op.kind in CONVS and not _is_map(op)]
     if wide and wide[0].states("kernel"):
         stated["kernel"] = wide[0].attr("kernel")
-    for op in inner:
-        if op.kind in ACTIVATIONS:
-            stated["activation"] = op.kind.name
-            break
+    found = [op.kind.name for op in inner if op.kind in ACTIVATIONS]
+    if found:  # a sigmoid among others is a gate's (gulati2020, section 2.2)
+        stated["activation"] = next((name for name in found if name != "sigmoid"), found[0])
     return stated
 
 

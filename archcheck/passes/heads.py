@@ -55,13 +55,26 @@ def split_heads(scope: Scope, value: Value, inside: Collection[int] | None) -> t
         elif op.kind.name == "split":
             sections = op.attr("sections")
             if not isinstance(sections, int) or sections < 1:
-                return _taken(_counts(shape, None), taken)
+                part = _size_of_part(op, value.index)
+                counts = _counts(shape, part)
+                # what is cut off an axis is as wide as its heads together, or the axis is not that of the features
+                exact = counts is None or part is None or counts[0] * counts[1] == part
+                return _taken(counts, taken) if exact else None
             parts *= sections
         moved = selected is not None and op.kind.name == "permute"  # the selection is of another axis
         if op.kind not in _THROUGH or not op.reads or moved:
             return None
-        slot = scope.giver(op.reads[-1] if op.kind.name in ("concat", "update") else op.reads[0])
+        value = op.reads[-1] if op.kind.name in ("concat", "update") else op.reads[0]
+        slot = scope.giver(value)
     return None
+
+
+def _size_of_part(op: Op, index: int) -> int | None:
+    """How wide the output `index` of a split is, in elements of the axis that is cut; None where it is not stated."""
+    size = op.attr("size")
+    if isinstance(size, tuple):
+        size = size[index] if index < len(size) else None
+    return size if isinstance(size, int) else None
 
 
 WHOLE = ("slice", None, None, None)
