@@ -27,6 +27,7 @@ from archcheck.frontends.static.values import (
     Super,
     TensorMethod,
     TensorModel,
+    Told,
     is_open,
     shown,
 )
@@ -87,6 +88,8 @@ def _not_known(vm: Machine, function: Data, args: list[Data], kwargs: dict[str, 
     if tensors:
         name = (function.flag or why[:60]) if isinstance(function, Open) else shown(function)
         return vm.opaque(name, tensors, f"what is called is not known: {why}")
+    if isinstance(function, Told):  # `x.size()`
+        return Told(function.within(after="()"), vm.here(), function.flag, function.metadata)
     known = function if isinstance(function, Open) else vm.open(why)
     return known.about(known.within(after="()"), vm.here())
 

@@ -32,6 +32,7 @@ from archcheck.frontends.static.values import (
     Tensor,
     TensorMethod,
     Tensors,
+    Told,
     is_metadata,
     is_open,
     is_undecided,
@@ -73,6 +74,10 @@ def binary(vm: Machine, op: type[ast.operator], left: Data, right: Data) -> Data
         if isinstance(receiver, Instance) and receiver.cls.lookup(f"__{prefix}{SPECIAL[op]}__"):
             return vm.call(vm.get(receiver, f"__{prefix}{SPECIAL[op]}__"), [other], {})
     left, right = _items(left), _items(right)
+    if op is ast.Add and isinstance(left, Told) and isinstance(right, (tuple, list)):
+        return (_laid_out(left), *right)  # `x.shape[:-1] + (heads, size)`
+    if op is ast.Add and isinstance(right, Told) and isinstance(left, (tuple, list)):
+        return (*left, _laid_out(right))
     for value in (left, right):
         if isinstance(value, Open):
             return value
@@ -86,6 +91,10 @@ def binary(vm: Machine, op: type[ast.operator], left: Data, right: Data) -> Data
         return ARITHMETIC[op][1](left, right)
     except (TypeError, ValueError, ArithmeticError) as error:
         return vm.open(f"{shown(left)} {op.__name__.lower()} {shown(right)}: {error}")
+
+
+def _laid_out(value: Told) -> Several:
+    return Several(value.why, value.span, value.flag, value.metadata)
 
 
 def _items(value: Data) -> Data:
@@ -152,6 +161,7 @@ RELATIONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
 }
+_EQUALITY = (ast.Eq, ast.NotEq)
 _MIRRORED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
 
 
@@ -182,6 +192,8 @@ def compare(vm: Machine, op: type[ast.cmpop], left: Data, right: Data) -> Data:
     ):
         vm.assume(f"the mode is {'TRAIN' if vm.training else 'EVAL'}")
         return vm.training == (op is ast.Eq)
+    if (left is None or right is None) and isinstance(right if left is None else left, Told) and op in _EQUALITY:
+        return op is ast.NotEq
     for value in (left, right):
         if isinstance(value, Open):
             return value.about(f"{reason(left)} {_sign(op)} {reason(right)}")
@@ -203,6 +215,8 @@ def _sign(op: type[ast.cmpop]) -> str:
 def _identical(vm: Machine, left: Data, right: Data, wanted: bool) -> Data:
     if right is None or left is None:
         value = left if right is None else right
+        if isinstance(value, Told):
+            return not wanted
         if isinstance(value, Open):
             return value.about(f"{value.why} is None" if wanted else f"{value.why} is not None")
         return (value is None) == wanted
@@ -395,6 +409,10 @@ def unpack(vm: Machine, value: Data, count: int, star: int | None) -> list[Data]
         return [item_of(value, at) for at in range(count)]
     if isinstance(value, Tensor) and not isinstance(value.data, (list, tuple)):
         return [vm.emit("select", (value,), {"index": at}) for at in range(count)]
+    if isinstance(value, Told):
+        return [
+            [] if at == star else Told(f"part {at} of {value.why}", vm.here(), metadata=True) for at in range(count)
+        ]
     if is_open(value):
         return [
             [] if at == star else vm.open(f"part {at} of {reason(value)}", metadata=is_metadata(value))

@@ -224,8 +224,27 @@ def _settable(cls: Class) -> bool:
     if init is None or not isinstance(init[1], Function):
         return any(isinstance(base, Class) and base.fields for base in cls.mro)
     spec = init[1].node.args
-    required = len(spec.posonlyargs) + len(spec.args) - len(spec.defaults) - 1
-    return required <= 0 and all(default is not None for default in spec.kw_defaults)
+    given = len(spec.defaults) + sum(default is not None for default in spec.kw_defaults)
+    wanted = _wanted(init[1])
+    return not wanted or (len(wanted) == 1 and given >= MOST_SET and _is_plain(spec))
+
+
+MOST_SET = 4  # defaults by which a class whose constructor wants one argument is known for a configuration
+
+
+def _is_plain(spec: ast.arguments) -> bool:
+    """Whether all defaults are written out: numbers, names, texts, as configurations have them."""
+    defaults = [*spec.defaults, *(default for default in spec.kw_defaults if default is not None)]
+    return all(isinstance(default, (ast.Constant, ast.UnaryOp, ast.List, ast.Tuple)) for default in defaults)
+
+
+def _wanted(init: Function) -> list[str]:
+    """The arguments, besides the instance, that a constructor has no default for."""
+    spec = init.node.args
+    positional = [parameter.arg for parameter in [*spec.posonlyargs, *spec.args]]
+    wanted = positional[1 : len(positional) - len(spec.defaults)]
+    pairs = zip(spec.kwonlyargs, spec.kw_defaults, strict=True)
+    return wanted + [parameter.arg for parameter, default in pairs if default is None]
 
 
 def _attributes_read(vm: Machine, function: Function, name: str, owner: Class | None, depth: int = 3) -> frozenset[str]:
@@ -343,8 +362,10 @@ def _beside(vm: Machine, scope: Scope, node: ast.ImportFrom) -> bool:
 
 
 def _with_defaults(vm: Machine, cls: Class) -> Instance | None:
+    init = cls.lookup("__init__")
+    wanted = _wanted(init[1]) if init is not None and isinstance(init[1], Function) else []
     try:
-        made = vm.call(cls, [], {})
+        made = vm.call(cls, [], {name: vm.open(f"{name} of {cls.name} is not given", flag=name) for name in wanted})
     except Raised as error:
         vm.unknown(cls.name, f"its defaults raised {error}")
         return None

@@ -19,6 +19,7 @@ from archcheck.frontends.static.values import (
     Registry,
     Tensor,
     Tensors,
+    Told,
     holds_tensor,
     shown,
 )
@@ -67,6 +68,8 @@ def item(vm: Machine, owner: Data, index: Data) -> Data:
             return module
         generic = owner.name.startswith(("typing.", "collections."))
         return owner if generic else vm.open(f"{owner.name}[{shown(index)}]", metadata=True)
+    if isinstance(owner, Told):
+        return Told(f"{owner.why}[{shown(index)}]", vm.here(), owner.flag, owner.metadata)
     if isinstance(owner, Open):
         return owner.about(f"{owner.why}[{shown(index)}]", vm.here())
     if isinstance(owner, Layer):

@@ -23,6 +23,7 @@ from archcheck.frontends.static.values import (
     Tensor,
     TensorMethod,
     Tensors,
+    Told,
     is_open,
 )
 from archcheck.ir.graph import Value
@@ -369,4 +370,5 @@ def call_method(vm: Machine, method: TensorMethod, args: list[Data], kwargs: dic
 
 def metadata(vm: Machine, name: str) -> Data:
     """What a tensor tells about itself: never known, and never what decides an architecture."""
-    return vm.open(f"the {name} of a tensor", metadata=True)
+    kind = Open if name.startswith("grad") else Told
+    return kind(f"the {name} of a tensor", vm.here(), metadata=True)

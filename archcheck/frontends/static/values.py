@@ -79,7 +79,13 @@ class OpenRange(Open):
     __slots__ = ()
 
 
-class Shape(Open):
+class Told(Open):
+    """What a tensor tells about itself, or a part of it: a shape, a size, a device. It is never None."""
+
+    __slots__ = ()
+
+
+class Shape(Told):
     """The shape of what a layer is given, which is not empty."""
 
     __slots__ = ()
