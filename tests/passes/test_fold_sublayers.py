@@ -113,6 +113,28 @@ def test_an_attention_that_holds_its_projections_is_the_same_sublayer() -> None:
     assert (core(write).kind.name, core(write).attr("heads")) == ("self_attention", 8)
 
 
+def test_what_is_nearest_in_a_codebook_is_no_expert() -> None:
+    """Vector quantisation (van den Oord et al., 2017): a choice without probabilities."""
+    write = Writer()
+    x = write.op("linear", write.norm("%x"))
+    chosen = write.op("argmax", write.op("matmul", x, write.op("linear", x)))
+    looked_up = write.op("gather", x, chosen)
+    write.add("%x", write.op("linear", looked_up))
+    assert core(write).kind.name != "moe"
+
+
+@pytest.mark.parametrize(("cross", "kind"), [(False, "self_attention"), (True, "cross_attention")])
+def test_values_sampled_where_the_query_says_are_attended_to(cross: bool, kind: str) -> None:
+    """Deformable attention (Zhu et al., 2021, section 4.1): places and weights are linear maps of the query."""
+    write = Writer()
+    values = write.op("input") if cross else "%x"
+    weights = write.op("softmax", write.op("linear", "%x"), attrs="axis=-1")
+    sampled = write.op("grid_sample", write.op("linear", values), write.op("linear", "%x"))
+    summed = write.op("sum", write.op("mul", sampled, weights), attrs="axis=-1")
+    write.norm(write.add("%x", write.op("linear", summed)))
+    assert core(write).kind.name == kind
+
+
 def test_experts_chosen_for_tokens_with_one_that_all_share_are_one_sublayer() -> None:
     write = Writer()
     x = write.norm("%x")

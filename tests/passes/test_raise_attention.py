@@ -104,6 +104,26 @@ def test_heads_are_told_by_reshapes() -> None:
     }
 
 
+@pytest.mark.parametrize(("axis", "size", "heads"), [(-1, "(512,512,512,)", 8), (2, "(1,1,1,)", None)])
+def test_what_is_cut_is_as_wide_as_its_heads_together(axis: int, size: str, heads: int | None) -> None:
+    """A length where heads are looked for is no count of heads."""
+    cut = f"%l = linear %q out_features=1536\n%c = split %l axis={axis} size={size}\n"
+    parts = "".join(
+        f"%r{at} = reshape %c{f'.{at}' if at else ''} shape=(1, -1, 8, 64,)\n%p{at} = permute %r{at} axis=1 other_axis=2\n"
+        for at in range(3)
+    )
+    found = PASS.run(
+        parse(
+            INPUTS
+            + cut
+            + parts
+            + "%t = permute %p1 axis=-2 other_axis=-1\n%s = matmul %p0, %t\n%p = softmax %s axis=-1\nmatmul %p, %p2\n"
+        )
+    )
+    (attention,) = [op for op in found.ops if op.kind.name == "attention"]
+    assert attention.attr("heads") == heads
+
+
 def test_probabilities_that_are_returned_stay_a_value() -> None:
     found = verify(
         PASS.run(

@@ -29,6 +29,7 @@ __all__ = [
     "is_ignored",
     "is_metadata",
     "is_module_metadata",
+    "is_record",
     "is_transparent",
     "keeps_attributes",
     "keyword",
@@ -247,6 +248,12 @@ def is_transparent(qualified: str) -> bool:
     """Whether a decorator of this name leaves what it decorates as it is."""
     dialect = _of(qualified)
     return dialect is not None and qualified.startswith(dialect.transparent)
+
+
+def is_record(qualified: str) -> bool:
+    """Whether a class of this name only holds what its instances are given."""
+    dialect = _of(qualified)
+    return dialect is not None and qualified.startswith(dialect.records or ("\0",))
 
 
 def may_tie(qualified: str) -> bool:

@@ -27,6 +27,61 @@ _FUNCTIONS: dict[str, Row] = {
     "torchvision.ops.stochastic_depth": Row("stochastic_depth", "input!, p, mode, training=True", {"p": "p"}, active="training"),
 }  # fmt: skip
 
+# transformers' table of activations: where the library is not at hand, code that uses it is read all the same
+_ACT2FN: dict[str, Row] = {
+    **{name: Row(kind, "input!") for name, kind in {"linear": "identity", "relu": "relu", "relu6": "relu6", "silu": "silu", "swish": "silu", "tanh": "tanh", "sigmoid": "sigmoid", "mish": "mish", "quick_gelu": "quick_gelu", "hardswish": "hard_swish"}.items()},
+    **{name: Row("gelu", "input!", const={"approximate": "none"}) for name in ("gelu", "gelu_python")},
+    **{name: Row("gelu", "input!", const={"approximate": "tanh"}) for name in ("gelu_new", "gelu_fast", "gelu_pytorch_tanh", "gelu_accurate", "gelu_python_tanh")},
+    "leaky_relu": Row("leaky_relu", "input!", const={"slope": 0.01}),
+}
+_FUNCTIONS |= {f"transformers.activations.ACT2FN.{name}": row for name, row in _ACT2FN.items()}
+
+# Bases of transformers' models and configurations, as far as code that extends them relies on them.
+_CLASSES: dict[str, str] = {
+    "transformers.modeling_utils.PreTrainedModel": """
+class PreTrainedModel(torch.nn.Module):
+    def __init__(self, config, *inputs, **kwargs):
+        super().__init__()
+        self.config = config
+        self.gradient_checkpointing = False
+
+    @property
+    def dtype(self):
+        return unknown("the dtype of a model")
+
+    @property
+    def device(self):
+        return unknown("the device of a model")
+
+    def post_init(self):
+        pass
+
+    def init_weights(self):
+        pass
+
+    def get_head_mask(self, head_mask, num_hidden_layers, is_attention_chunked=False):
+        return [None] * num_hidden_layers if head_mask is None else head_mask
+
+    def get_extended_attention_mask(self, attention_mask, input_shape, device=None, dtype=None):
+        return (1.0 - attention_mask[:, None, None, :]) * -10000.0
+
+    def invert_attention_mask(self, encoder_attention_mask):
+        return (1.0 - encoder_attention_mask[:, None, None, :]) * -10000.0
+""",
+    "transformers.configuration_utils.PreTrainedConfig": """
+class PreTrainedConfig:
+    def __init__(self, **kwargs):
+        self.output_attentions = self.output_hidden_states = False
+        self.return_dict = self.use_return_dict = True
+        self.use_cache = self.tie_word_embeddings = True
+        self.is_decoder = self.is_encoder_decoder = self.add_cross_attention = False
+        self.chunk_size_feed_forward = 0
+        self._attn_implementation = "eager"
+        for name, value in kwargs.items():
+            setattr(self, name, value)
+""",
+}
+
 _LAYERS: dict[str, LayerRow] = {
     # a linear map whose weight is kept [in, out]
     "transformers.pytorch_utils.Conv1D": LayerRow("linear", "nf, nx", "x!", {"in_features": "nx", "out_features": "nf"}, {"bias": True}, _WEIGHTED),
@@ -56,6 +111,8 @@ _FORMULAS: dict[str, str] = {
     "flash_attn.flash_attn_varlen_kvpacked_func": "lambda q, kv, cu_seqlens_q, cu_seqlens_k, max_seqlen_q, max_seqlen_k, " + _FLASH_CALL.format(reads="q, kv[:, 0], kv[:, 1]", layout="t h d"),
     # depthwise over time, each position from those before it
     "causal_conv1d.causal_conv1d_fn": "lambda x, weight, bias=None, seq_idx=None, initial_states=None, return_final_states=False, final_states_out=None, activation=None: (lambda found: found if activation is None else op.silu(found))(op.conv(x, weight, bias, axes=1, groups=x.shape[1], padding='causal'))",
+    "transformers.activations.ACT2FN.relu2": "lambda input: torch.square(torch.relu(input))",
+    "transformers.activations.get_activation": "lambda activation_string: transformers.activations.ACT2FN[activation_string]",
     **{
         f"transformers.integrations.{module}{name}": _DECORATED
         for module in ("", "hub_kernels.")
@@ -80,6 +137,7 @@ KERNELS = Dialect(
     presets={"transformers.configuration_utils.PreTrainedConfig": {"_attn_implementation_internal": "eager", "_experts_implementation_internal": "eager"}},
     functions=_FUNCTIONS,
     layers=_LAYERS,
+    classes=_CLASSES,
     aliases={
         "flash_attn.flash_attn_interface.": "flash_attn.",
         "flash_attn_interface.": "flash_attn.",
@@ -91,8 +149,11 @@ KERNELS = Dialect(
         "torchvision.ops.misc.": "torchvision.ops.",
         "torchvision.ops.stochastic_depth.": "torchvision.ops.",
         "causal_conv1d.causal_conv1d_interface.": "causal_conv1d.",
+        "transformers.PreTrainedModel": "transformers.modeling_utils.PreTrainedModel",
+        **dict.fromkeys(("transformers.PretrainedConfig", "transformers.PreTrainedConfig", "transformers.configuration_utils.PretrainedConfig"), "transformers.configuration_utils.PreTrainedConfig"),
         "transformers.modeling_utils.Conv1D": "transformers.pytorch_utils.Conv1D",
     },
+    records=("transformers.modeling_outputs.", "transformers.modeling_tf_outputs."),
     ignored=("transformers.utils.logging.", "transformers.utils.deprecation.", "transformers.logging."),
     formulas={name: Formula(source) for name, source in _FORMULAS.items()},
 )

@@ -198,6 +198,7 @@ class Dialect:
         containers: qualified class name -> "sequence", "sequential" or "mapping".
         keeping: the containers that have modules which become attributes of them among their items.
         ignored: prefixes of qualified names whose calls compute nothing (logging, checks, profiling).
+        records: prefixes of qualified names of classes whose instances only hold what they are given, by name and in order.
         metadata: names of tensor attributes and methods that tell about a tensor and compute nothing from it.
         module_metadata: names of attributes that the framework's layers have and that tell nothing of what they compute.
         transparent: prefixes of qualified names of decorators that leave what they decorate as it is.
@@ -221,6 +222,7 @@ class Dialect:
     containers: dict[str, str] = field(default_factory=dict)
     keeping: frozenset[str] = frozenset()
     ignored: tuple[str, ...] = ()
+    records: tuple[str, ...] = ()
     metadata: frozenset[str] = frozenset()
     properties: dict[str, Row] = field(default_factory=dict)
     formulas: dict[str, Formula] = field(default_factory=dict)

@@ -82,7 +82,7 @@ def get(vm: Machine, owner: Data, name: str, default: Data = NO_DEFAULT) -> Data
     if isinstance(owner, (Function, Method, Partial)):
         return _of_function(vm, owner, name, default)
     found = plain_method(owner, name)
-    if found is not None:
+    if found is not None or (isinstance(owner, rows.NamedParts) and name in owner.empty):
         return found
     return _absent(vm, owner, name, default)
 

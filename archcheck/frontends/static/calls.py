@@ -118,6 +118,11 @@ def _external(vm: Machine, name: str, args: list[Data], kwargs: dict[str, Data])
         return instances.instantiate(vm, source, args, kwargs)
     if isinstance(source, Function):
         return run(vm, source, args, kwargs)
+    if dialects.is_record(name) and not args:
+        held = {key: value for key, value in kwargs.items() if value is not None}
+        record = rows.NamedParts(tuple(held.values()), tuple(held))
+        record.empty = frozenset(kwargs) - frozenset(held)
+        return record
     tensors = list(flatten_tensors([args, kwargs]))
     if tensors:
         return vm.opaque(name, tensors, f"{name} is not in the dialect and its source is not installed")

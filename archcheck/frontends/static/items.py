@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from archcheck.frontends import dialects
 from archcheck.frontends.static.attributes import bind_to
 from archcheck.frontends.static.conditions import item_of
 from archcheck.frontends.static.machine import Raised, flatten_tensors
@@ -66,6 +67,8 @@ def item(vm: Machine, owner: Data, index: Data) -> Data:
     if isinstance(owner, External):
         if owner.name == "sys.modules" and isinstance(index, str) and (module := vm.module(index)) is not None:
             return module
+        if isinstance(index, str) and dialects.known(f"{owner.name}.{index}"):
+            return External(f"{owner.name}.{index}")  # an entry of a library's table
         generic = owner.name.startswith(("typing.", "collections."))
         return owner if generic else vm.open(f"{owner.name}[{shown(index)}]", metadata=True)
     if isinstance(owner, Told):

@@ -287,7 +287,8 @@ def member(vm: Machine, dotted: str, name: str) -> Data:
     # A model library's base class is read where its source is at hand: its methods matter, not only which of them a
     # call runs. A framework's base class is what the dialect says.
     framework = qualified.partition(".")[0] in NAMESPACES
-    if dialects.known(qualified) and (source is None or framework or dialects.base_methods(qualified) is None):
+    spelled = dialects.base_methods(qualified) is not None or bool(dialects.spelled(qualified))
+    if dialects.known(qualified) and (source is None or framework or not spelled):
         return External(dialects.canonical(qualified))
     if framework and source is not None and _is_computed(qualified):
         return External(dialects.canonical(qualified))

@@ -252,9 +252,10 @@ def _parts(vm: Machine, path: str) -> int:
 
 
 class NamedParts(tuple[Data, ...]):
-    """Several tensors that also go by names, as `torch.topk(...).indices` does."""
+    """Several tensors that also go by names, as `torch.topk(...).indices` does; `empty` are names without one."""
 
     names: tuple[str, ...]
+    empty: frozenset[str] = frozenset()
 
     def __new__(cls, parts: tuple[Data, ...], names: tuple[str, ...]) -> NamedParts:
         made = super().__new__(cls, parts)
@@ -340,6 +341,7 @@ FORMULA_NAMES: dict[str, Data] = {
     "tensorflow": External("tensorflow"),
     "numpy": External("numpy"),
     "jax": External("jax"),
+    "transformers": External("transformers"),
     "keras": External("keras"),
     "op": OPS,
     "named": Native("named", lambda vm, args, kwargs: NamedParts(tuple(kwargs.values()), tuple(kwargs))),

@@ -1,0 +1,151 @@
+"""Code on top of libraries whose sources are not at hand: what dialects spell of them."""
+
+from __future__ import annotations
+
+import pytest
+from evaluator_sources import Sources, ops
+
+LAYER = """
+class Mine(nn.TransformerEncoderLayer):
+    def forward(self, x):
+        x = x + self._sa_block(self.norm1(x), None, None)
+        return x + self._ff_block(self.norm2(x))
+
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 32, activation="gelu"), 2)
+
+    def forward(self, x):
+        return self.encoder(x)
+"""
+CONFIGURED = """
+from transformers import PreTrainedModel, PretrainedConfig
+from transformers.activations import ACT2FN
+from transformers.modeling_outputs import BaseModelOutput
+
+
+class Config(PretrainedConfig):
+    def __init__(self, width=8, act="gelu_new", **kwargs):
+        super().__init__(**kwargs)
+        self.width, self.act = width, act
+
+
+class Model(PreTrainedModel):
+    def __init__(self, config: Config):
+        super().__init__(config)
+        self.linear = nn.Linear(self.config.width, 3)
+        self.register_buffer("table", torch.ones(3))
+        self.act = ACT2FN[config.act]
+        self.post_init()
+
+    def forward(self, x):
+        if not self.config.output_attentions:
+            x = self.act(self.linear(x.to(self.dtype)))
+        return BaseModelOutput(last_hidden_state=x, hidden_states=None)
+
+
+class Outer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = Model(Config())
+
+    def forward(self, x):
+        found = self.inner(x)
+        return found.last_hidden_state if found.hidden_states is None else found[1]
+"""
+
+
+def kinds(text: str) -> list[str]:
+    return [line.split(" = ")[1].split()[0] for line in text.splitlines()]
+
+
+def test_a_subclass_of_a_torch_layer_has_its_methods(sources: Sources) -> None:
+    found = kinds(sources.computes(LAYER, "Mine", {"d_model": "8", "nhead": "2"}))
+    assert found[:4] == ["layer_norm", "attention", "dropout", "add"]
+    assert found[4:] == ["layer_norm", "linear", "relu", "dropout", "linear", "dropout", "add"]
+
+
+def test_a_stack_of_torch_layers_is_read_without_torch(sources: Sources) -> None:
+    found = kinds(sources.computes(LAYER, "Model"))
+    assert found.count("attention") == 2
+    assert found[:4] == ["attention", "dropout", "add", "layer_norm"]
+    assert "gelu" in found
+
+
+def test_models_on_transformers_are_read_without_it(sources: Sources) -> None:
+    text = sources.computes(CONFIGURED, "Outer")
+    assert kinds(text) == ["constant", "identity", "linear", "gelu"]
+    assert "approximate='tanh'" in text
+    assert "in_features=8" in text
+
+
+@pytest.mark.parametrize(("word", "kind"), [("relu", "relu"), ("swish", "silu"), ("quick_gelu", "quick_gelu")])
+def test_transformers_table_of_activations(sources: Sources, word: str, kind: str) -> None:
+    text = f"from transformers.activations import ACT2FN\ndef f(x):\n    return ACT2FN['{word}'](x)\n"
+    assert kinds(sources.computes(text)) == [kind]
+
+
+def test_an_activation_that_the_table_lacks_is_not_known(sources: Sources) -> None:
+    text = "from transformers.activations import ACT2FN\ndef f(x):\n    return ACT2FN['xyz'](x)\n"
+    [variant] = sources.read(text).variants
+    assert "opaque" in ops(variant)
+
+
+def test_functions_of_whole_tensors_are_known(sources: Sources) -> None:
+    text = """
+        def f(x):
+            values, places = torch.unique(x, return_inverse=True)
+            middle = x.median(dim=1).values + torch.median(x)
+            return torch.cross(values, places), middle, F.mse_loss(x, middle), torch.linalg.svd(x)[0]
+        """
+    found = sources.computes(text)
+    for function in ("unique", "unique_inverse", "median", "cross", "mse_loss", "svd"):
+        assert f"function='{function}'" in found
+
+
+def test_a_size_is_never_none(sources: Sources) -> None:
+    text = """
+        class M(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.kept = None
+                self.length = None
+
+            def forward(self, x):
+                if x.shape[1] != self.length or self.kept.device != x.device:
+                    self.length, self.kept = x.shape[1], torch.ones(3)
+                return x * self.kept if x.size(0) is not None else x
+        """
+    assert kinds(sources.computes(text, "M")) == ["constant", "mul"]
+
+
+def test_a_shape_with_sizes_behind_it_keeps_them(sources: Sources) -> None:
+    found = sources.computes("def f(x):\n    return x.view(*(x.size()[:-1] + (4, 2)))\n")
+    assert found.endswith(",4,2,)")
+
+
+def test_a_configuration_may_want_one_argument(sources: Sources) -> None:
+    text = """
+        class Config:
+            def __init__(self, size_or_file, width=8, act="relu", heads=2, drop=0.1):
+                if isinstance(size_or_file, str):
+                    self.__dict__.update(load(size_or_file))
+                elif isinstance(size_or_file, int):
+                    self.size, self.width, self.act = size_or_file, width, act
+                else:
+                    raise ValueError("a size or a file")
+
+        class M(nn.Module):
+            def __init__(self, config):
+                super().__init__()
+                self.linear = nn.Linear(config.width, config.width)
+                self.act = {"relu": F.relu}[config.act]
+
+            def forward(self, x):
+                return self.act(self.linear(x))
+        """
+    [variant] = sources.read(text, "M").variants
+    assert kinds(ops(variant)) == ["linear", "relu"]
+    assert "in_features=8" in ops(variant)
