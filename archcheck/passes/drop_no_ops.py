@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from archcheck.ir.graph import AttrValue, Op, Unknown, Value, attrs
 from archcheck.passes.base import Paths, Scope, ScopePass
-from archcheck.passes.kinds import ADD, INPUT, OPAQUE, named
+from archcheck.passes.kinds import ADD, CONSTANT, INPUT, OPAQUE, named
 
 _NEUTRAL: dict[str, tuple[str, float]] = {  # kind -> (attribute, value with which the op changes nothing)
     "add": ("by", 0),
@@ -20,6 +20,8 @@ _IDENTITY = named("identity")
 _FACTORS = named("mul", "scale", "div")
 _SUM = named("sum")
 _STACK = named("stack")
+_CONCAT = named("concat")
+_EXPAND = named("expand")
 _KEPT = frozenset({INPUT, OPAQUE})  # an argument is part of what a block is; an opaque op may act on what it reads
 
 
@@ -62,6 +64,12 @@ class DropNoOps(ScopePass):
         """Forward the operands of no-ops, spell sums of stacks as adds, then drop what is dead."""
         for slot in scope.slots():
             op = scope.ops[slot]
+            if op.kind in _CONCAT and 0 < len(full := _full(scope, op.reads)) < len(op.reads):
+                if len(full) == 1:
+                    scope.drop(slot, full[0])
+                else:
+                    scope.replace(slot, replace(op, reads=full))
+                continue
             if not _changes_nothing(op):
                 continue
             if self.keep_factors and is_kept_factor(scope, slot):
@@ -70,6 +78,21 @@ class DropNoOps(ScopePass):
                 continue
             scope.drop(slot, op.reads[0])
         drop_dead(scope)
+
+
+def _full(scope: Scope, parts: tuple[Value, ...]) -> tuple[Value, ...]:
+    """The parts of a concatenation without those that hold no element: memory that nothing was put into."""
+    return tuple(part for part in parts if not _is_empty(scope, part))
+
+
+def _is_empty(scope: Scope, value: Value) -> bool:
+    slot = scope.giver(value)
+    while slot >= 0 and scope.ops[slot].kind in _EXPAND and len(scope.ops[slot].reads) == 1:
+        slot = scope.giver(scope.ops[slot].reads[0])
+    if slot < 0 or scope.ops[slot].kind is not CONSTANT:
+        return False
+    shape = scope.ops[slot].attr("shape")
+    return isinstance(shape, tuple) and any(_is(size, 0) for size in shape)
 
 
 def is_kept_factor(scope: Scope, slot: int) -> bool:

@@ -89,3 +89,25 @@ def test_a_unit_factor_that_could_not_be_read_is_left() -> None:
 
 def test_an_identity_that_is_the_result_gives_its_operand() -> None:
     assert_pass(PASS, "%x = input\n%y = linear %x\nidentity\n", "%x = input\n%y = linear %x\n")
+
+
+def test_an_empty_part_of_a_concatenation_is_dropped() -> None:
+    """Keys of a memory that nothing was put into; what has elements, or may have, stays."""
+    assert_pass(
+        PASS,
+        """
+        %x = input
+        %none = constant shape=(unknown('batch'), 0, 64,)
+        %memory = expand %none shape=(unknown('batch'), 0, -1,)
+        %k = concat %x, %memory axis=1
+        %f = linear %k
+        %some = constant shape=(unknown('batch'), 1, 64,)
+        concat %f, %memory, %some axis=1
+        """,
+        """
+        %x = input
+        %f = linear %x
+        %some = constant shape=(unknown('batch'), 1, 64,)
+        concat %f, %some axis=1
+        """,
+    )

@@ -109,7 +109,8 @@ def test_what_is_cut_is_as_wide_as_its_heads_together(axis: int, size: str, head
     """A length where heads are looked for is no count of heads."""
     cut = f"%l = linear %q out_features=1536\n%c = split %l axis={axis} size={size}\n"
     parts = "".join(
-        f"%r{at} = reshape %c{f'.{at}' if at else ''} shape=(1, -1, 8, 64,)\n%p{at} = permute %r{at} axis=1 other_axis=2\n"
+        f"%r{at} = reshape %c{f'.{at}' if at else ''} shape=(1, -1, 8, 64,)\n"
+        f"%p{at} = permute %r{at} axis=1 other_axis=2\n"
         for at in range(3)
     )
     found = PASS.run(
