@@ -20,6 +20,14 @@ class Unknown:
         raise TypeError(f"an Unknown has no truth value: {self.why}")
 
 
+@dataclass(frozen=True, slots=True)
+class Size(Unknown):
+    """How many entries a value has along an axis, raised to a power: no number until the model runs."""
+
+    axes: tuple[int, ...] = ()  # names of the axis: from the front, from the end
+    power: float = 1.0
+
+
 AttrValue = None | bool | int | float | str | Unknown | tuple["AttrValue", ...]
 
 

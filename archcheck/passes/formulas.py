@@ -10,15 +10,30 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
-from archcheck.ir.graph import AttrValue, Op, Unknown
+from archcheck.ir.graph import AttrValue, Op, Size, Unknown
 
 Number = float | list[float]
 
 
 class CannotEvaluate(Exception):
     """An op, or one of its attributes, has no value on numbers."""
+
+
+_FEATURES: ContextVar[tuple[int, tuple[int, ...]]] = ContextVar("features", default=(0, ()))
+
+
+@contextmanager
+def with_features(count: int, axes: tuple[int, ...]) -> Iterator[None]:
+    """Formulas inside are evaluated on so many features, which lie along an axis of these numbers."""
+    token = _FEATURES.set((count, axes))
+    try:
+        yield
+    finally:
+        _FEATURES.reset(token)
 
 
 def constant(value: AttrValue) -> float:
@@ -30,6 +45,8 @@ def constant(value: AttrValue) -> float:
     Raises:
         CannotEvaluate: the attribute is not a number.
     """
+    if isinstance(value, Size) and (features := _FEATURES.get())[0] and set(value.axes) & set(features[1]):
+        return float(features[0] ** value.power)
     if isinstance(value, Unknown):
         return 1e-3 + zlib.crc32(value.why.encode()) / 2**32 * 1e-2
     if isinstance(value, int | float):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from archcheck.ir.graph import AttrValue, Op, Value, attrs
 from archcheck.ir.ops import BY_NAME
 from archcheck.passes.base import Scope, ScopePass
-from archcheck.passes.formulas import CannotEvaluate, Number, close, constant, evaluate
+from archcheck.passes.formulas import CannotEvaluate, Number, close, constant, evaluate, with_features
 from archcheck.passes.kinds import CONSTANT, PARAMETER
 from archcheck.passes.regions import Cone, Region, cone, fixed_constant, regions, run
 
@@ -218,7 +218,8 @@ class _Probe:
             fixed = self._draw_fixed(draw, size)
             scales = sorted({1.0, *(math.sqrt(eps) for eps in self.eps), *self.eps}, reverse=True)
             samples = [[scale * (draw.gauss(0.4, 1.0)) for _ in range(size)] for scale in scales]
-            outputs = [run(self.scope, self.found, self.base, sample, fixed, self.root) for sample in samples]
+            with with_features(size, _axes(self.scope, self.found) or (-1,)):
+                outputs = [run(self.scope, self.found, self.base, sample, fixed, self.root) for sample in samples]
         except (CannotEvaluate, KeyError):
             return None
         if not all(isinstance(output, list) and all(map(math.isfinite, output)) for output in outputs):

@@ -9,8 +9,9 @@ from archcheck.errors import TargetError
 from archcheck.frontends.static.entry import Call, _Runner
 from archcheck.frontends.static.library import Library
 from archcheck.frontends.static.machine import Frame, Machine
+from archcheck.frontends.static.opens import Open
 from archcheck.frontends.static.t2t import HParamsSet, registered
-from archcheck.frontends.static.values import Instance, Open
+from archcheck.frontends.static.values import Instance
 from archcheck.ir.graph import Unknown
 
 pytestmark = pytest.mark.packages

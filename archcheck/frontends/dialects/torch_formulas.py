@@ -107,8 +107,10 @@ _AROUND: dict[str, str] = {
     # the weight as a direction and a length (salimans2016): another way to learn the same map
     "nn.utils.weight_norm": "lambda module, name='weight', dim=0: module",
     "nn.utils.parametrizations.weight_norm": "lambda module, name='weight', dim=0: module",
-    "nn.utils.remove_weight_norm": "lambda module, name='weight': module",
+    "nn.utils.spectral_norm": "lambda module, name='weight', n_power_iterations=1, eps=1e-12, dim=None: module",
+    "nn.utils.parametrizations.spectral_norm": "lambda module, name='weight', n_power_iterations=1, eps=1e-12, dim=None: module",
     "nn.utils.remove_spectral_norm": "lambda module, name='weight': module",
+    "nn.utils.remove_weight_norm": "lambda module, name='weight': module",
     "jit.annotate": "lambda the_type, the_value: the_value",
     "is_grad_enabled": "lambda: True",
 }

@@ -13,6 +13,7 @@ from archcheck.frontends.static.conditions import item_of
 from archcheck.frontends.static.libraries import CONSTANTS
 from archcheck.frontends.static.machine import Raised, place_of
 from archcheck.frontends.static.natives import container_method, plain_method
+from archcheck.frontends.static.opens import Open
 from archcheck.frontends.static.values import (
     INERT,
     Class,
@@ -24,7 +25,6 @@ from archcheck.frontends.static.values import (
     Method,
     ModuleValue,
     Native,
-    Open,
     Partial,
     Super,
     Tensor,
@@ -373,7 +373,7 @@ def _of_tensor(vm: Machine, owner: Tensor | Tensors, name: str) -> Data:
     row = dialects.property_row(name)
     if row is not None:
         return rows.apply(vm, name, row, [owner], {})
-    if dialects.is_metadata(name):
+    if dialects.is_metadata(name) and name != "size":
         return rows.metadata(vm, name)
     return TensorMethod(owner, name)
 

@@ -10,6 +10,7 @@ from archcheck.frontends.static import containers, definitions, functional, inst
 from archcheck.frontends.static.decorators import only_documents, veiled
 from archcheck.frontends.static.libraries import LIBRARY
 from archcheck.frontends.static.machine import Frame, OutOfFuel, Raised, flatten_tensors, place_of, span_of
+from archcheck.frontends.static.opens import Open, Told
 from archcheck.frontends.static.values import (
     INERT,
     Class,
@@ -21,13 +22,11 @@ from archcheck.frontends.static.values import (
     Layer,
     Method,
     Native,
-    Open,
     Partial,
     Scope,
     Super,
     TensorMethod,
     TensorModel,
-    Told,
     is_open,
     shown,
 )

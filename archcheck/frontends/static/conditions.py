@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from archcheck.frontends import dialects
 from archcheck.frontends.static import bounds, forks
 from archcheck.frontends.static.machine import Decision, OutOfFuel, Raised
+from archcheck.frontends.static.opens import Open, OpenRange, Several, Shape, SizeOf, Told
 from archcheck.frontends.static.sources import code_of
 from archcheck.frontends.static.values import (
     Class,
@@ -23,16 +24,11 @@ from archcheck.frontends.static.values import (
     Method,
     ModuleValue,
     Native,
-    Open,
-    OpenRange,
     Partial,
     Registry,
-    Several,
-    Shape,
     Tensor,
     TensorMethod,
     Tensors,
-    Told,
     is_metadata,
     is_open,
     is_undecided,
@@ -78,6 +74,8 @@ def binary(vm: Machine, op: type[ast.operator], left: Data, right: Data) -> Data
         return (_laid_out(left), *right)  # `x.shape[:-1] + (heads, size)`
     if op is ast.Add and isinstance(right, Told) and isinstance(left, (tuple, list)):
         return (*left, _laid_out(right))
+    if op is ast.Pow and isinstance(left, SizeOf) and isinstance(right, (int, float)):
+        return left.to_the(right, vm.here())
     for value in (left, right):
         if isinstance(value, Open):
             return value
@@ -161,6 +159,8 @@ RELATIONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
 }
+_MADE = ("parameter", "constant", "random")  # ops that say how many entries they have
+MOST_ENTRIES = 16  # of a tensor, over which a loop is followed entry by entry
 _EQUALITY = (ast.Eq, ast.NotEq)
 _MIRRORED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
 
@@ -361,6 +361,10 @@ def iterate(vm: Machine, value: Data) -> list[Data]:
     if isinstance(value, Tensor):
         if isinstance(value.data, (list, tuple)):
             return list(value.data)
+        op = vm.recorder.by_path.get(value.value.op)
+        shape = op.attr("shape") if op is not None and op.kind.name in _MADE else None
+        if isinstance(shape, tuple) and shape and isinstance(shape[0], int) and 0 < shape[0] <= MOST_ENTRIES:
+            return [vm.emit("select", (value,), {"index": at}) for at in range(shape[0])]
         return [
             Tensor(vm.emit("select", (value,), {"index": vm.open("which entry the loop is at", metadata=True)}).value)
         ]
@@ -409,6 +413,8 @@ def unpack(vm: Machine, value: Data, count: int, star: int | None) -> list[Data]
         return [item_of(value, at) for at in range(count)]
     if isinstance(value, Tensor) and not isinstance(value.data, (list, tuple)):
         return [vm.emit("select", (value,), {"index": at}) for at in range(count)]
+    if isinstance(value, Shape) and star is None:
+        return [value.size((at, at - count), vm.here()) for at in range(count)]
     if isinstance(value, Told):
         return [
             [] if at == star else Told(f"part {at} of {value.why}", vm.here(), metadata=True) for at in range(count)

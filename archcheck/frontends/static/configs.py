@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from archcheck.frontends import dialects
 from archcheck.frontends.static import names
 from archcheck.frontends.static.machine import Frame, Raised
-from archcheck.frontends.static.values import Class, Data, External, Function, Instance, Open, Scope, is_module
+from archcheck.frontends.static.opens import Open
+from archcheck.frontends.static.values import Class, Data, External, Function, Instance, Scope, is_module
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
-from archcheck.frontends.static.values import Class, Data, External, Instance, Layer, Open, Scope, is_module, is_open
+from archcheck.frontends.static.opens import Open
+from archcheck.frontends.static.values import Class, Data, External, Instance, Layer, Scope, is_module, is_open
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine

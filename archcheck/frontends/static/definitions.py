@@ -13,6 +13,7 @@ from archcheck.frontends.static import decorators, named, rows
 from archcheck.frontends.static.bindings import bindings
 from archcheck.frontends.static.loaded import Loaded, Toll
 from archcheck.frontends.static.machine import Frame, Raised
+from archcheck.frontends.static.opens import Open
 from archcheck.frontends.static.sources import SpelledFile, code_of
 from archcheck.frontends.static.values import (
     Class,
@@ -23,7 +24,6 @@ from archcheck.frontends.static.values import (
     Members,
     Method,
     ModuleScope,
-    Open,
     Scope,
     is_module,
 )

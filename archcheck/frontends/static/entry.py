@@ -13,6 +13,7 @@ from archcheck.frontends import dialects
 from archcheck.frontends.static import builders, configs, modules, names, tree, wanted
 from archcheck.frontends.static.decorators import veiled
 from archcheck.frontends.static.machine import Frame, Machine, OutOfFuel, Raised, span_of
+from archcheck.frontends.static.opens import Open
 from archcheck.frontends.static.sources import code_of
 from archcheck.frontends.static.values import (
     Class,
@@ -23,7 +24,6 @@ from archcheck.frontends.static.values import (
     Layer,
     Method,
     ModuleValue,
-    Open,
     Scope,
     Tensor,
     TensorModel,

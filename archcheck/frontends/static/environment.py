@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
-from archcheck.frontends.static.values import INERT, Args, Data, External, Handler, Kwargs, Open
+from archcheck.frontends.static.opens import Open
+from archcheck.frontends.static.values import INERT, Args, Data, External, Handler, Kwargs
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine

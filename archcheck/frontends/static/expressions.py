@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from archcheck.frontends.static import bounds, conditions, forks, names
+from archcheck.frontends.static.opens import Open, OpenRange, Several
 from archcheck.frontends.static.sources import code_of
 from archcheck.frontends.static.values import (
     SCALARS,
@@ -15,10 +16,7 @@ from archcheck.frontends.static.values import (
     Function,
     Instance,
     Native,
-    Open,
-    OpenRange,
     Scope,
-    Several,
     Super,
     Tensor,
     is_metadata,

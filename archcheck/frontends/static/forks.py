@@ -6,13 +6,13 @@ import ast
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from archcheck.frontends.static.opens import Open
 from archcheck.frontends.static.values import (
     Class,
     Data,
     Function,
     Instance,
     Layer,
-    Open,
     Scope,
     Tensor,
     Tensors,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
 from archcheck.frontends.static.named import NumberMember, TextMember
+from archcheck.frontends.static.opens import Open
 from archcheck.frontends.static.values import (
     Args,
     Class,
@@ -19,7 +20,6 @@ from archcheck.frontends.static.values import (
     Layer,
     Method,
     Native,
-    Open,
     Partial,
     Tensor,
     Tensors,

@@ -8,20 +8,10 @@ from typing import TYPE_CHECKING
 from archcheck.frontends import dialects
 from archcheck.frontends.static import containers, functional, named, rows
 from archcheck.frontends.static.machine import Raised
+from archcheck.frontends.static.opens import Open
 from archcheck.frontends.static.sources import code_of
 from archcheck.frontends.static.statements import field_default
-from archcheck.frontends.static.values import (
-    Class,
-    Data,
-    Function,
-    Instance,
-    Layer,
-    Method,
-    Native,
-    Open,
-    Scope,
-    is_module,
-)
+from archcheck.frontends.static.values import Class, Data, Function, Instance, Layer, Method, Native, Scope, is_module
 from archcheck.ir.span import Setting, Span
 
 if TYPE_CHECKING:

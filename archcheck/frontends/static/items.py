@@ -8,6 +8,7 @@ from archcheck.frontends import dialects
 from archcheck.frontends.static.attributes import bind_to
 from archcheck.frontends.static.conditions import item_of
 from archcheck.frontends.static.machine import Raised, flatten_tensors
+from archcheck.frontends.static.opens import Open, Shape, Told
 from archcheck.frontends.static.standard import Defaulting
 from archcheck.frontends.static.values import (
     Class,
@@ -16,11 +17,9 @@ from archcheck.frontends.static.values import (
     Instance,
     Layer,
     Native,
-    Open,
     Registry,
     Tensor,
     Tensors,
-    Told,
     holds_tensor,
     shown,
 )
@@ -71,6 +70,8 @@ def item(vm: Machine, owner: Data, index: Data) -> Data:
             return External(f"{owner.name}.{index}")  # an entry of a library's table
         generic = owner.name.startswith(("typing.", "collections."))
         return owner if generic else vm.open(f"{owner.name}[{shown(index)}]", metadata=True)
+    if isinstance(owner, Shape) and isinstance(index, int):
+        return owner.size((index,), vm.here())
     if isinstance(owner, Told):
         return Told(f"{owner.why}[{shown(index)}]", vm.here(), owner.flag, owner.metadata)
     if isinstance(owner, Open):

@@ -14,16 +14,9 @@ from archcheck.frontends.static import functional
 from archcheck.frontends.static.bookkeeping import learned, new_parameter
 from archcheck.frontends.static.environment import ENVIRONMENT, INSTALLED
 from archcheck.frontends.static.hparams import named_values
+from archcheck.frontends.static.opens import Shape
 from archcheck.frontends.static.standard import STANDARD
-from archcheck.frontends.static.values import (
-    Args,
-    Data,
-    Handler,
-    Instance,
-    Kwargs,
-    Layer,
-    Tensor,
-)
+from archcheck.frontends.static.values import Args, Data, Handler, Instance, Kwargs, Layer, Tensor
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
@@ -139,6 +132,14 @@ def _known_parts(vm: Machine, tensor: Tensor, args: Args, kwargs: Kwargs) -> Dat
     return tuple(parts)
 
 
+def _size(vm: Machine, tensor: Tensor, args: Args, kwargs: Kwargs) -> Data:
+    shape = Shape("the shape of a tensor", vm.here(), metadata=True)
+    axis = args[0] if args else kwargs.get("dim")
+    if axis is None:
+        return shape
+    return shape.size((axis,), vm.here()) if isinstance(axis, int) else vm.open("a size of a tensor", metadata=True)
+
+
 def _count(vm: Machine, tensor: Tensor, args: Args, kwargs: Kwargs) -> Data:
     return vm.open("a number of a tensor", metadata=True)
 
@@ -153,7 +154,7 @@ TENSOR_METHODS: dict[str, Callable[[Machine, Tensor, Args, Kwargs], Data]] = {
     "split": _known_parts,
     "item": lambda vm, tensor, args, kwargs: vm.open("the content of a tensor", metadata=True),
     "get": _entry,
-    "size": _count,
+    "size": _size,
     "dim": _count,
     "numel": _count,
     "backward": lambda vm, tensor, args, kwargs: None,

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from operator import is_
 from typing import TYPE_CHECKING, Any
 
+from archcheck.frontends.static.opens import Open
 from archcheck.frontends.static.templates import Template, template_of
 from archcheck.frontends.static.values import (
     SCALARS,
@@ -29,7 +30,6 @@ from archcheck.frontends.static.values import (
     ModuleScope,
     ModuleValue,
     Native,
-    Open,
     Partial,
     Scope,
     Super,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from archcheck.frontends.static import names
 from archcheck.frontends.static.machine import OutOfFuel, Raised
 from archcheck.frontends.static.natives import CHANGES
+from archcheck.frontends.static.opens import Open, OpenRange
 from archcheck.frontends.static.signals import BREAK, CONTINUE, Signal
 from archcheck.frontends.static.sources import code_of
 from archcheck.frontends.static.values import (
@@ -18,8 +19,6 @@ from archcheck.frontends.static.values import (
     Instance,
     Layer,
     Native,
-    Open,
-    OpenRange,
     Scope,
     Super,
     is_undecided,

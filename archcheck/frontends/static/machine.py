@@ -14,20 +14,11 @@ from dataclasses import dataclass, field
 from archcheck.frontends.static import bounds
 from archcheck.frontends.static.library import Library, SourceFile
 from archcheck.frontends.static.loaded import Loaded, Toll
+from archcheck.frontends.static.opens import Open
 from archcheck.frontends.static.outcomes import OutOfFuel, Raised
 from archcheck.frontends.static.recorder import Control, Recorder
 from archcheck.frontends.static.signals import Signal
-from archcheck.frontends.static.values import (
-    Class,
-    Data,
-    Instance,
-    Layer,
-    ModuleValue,
-    Open,
-    Scope,
-    Tensor,
-    Tensors,
-)
+from archcheck.frontends.static.values import Class, Data, Instance, Layer, ModuleValue, Scope, Tensor, Tensors
 from archcheck.ir.graph import Value
 from archcheck.ir.span import Setting, Span, Step
 

@@ -9,7 +9,8 @@ from archcheck.frontends import dialects
 from archcheck.frontends.static import containers, functional, rows
 from archcheck.frontends.static.decorators import veiled
 from archcheck.frontends.static.machine import Raised, flatten_tensors, place_of
-from archcheck.frontends.static.values import Data, Function, Instance, Layer, Method, Open, Shape, Tensor
+from archcheck.frontends.static.opens import Open, Shape
+from archcheck.frontends.static.values import Data, Function, Instance, Layer, Method, Tensor
 from archcheck.ir.graph import Value
 
 if TYPE_CHECKING:
@@ -135,6 +136,11 @@ def _called(vm: Machine, instance: Instance, args: list[Data], kwargs: dict[str,
         return containers.in_turn(vm, instance, args)
     if own is not None:
         return vm.call(Method(own[1], instance), args, kwargs, given)
+    forward = instance.cls.lookup("forward")
+    unread = [base for base in instance.cls.externals if not dialects.known(base) and base != "builtins.object"]
+    if unread and forward is not None and isinstance(forward[1], Function):
+        vm.assume(f"calling a {instance.cls.name} runs its forward, as {unread[0].removeprefix('unread.')} is not read")
+        return vm.call(Method(forward[1], instance), args, kwargs, given)
     tensors = list(flatten_tensors([args, kwargs]))
     why = f"{instance.cls.name} has no method that a call runs"
     return vm.opaque(instance.cls.name, tensors, why) if tensors else vm.open(why)

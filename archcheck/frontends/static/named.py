@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from archcheck.frontends.static.opens import Open
 from archcheck.frontends.static.values import (
     Class,
     Data,
@@ -14,7 +15,6 @@ from archcheck.frontends.static.values import (
     Instance,
     Method,
     Native,
-    Open,
     Scope,
     shown,
 )

@@ -11,18 +11,9 @@ from typing import TYPE_CHECKING
 from archcheck.frontends import dialects
 from archcheck.frontends.static.machine import Raised
 from archcheck.frontends.static.natives import BUILTINS
+from archcheck.frontends.static.opens import Open
 from archcheck.frontends.static.sources import code_of
-from archcheck.frontends.static.values import (
-    Class,
-    Data,
-    External,
-    Function,
-    Instance,
-    ModuleScope,
-    ModuleValue,
-    Open,
-    Scope,
-)
+from archcheck.frontends.static.values import Class, Data, External, Function, Instance, ModuleScope, ModuleValue, Scope
 from archcheck.ir.span import Setting
 
 if TYPE_CHECKING:

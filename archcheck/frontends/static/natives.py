@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from archcheck.frontends.static import bounds
 from archcheck.frontends.static.inspection import INSPECTION, written
+from archcheck.frontends.static.opens import Open, OpenRange
 from archcheck.frontends.static.outcomes import Raised
 from archcheck.frontends.static.values import (
     Args,
@@ -18,8 +19,6 @@ from archcheck.frontends.static.values import (
     Instance,
     Kwargs,
     Native,
-    Open,
-    OpenRange,
     Registry,
     Tensor,
     Tensors,

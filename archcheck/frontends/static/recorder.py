@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from archcheck.frontends.static.values import Data, External, Open, Tensor, Tensors
+from archcheck.frontends.static.opens import Open
+from archcheck.frontends.static.values import Data, External, Tensor, Tensors
 from archcheck.ir.graph import Attr, AttrValue, Op, Unknown, Value
 from archcheck.ir.ops import BY_NAME
 from archcheck.ir.span import Setting, Span

@@ -13,17 +13,16 @@ from archcheck.frontends.dialects.table import stated as as_stated
 from archcheck.frontends.dialects.tensorflow_v1 import ONLY_V1
 from archcheck.frontends.static.libraries import TENSOR_METHODS
 from archcheck.frontends.static.machine import flatten_tensors
+from archcheck.frontends.static.opens import Open, Shape, Told
 from archcheck.frontends.static.values import (
     Data,
     External,
     Function,
     Native,
-    Open,
     Scope,
     Tensor,
     TensorMethod,
     Tensors,
-    Told,
     is_open,
 )
 from archcheck.ir.graph import Value
@@ -372,5 +371,5 @@ def call_method(vm: Machine, method: TensorMethod, args: list[Data], kwargs: dic
 
 def metadata(vm: Machine, name: str) -> Data:
     """What a tensor tells about itself: never known, and never what decides an architecture."""
-    kind = Open if name.startswith("grad") else Told
+    kind = Shape if name == "shape" else Open if name.startswith("grad") else Told
     return kind(f"the {name} of a tensor", vm.here(), metadata=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from archcheck.frontends.static import bounds, conditions
 from archcheck.frontends.static.hparams import named_values
 from archcheck.frontends.static.named import AUTO, named_tuple
+from archcheck.frontends.static.opens import SizeOf
 from archcheck.frontends.static.regular import REGULAR
 from archcheck.frontends.static.values import (
     Args,
@@ -185,6 +186,8 @@ def _number(name: str) -> Handler:
             return vm.open(f"math.{name} of a tensor", metadata=True)
         unknown = next((value for value in args if not isinstance(value, (int, float, list, tuple))), None)
         if unknown is not None:
+            if name == "sqrt" and isinstance(args[0], SizeOf):
+                return args[0].to_the(0.5, vm.here())
             return vm.not_known(unknown, f"math.{name} of {unknown}", metadata=True)
         if bounds.number_too_large(name, args):
             return vm.open(f"math.{name} is too large to build", metadata=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from archcheck.frontends.static import conditions, containers, definitions, forks, loops, names, patterns
 from archcheck.frontends.static.machine import Raised
+from archcheck.frontends.static.opens import Open
 from archcheck.frontends.static.signals import BREAK, CONTINUE, Signal
 from archcheck.frontends.static.sources import code_of
 from archcheck.frontends.static.values import (
@@ -15,7 +16,6 @@ from archcheck.frontends.static.values import (
     Class,
     Data,
     Instance,
-    Open,
     Scope,
     Tensor,
     Tensors,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from copy import copy
 from dataclasses import dataclass
 
-from archcheck.frontends.static.values import SCALARS, Class, Data, External, Function, Instance, ModuleValue, Open
+from archcheck.frontends.static.opens import Open
+from archcheck.frontends.static.values import SCALARS, Class, Data, External, Function, Instance, ModuleValue
 
 _SHARED = (*SCALARS, bytes, complex, range, type(...), External, Open, Class, ModuleValue)
 _HOLDING = (list, tuple, dict, set)

@@ -15,7 +15,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from archcheck.frontends import dialects
-from archcheck.ir.graph import Unknown, Value
+from archcheck.frontends.static.opens import Open
+from archcheck.ir.graph import Value
 from archcheck.ir.span import Setting, Span
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from archcheck.frontends.static.loaded import Toll
     from archcheck.frontends.static.machine import Machine
 
-LONG_REASON = 80  # characters of a reason to which no more words are added
-
 Data = Any  # a value of the code that is read: Python data or one of the classes below; checked where it is used
 Args = list[Data]
 Kwargs = dict[str, Data]
@@ -33,62 +32,6 @@ Handler = Callable[["Machine", Args, Kwargs], Data]  # what a known function doe
 
 
 SCALARS = (bool, int, float, str, type(None))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Open:
-    """A value that could not be found out.
-
-    Args:
-        why: the reason, for a reader: "config.hidden_act is not set".
-        span: where it arose.
-        flag: name of the setting that would decide it, as a user would pass it; "" where none would.
-        metadata: it tells about a tensor's shape, type or device, or about the machine, not about the architecture.
-    """
-
-    why: str
-    span: Span | None = None
-    flag: str = ""
-    metadata: bool = False
-
-    def as_unknown(self) -> Unknown:
-        return Unknown(self.why, self.span)
-
-    def about(self, why: str, span: Span | None = None) -> Open:
-        """What follows from this one: open for the reason `why`, decided by the same flag, at `span` or where this one
-        arose."""
-        return Open(why, span or self.span, self.flag, self.metadata)
-
-    def within(self, before: str = "", after: str = "") -> str:
-        """Its reason with words around it; alone where it is long, since reasons must not grow in a loop."""
-        return f"{before}{self.why}{after}" if len(self.why) < LONG_REASON else self.why
-
-    def __bool__(self) -> bool:
-        raise TypeError(f"an open value has no truth value: {self.why}")
-
-
-class Several(Open):
-    """Several values, laid out where one stands, of which it is not known how many there are: `(*x.shape, heads)`."""
-
-    __slots__ = ()
-
-
-class OpenRange(Open):
-    """A range of numbers of which it is not known how many there are."""
-
-    __slots__ = ()
-
-
-class Told(Open):
-    """What a tensor tells about itself, or a part of it: a shape, a size, a device. It is never None."""
-
-    __slots__ = ()
-
-
-class Shape(Told):
-    """The shape of what a layer is given, which is not empty."""
-
-    __slots__ = ()
 
 
 class Tensor:

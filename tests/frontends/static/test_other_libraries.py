@@ -149,3 +149,38 @@ def test_a_configuration_may_want_one_argument(sources: Sources) -> None:
     [variant] = sources.read(text, "M").variants
     assert kinds(ops(variant)) == ["linear", "relu"]
     assert "in_features=8" in ops(variant)
+
+
+def test_a_class_whose_base_is_not_read_runs_its_forward(sources: Sources) -> None:
+    text = """
+        from fastai_of_old import *
+
+        class Mean(Module):
+            def forward(self, x):
+                return x.mean(-1)
+
+        class M(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.mean = Mean()
+
+            def forward(self, x):
+                return self.mean(x)
+        """
+    reading = sources.read(text, "M")
+    assert kinds(ops(reading.variants[0])) == ["mean"]
+    assert any("calling a Mean runs its forward" in one for one in reading.assumptions)
+
+
+def test_a_loop_over_a_parameter_sees_each_entry(sources: Sources) -> None:
+    text = """
+        class M(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.memory = nn.Parameter(torch.randn(2, 4, 8))
+
+            def forward(self, x):
+                key, value = map(lambda t: t * 2, self.memory)
+                return x @ key + value
+        """
+    assert kinds(sources.computes(text, "M"))[2:] == ["select", "select", "mul", "mul", "matmul", "add"]

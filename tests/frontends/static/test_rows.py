@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from archcheck.frontends.dialects.table import parameters
+from archcheck.frontends.static.opens import Open
 from archcheck.frontends.static.rows import _joined_sizes, bind
-from archcheck.frontends.static.values import Open
 
 
 def test_keywords_that_a_row_does_not_list_go_to_its_double_starred_parameter() -> None:
