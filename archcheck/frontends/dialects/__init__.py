@@ -100,6 +100,11 @@ def _dialect(name: str) -> Dialect:
     return {"kernels": KERNELS, "numpy": NUMPY}[name]
 
 
+def has_package(name: str) -> bool:
+    """Whether a dialect speaks for names of this top-level package."""
+    return name in _PACKAGES
+
+
 def _of(qualified: str) -> Dialect | None:
     """The dialect that lists `qualified`, which is canonical."""
     name = _PACKAGES.get(qualified.partition(".")[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
@@ -51,12 +52,30 @@ def _import_module(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     return External(dialects.canonical(dotted)) if found is None else found
 
 
+def import_by_name(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    """`__import__(name)`: the package at the top of a module's name. One that is neither at hand nor known is taken as
+    not installed: code that imports so is ready for that."""
+    name = args[0] if args else kwargs.get("name")
+    if not isinstance(name, str):
+        return vm.not_known(name, "a module whose name is not known")
+    top = name.partition(".")[0]
+    found = vm.module(top)
+    if found is not None:
+        return found
+    if dialects.has_package(top) or top in sys.stdlib_module_names:
+        return External(top)
+    from archcheck.frontends.static.outcomes import Raised
+
+    vm.assume(f"the package {top} is not installed")
+    raise Raised("ImportError", f"{top} is taken as not installed", vm.here())
+
+
 def _installed_version(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     name = args[0] if args else None
     if isinstance(name, str) and name in INSTALLED:
         vm.assume(f"{name} {INSTALLED[name]} is installed")
         return INSTALLED[name]
-    from archcheck.frontends.static.machine import Raised
+    from archcheck.frontends.static.outcomes import Raised
 
     raise Raised("PackageNotFoundError", f"{name} is taken as not installed", vm.here())
 

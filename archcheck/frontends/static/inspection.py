@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
@@ -51,6 +52,7 @@ PLAIN: dict[str, type] = {
     kind.__name__: kind
     for kind in (int, float, str, bool, list, tuple, dict, set, frozenset, range, slice, complex, bytes)
 }
+DATA = (bool, int, float, str, bytes, list, tuple, dict, set, frozenset, range, type(None))
 PLAIN |= {"unicode": str, "basestring": str, "long": int}  # of Python 2
 ABSTRACT: dict[str, tuple[type, ...]] = {
     "Iterable": (list, tuple, dict, set, range, str), "Sequence": (list, tuple, range, str),
@@ -91,8 +93,25 @@ def is_one_of(value: Data, kind: Data) -> bool | None:
     return None
 
 
+def _is_abstract(value: Data, name: str) -> bool | None:
+    """Whether plain data, or a class of named values, is an instance of a library's abstract class; None where neither
+    is meant."""
+    package, _, last = name.rpartition(".")
+    if last in ("EnumMeta", "EnumType"):
+        return bool(value.members) if isinstance(value, Class) else False if isinstance(value, DATA) else None
+    if isinstance(value, (TextMember, NumberMember)) and name == "enum.Enum":
+        return True
+    if package not in ("collections.abc", "typing", "collections") or not isinstance(value, DATA):
+        return None
+    abstract = getattr(collections.abc, last, None)
+    return isinstance(value, abstract) if isinstance(abstract, type) else None
+
+
 def _is_external(value: Data, name: str) -> bool | None:
     last = name.rpartition(".")[2]
+    told = _is_abstract(value, name)
+    if told is not None:
+        return told
     if isinstance(value, (Tensor, Tensors)):
         return last in ("Tensor", "FloatTensor", "LongTensor", "Variable", "KerasTensor", "ndarray", "Parameter")
     if isinstance(value, Layer):

@@ -6,6 +6,7 @@ import builtins
 from typing import TYPE_CHECKING, Any
 
 from archcheck.frontends.static import bounds
+from archcheck.frontends.static.environment import import_by_name
 from archcheck.frontends.static.inspection import INSPECTION, written
 from archcheck.frontends.static.opens import Open, OpenRange
 from archcheck.frontends.static.outcomes import Raised
@@ -281,7 +282,7 @@ _HANDLERS: dict[str, Handler] = {
     "id": lambda vm, args, kwargs: id(args[0]),
     "property": _in_role("property"), "staticmethod": _in_role("static"), "classmethod": _in_role("class"),
     "locals": lambda vm, args, kwargs: vm.open("the names of a scope"),
-    **{name: _beyond_reading(name) for name in ("exec", "eval", "compile", "__import__", "globals")},
+    **{name: _beyond_reading(name) for name in ("exec", "eval", "compile", "globals")}, "__import__": import_by_name,
     "complex": _number("complex"), "bytes": _text, "hash": _text, "ord": _text, "chr": _text,
     "format": _text, "delattr": _nothing, "super": _nothing, "input": _text, "open": _text, "long": _converted("int"),
     "basestring": _converted("str"), "unicode": _converted("str"),

@@ -16,6 +16,7 @@ from archcheck.frontends.static.values import (
     Class,
     Data,
     Instance,
+    ModuleScope,
     Scope,
     Tensor,
     Tensors,
@@ -337,7 +338,8 @@ def _outer(vm: Machine, node: ast.Global | ast.Nonlocal, scope: Scope) -> None:
 def _delete(vm: Machine, node: ast.Delete, scope: Scope) -> None:
     for target in node.targets:
         if isinstance(target, ast.Name):
-            scope.vars.pop(target.id, None)
+            if not isinstance(scope, ModuleScope):  # a module's names are looked up as what uses them found them
+                scope.vars.pop(target.id, None)
         elif isinstance(target, ast.Attribute):
             owner = vm.evaluate(target.value, scope)
             if isinstance(owner, Instance):
