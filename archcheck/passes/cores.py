@@ -40,6 +40,7 @@ _CHOICE = named("topk", "argmax", "sort")
 _FURTHEST = 12  # ops between a choice of experts and the map that scores them
 _SCORES = named("matmul", "einsum", "matmul_add")
 _SAMPLED = named("grid_sample")
+_CUTS = named("split", "select")
 _GATES = named("glu")
 _PLAIN = ("groups", "stride", "dilation")  # of a convolution that sees each token with its neighbours
 _EMBEDDED = named("dropout", "scale", "stochastic_depth") | NORMS
@@ -120,7 +121,8 @@ def _attention(scope: Scope, group: Sequence[int], attention: Sequence[int], ent
         del stated["projected"]
     for name, value in heads_of(scope, op, inside).items():
         stated.setdefault(name, value)
-    if len(op.reads) >= 2 and _normed(scope, op.reads[0], inside) and _normed(scope, op.reads[1], inside):
+    query, key, values = [*(_norm_of(scope, value, inside) for value in op.reads[:3]), None, None, None][:3]
+    if query is not None and key is not None and query != values:  # a norm of all three is that of a convolution
         stated["qk_norm"] = True
     return Core(CROSS_ATTENTION if cross else SELF_ATTENTION, stated)
 
@@ -135,6 +137,7 @@ def _keys_from(scope: Scope, op: Op, inside: set[int], entry: int) -> bool:
     beside = False
     seen: set[int] = set()
     stack = [scope.giver(value) for value in op.reads[1:3]]
+    whole = _whole_of(scope, entry)
     while stack:
         slot = stack.pop()
         if slot == entry:
@@ -144,24 +147,34 @@ def _keys_from(scope: Scope, op: Op, inside: set[int], entry: int) -> bool:
         seen.add(slot)
         if slot in inside:
             stack.extend(scope.givers(slot))
+        elif slot >= 0 and _whole_of(scope, slot) == whole:
+            return True  # keys and what flows in are parts of one value
         else:
             beside = beside or slot < 0 or bool(scope.origins(slot) & scope.ON_INPUT)
     return not beside
 
 
-def _normed(scope: Scope, value: Value, inside: set[int]) -> bool:
-    """Whether a query or key is normalised between its projection and the scores."""
+def _whole_of(scope: Scope, slot: int) -> int:
+    """Where a part of a value was cut from it; the slot itself where it is no part."""
+    at = slot
+    while at >= 0 and (scope.ops[at].kind in VIEWS or scope.ops[at].kind in _CUTS) and scope.ops[at].reads:
+        at = scope.giver(scope.ops[at].reads[0])
+    return at
+
+
+def _norm_of(scope: Scope, value: Value, inside: set[int]) -> int | None:
+    """The norm of a query or key between its projection and the scores; None where there is none."""
     slot = scope.giver(value)
     while slot in inside:
         op = scope.ops[slot]
         if op.kind in NORMS:
-            return True
+            return slot
         if op.kind not in VIEWS and op.kind not in PARTS and op.kind.name not in ("rope", "concat", "scale", "dropout"):
-            return False
+            return None
         if not op.reads:
-            return False
+            return None
         slot = scope.giver(op.reads[-1] if op.kind.name == "concat" else op.reads[0])
-    return False
+    return None
 
 
 def _is_attention_spelled(kinds: set[OpKind], inner: Sequence[Op]) -> bool:

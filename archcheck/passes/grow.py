@@ -90,6 +90,10 @@ def _grow_attention(scope: Scope, slot: int) -> None:
     group = _exclusive(scope, group, last)
     if slot not in group:
         return
+    if not any(entry in scope.givers(member) for member in group):  # a projection is needed elsewhere too: it stays out
+        entry = scope.giver(op.reads[0])
+        while entry in group:
+            entry = scope.giver(scope.ops[entry].reads[0])
     _fold(scope, group, entry, last)
 
 

@@ -216,3 +216,13 @@ def test_two_convolutions_over_tokens_to_a_wider_layer_and_back_are_a_feed_forwa
     text += f"%f = conv %c kernel=3 axes=1 {second}\nadd %x, %f\n"
     (found,) = [op for op in canonical(text).walk() if op.kind.family == "sublayer"]
     assert found.kind.name == kind
+
+
+def test_a_norm_of_queries_keys_and_values_together_is_no_qk_norm() -> None:
+    """As in a convolution with batch norm that gives all three."""
+    write = Writer()
+    cut = write.op("split", write.op("batch_norm", write.op("linear", "%x")), attrs="axis=-1 sections=3")
+    scores = write.op("matmul", cut, f"{cut}.1", attrs="transpose_b=True")
+    attended = write.op("matmul", write.op("softmax", scores, attrs="axis=-1"), f"{cut}.2")
+    write.add("%x", write.op("linear", attended))
+    assert (core(write).kind.name, core(write).attr("qk_norm")) == ("self_attention", None)

@@ -112,6 +112,7 @@ _AROUND: dict[str, str] = {
     "nn.utils.remove_spectral_norm": "lambda module, name='weight': module",
     "nn.utils.remove_weight_norm": "lambda module, name='weight': module",
     "jit.annotate": "lambda the_type, the_value: the_value",
+    "jit.isinstance": "lambda obj, target_type: False if isinstance(obj, torch.Tensor) else unknown('whether a value is of a type')",
     "is_grad_enabled": "lambda: True",
 }
 _FILLS = "lambda tensor, *args, **kwargs: tensor"  # what a tensor starts from is no part of what is computed with it

@@ -106,12 +106,16 @@ def _tensor_binary(vm: Machine, op: type[ast.operator], left: Data, right: Data)
     tensors = _tensors(left, right)
     if len(tensors) == 2 and kind in ("add", "sub", "mul", "div", "pow", "matmul"):
         return vm.emit(kind, tensors)
-    if kind in ("floor_divide", "remainder"):
-        return vm.emit("round" if kind == "floor_divide" else "opaque", tensors, _rounding(kind, right))
     if kind in ("logical", "shift"):
         return vm.emit("logical", tensors, {"operator": op.__name__.lower()})
     reverse = isinstance(right, (Tensor, Tensors))
     constant = left if reverse else right
+    beside: dict[str, Data] = {} if len(tensors) == 2 else {"by": constant}
+    if kind == "remainder":
+        return vm.emit("elementwise", tensors, {"function": "remainder", **beside})
+    if kind == "floor_divide":
+        turned = {"reverse": True} if reverse and beside else {}
+        return vm.emit("div", tensors, {"rounding": "floor", **beside, **turned})
     if kind == "matmul":
         return vm.opaque("matmul", tensors, f"an operand is {shown(constant)}")
     if kind == "pow":
@@ -120,12 +124,6 @@ def _tensor_binary(vm: Machine, op: type[ast.operator], left: Data, right: Data)
     if reverse and kind in ("sub", "div"):
         attributes["reverse"] = True
     return vm.emit(kind, tensors, attributes)
-
-
-def _rounding(kind: str, divisor: Data) -> dict[str, Data]:
-    if kind == "floor_divide":
-        return {"mode": "floor"}
-    return {"name": "remainder", "why": f"the remainder by {shown(divisor)} is not in the vocabulary"}
 
 
 def _tensors(*values: Data) -> list[Tensor | Tensors]:

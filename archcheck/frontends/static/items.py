@@ -94,6 +94,11 @@ def _plain(vm: Machine, owner: Data, index: Data) -> Data:
     if isinstance(index, Open):
         if isinstance(owner, (list, tuple)) and _are_one(owner):
             return owner[0]
+        if isinstance(owner, (list, tuple)) and (chosen := _in_two_dimensions(owner)) is not None:
+            vm.assume(
+                f"{index.why}: of {', '.join(one.name.rpartition('.')[2] for one in owner)}, {chosen.name} is taken"
+            )
+            return chosen
         return index.about(f"an item at {index.why}", vm.here())
     if holds_tensor(index) or (
         isinstance(index, slice) and any(isinstance(part, Open) for part in (index.start, index.stop, index.step))
@@ -115,6 +120,19 @@ def _plain(vm: Machine, owner: Data, index: Data) -> Data:
         raise Raised(type(error).__name__, str(error), vm.here()) from None
     except (TypeError, ValueError) as error:
         return vm.open(f"{shown(owner)}[{shown(index)}]: {error}")
+
+
+def _in_two_dimensions(values: list[Data] | tuple[Data, ...]) -> External | None:
+    """Of a library's layers in one, two and three dimensions, `(nn.Conv1d, nn.Conv2d, nn.Conv3d)[dimensions - 1]`, that
+    in two; None where they are anything else. They differ in nothing but the number of axes."""
+    rows = [dialects.layer(value.name) if isinstance(value, External) else None for value in values]
+    known = [row for row in rows if row is not None]
+    if len(known) < len(rows) or len(rows) != 3 or any(isinstance(row.const.get("axes"), tuple) for row in known):
+        return None
+    first = known[0]
+    same = all((row.kind, row.init, row.attrs) == (first.kind, first.init, first.attrs) for row in known)
+    found: External = values[1]
+    return found if same else None
 
 
 def _are_one(values: list[Data] | tuple[Data, ...]) -> bool:

@@ -95,7 +95,8 @@ def _checkpointed(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
 
 def _linspace(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     """`linspace` and `arange` keep the numbers, which code turns into lists (drop-path rates, layer indices)."""
-    start, stop = args[0], args[1] if len(args) > 1 else kwargs.get("end", kwargs.get("stop"))
+    start: Data = args[0] if args else kwargs.get("start")
+    stop: Data = args[1] if len(args) > 1 else kwargs.get("end", kwargs.get("stop"))
     steps = args[2] if len(args) > 2 else kwargs.get("steps", kwargs.get("num", 50))
     tensor = vm.emit("constant", (), {"value": "linspace"})
     if kwargs.get("endpoint", True) is not True or len(args) > 3:

@@ -115,7 +115,12 @@ def _as_load(target: ast.Name | ast.Attribute | ast.Subscript) -> ast.expr:
 
 
 def write(vm: Machine, tensor: Tensor, value: Tensor) -> None:
-    """Give `tensor` another value in place; a tensor of which it is a view changes with it."""
+    """Give `tensor` another value in place; a tensor of which it is a view changes with it.
+
+    A learned tensor stays what it is while a model is built: numbers that it starts from are put into it.
+    """
+    if tensor.learned and not vm.invoked:
+        return
     tensor.value = value.value
     tensor.data = None
     seen = 0

@@ -184,3 +184,111 @@ def test_a_loop_over_a_parameter_sees_each_entry(sources: Sources) -> None:
                 return x @ key + value
         """
     assert kinds(sources.computes(text, "M"))[2:] == ["select", "select", "mul", "mul", "matmul", "add"]
+
+
+def test_numbers_put_into_a_parameter_leave_it_learned(sources: Sources) -> None:
+    text = """
+        def spread(tensor):
+            with torch.no_grad():
+                tensor.uniform_(-1, 1)
+                tensor.erfinv_()
+                tensor.mul_(0.02)
+                return tensor.clamp_(min=-2, max=2)
+
+        class M(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.table = nn.Parameter(torch.zeros(4, 8))
+                spread(self.table)
+
+            def forward(self, x):
+                return x + self.table
+        """
+    assert sources.computes(text, "M").splitlines()[-1].startswith("%")
+    [variant] = sources.read(text, "M").variants
+    by_path = {op.path: op for op in variant.graph.ops}
+    assert [by_path[value.op].kind.name for value in variant.graph.ops[-1].reads] == ["input", "parameter"]
+
+
+def test_quotients_without_rest_and_remainders(sources: Sources) -> None:
+    assert sources.computes("def f(x):\n    return x // 2\n") == "%1 = div %0 by=2 rounding='floor'"
+    assert sources.computes("def f(x):\n    return 7 // x\n") == "%1 = div %0 by=7 reverse=True rounding='floor'"
+    assert sources.computes("def f(x):\n    return x % 3\n") == "%1 = elementwise %0 by=3 function='remainder'"
+
+
+def test_of_layers_in_any_number_of_dimensions_that_in_two_is_taken(sources: Sources) -> None:
+    text = """
+        class M(nn.Module):
+            def __init__(self, dimensions):
+                super().__init__()
+                self.conv = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[dimensions - 1](4, 8, 3)
+
+            def forward(self, x):
+                return self.conv(x)
+        """
+    reading = sources.read(text, "M")
+    assert kinds(ops(reading.variants[0])) == ["conv"]
+    assert any("Conv1d, Conv2d, Conv3d" in one for one in reading.assumptions)
+
+
+def test_layers_of_different_kinds_are_not_chosen_among(sources: Sources) -> None:
+    text = """
+        class M(nn.Module):
+            def __init__(self, which):
+                super().__init__()
+                self.norm = (nn.BatchNorm1d, nn.LayerNorm, nn.BatchNorm3d)[which](8)
+
+            def forward(self, x):
+                return self.norm(x)
+        """
+    assert kinds(ops(sources.read(text, "M").variants[0])) == ["opaque"]
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "expected"),
+    [
+        ("'a'", "Hashable", 1),
+        ("[1]", "Hashable", 2),
+        ("{}", "Mapping", 1),
+        ("(1,)", "Collection", 1),
+        ("3", "Sized", 2),
+    ],
+)
+def test_plain_data_is_asked_for_its_abstract_classes(sources: Sources, value: str, kind: str, expected: int) -> None:
+    text = f"""
+        from collections.abc import {kind}
+
+        def f(x):
+            return x * (1 if isinstance({value}, {kind}) else 2) + 0.5
+        """
+    assert sources.computes(text).startswith(f"%1 = mul %0 by={expected}")
+
+
+def test_a_package_that_is_imported_by_name_may_be_absent(sources: Sources) -> None:
+    text = """
+        def optional(name):
+            try:
+                return __import__(name), True
+            except Exception:
+                return None, False
+
+        def f(x):
+            found, is_there = optional("einops")
+            lost, is_here = optional("no_such_package")
+            return x * (2 if is_there and not is_here else 3)
+        """
+    assert sources.computes(text) == "%1 = mul %0 by=2"
+
+
+def test_what_a_module_deletes_was_there_before(sources: Sources) -> None:
+    text = """
+        def versions():
+            return {"full": 2}
+
+        K = versions()["full"]
+        del versions
+
+        def f(x):
+            return x * K
+        """
+    assert sources.computes(text) == "%1 = mul %0 by=2"
