@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
 from archcheck.frontends.static import containers, functional, modules, names, rows
-from archcheck.frontends.static.bookkeeping import MODULE_ATTRIBUTES
+from archcheck.frontends.static.bookkeeping import MODULE_ATTRIBUTES, REGISTERS
 from archcheck.frontends.static.conditions import item_of
 from archcheck.frontends.static.libraries import CONSTANTS
 from archcheck.frontends.static.machine import Raised, place_of
@@ -166,6 +166,9 @@ def _of_instance(vm: Machine, owner: Instance, name: str, default: Data) -> Data
     if default is not NO_DEFAULT:
         return default
     unread = next((base for base in owner.cls.externals if not _says_nothing(base)), None)
+    if unread is not None and name in ("training", *REGISTERS) and owner.cls.lookup("forward") is not None:
+        vm.assume(f"{owner.cls.name}.{name} is that of a module, as {unread.removeprefix('unread.')} is not read")
+        return vm.training if name == "training" else _bookkeeping(owner, name)
     if unread is not None:
         return Open(f"{owner.cls.name}.{name} comes from {unread}, which is not read", vm.here(), flag=name)
     if owner.bag and not vm.trying and not is_module(owner.cls):
@@ -418,7 +421,10 @@ def assign(vm: Machine, owner: Data, name: str, value: Data) -> None:
     elif isinstance(owner, (Class, ModuleValue)):
         if not isinstance(owner, Class) or owner.made_by is not vm.loaded.current:
             vm.loaded.spoil(f"{name} of a class or module was set")
-        owner.scope.vars[name] = value
+        if isinstance(owner, Class) and name == "__bases__" and isinstance(value, tuple):
+            owner.extend(value)
+        else:
+            owner.scope.vars[name] = value
     elif isinstance(owner, Function):
         owner.attributes[name] = value
     elif isinstance(owner, Tensor) and name == "data" and isinstance(value, Tensor):

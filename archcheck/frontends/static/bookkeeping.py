@@ -97,6 +97,7 @@ def _hook(vm: Machine, module: Instance | Layer, args: Args, kwargs: Kwargs) -> 
     module.veil = "a forward hook"
 
 
+REGISTERS = ("register_buffer", "register_parameter", "register_module", "add_module")
 MODULE_ATTRIBUTES: dict[str, Bookkeeping] = {
     "register_buffer": _register,
     "register_parameter": _register,

@@ -157,7 +157,6 @@ RELATIONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
 }
-_MADE = ("parameter", "constant", "random")  # ops that say how many entries they have
 MOST_ENTRIES = 16  # of a tensor, over which a loop is followed entry by entry
 _EQUALITY = (ast.Eq, ast.NotEq)
 _MIRRORED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
@@ -185,6 +184,9 @@ def compare(vm: Machine, op: type[ast.cmpop], left: Data, right: Data) -> Data:
         return vm.emit("compare", _tensors(left, right), {"relation": relation, **stated})
     if isinstance(left, External) and isinstance(right, External) and op in (ast.Eq, ast.NotEq):
         return (left.name == right.name) == (op is ast.Eq)
+    if op in _EQUALITY and {type(left), type(right)} == {External, Class}:
+        cls, outside = (left, right) if isinstance(left, Class) else (right, left)
+        return (dialects.canonical(f"{cls.file.module}.{cls.name}") == outside.name) == (op is ast.Eq)
     if op in (ast.Eq, ast.NotEq) and any(
         isinstance(v, External) and v.name.endswith("ModeKeys.TRAIN") for v in (left, right)
     ):
@@ -359,10 +361,9 @@ def iterate(vm: Machine, value: Data) -> list[Data]:
     if isinstance(value, Tensor):
         if isinstance(value.data, (list, tuple)):
             return list(value.data)
-        op = vm.recorder.by_path.get(value.value.op)
-        shape = op.attr("shape") if op is not None and op.kind.name in _MADE else None
-        if isinstance(shape, tuple) and shape and isinstance(shape[0], int) and 0 < shape[0] <= MOST_ENTRIES:
-            return [vm.emit("select", (value,), {"index": at}) for at in range(shape[0])]
+        size = vm.recorder.size_of(value.value.op, 0)
+        if size is not None and 0 < size <= MOST_ENTRIES:
+            return [vm.emit("select", (value,), {"index": at}) for at in range(size)]
         return [
             Tensor(vm.emit("select", (value,), {"index": vm.open("which entry the loop is at", metadata=True)}).value)
         ]

@@ -145,6 +145,8 @@ def _hasattr(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     if not isinstance(name, str):
         return vm.open("an attribute whose name is not known")
     if isinstance(owner, External):
+        if dialects.known(f"{owner.name}.{name}"):
+            return True  # code that asks for a function of a library's newer releases
         return vm.open(f"whether {shown(owner)} has {name}", metadata=True)
     if isinstance(owner, (Tensor, Tensors)):
         from archcheck.frontends.static.libraries import TENSOR_METHODS

@@ -35,6 +35,9 @@ class Control:
         return self._flat
 
 
+_MADE = ("parameter", "constant", "random")  # ops whose attribute `shape` is that of what they give
+
+
 class Recorder:
     """Ops in program order; `path` of each is the module's place and its number there."""
 
@@ -72,6 +75,15 @@ class Recorder:
         self.ops.append(op)
         self.by_path[path] = op
         return path
+
+    def size_of(self, path: str, axis: int) -> int | None:
+        """How many entries what the op at `path` gives has along an axis; None where its shape is not stated."""
+        op = self.by_path.get(path)
+        shape = op.attr("shape") if op is not None and op.kind.name in _MADE else None
+        if not isinstance(shape, tuple) or not -len(shape) <= axis < len(shape):
+            return None
+        size = shape[axis]
+        return size if isinstance(size, int) and not isinstance(size, bool) else None
 
     def name_parameter(self, path: str, name: str) -> None:
         """Give the learned tensor at `path` its name, where it has none yet."""

@@ -25,7 +25,7 @@ from archcheck.frontends.static.values import (
     Tensors,
     is_open,
 )
-from archcheck.ir.graph import Value
+from archcheck.ir.graph import Op, Value
 from archcheck.ir.ops import BY_NAME
 
 if TYPE_CHECKING:
@@ -243,11 +243,20 @@ def activated(vm: Machine, row: Row | LayerRow, arguments: dict[str, Data], resu
 def _parts(vm: Machine, path: str) -> int:
     """Into how many parts an op cuts a tensor, where it says so; 0 where it does not."""
     op = vm.recorder.by_path[path]
+    if op.attr("unbind") is True:
+        return _along(vm, op)
     sections = op.attr("sections")
     for parts in (sections, op.attr("size")):
         if isinstance(parts, tuple):
             return len(parts)
     return sections if isinstance(sections, int) and not isinstance(sections, bool) and sections <= MOST_PARTS else 0
+
+
+def _along(vm: Machine, op: Op) -> int:
+    """How many entries the operand of an op has along its axis, where the operand's shape says so; 0 otherwise."""
+    axis = op.attr("axis", 0)
+    size = vm.recorder.size_of(op.reads[0].op, axis) if op.reads and isinstance(axis, int) else None
+    return size if size is not None and size <= MOST_PARTS else 0
 
 
 class NamedParts(tuple[Data, ...]):

@@ -147,6 +147,10 @@ class Class:
             self._mro = _linearise(self)
         return self._mro
 
+    def extend(self, bases: tuple[Data, ...]) -> None:
+        """Take other bases, as a decorator of a class may give it."""
+        self.bases, self._mro, self._externals = bases, None, None
+
     def lookup(self, name: str) -> tuple[Class, Data] | None:
         """The class that defines `name`, and its value there."""
         for cls in self.mro:

@@ -156,8 +156,12 @@ def test_a_class_whose_base_is_not_read_runs_its_forward(sources: Sources) -> No
         from fastai_of_old import *
 
         class Mean(Module):
+            def __init__(self):
+                super().__init__()
+                self.register_buffer("axis_table", torch.ones(3))
+
             def forward(self, x):
-                return x.mean(-1)
+                return (x * self.axis_table).mean(-1)
 
         class M(nn.Module):
             def __init__(self):
@@ -168,7 +172,7 @@ def test_a_class_whose_base_is_not_read_runs_its_forward(sources: Sources) -> No
                 return self.mean(x)
         """
     reading = sources.read(text, "M")
-    assert kinds(ops(reading.variants[0])) == ["mean"]
+    assert kinds(ops(reading.variants[0])) == ["constant", "mul", "mean"]
     assert any("calling a Mean runs its forward" in one for one in reading.assumptions)
 
 
@@ -292,3 +296,44 @@ def test_what_a_module_deletes_was_there_before(sources: Sources) -> None:
             return x * K
         """
     assert sources.computes(text) == "%1 = mul %0 by=2"
+
+
+def test_a_decorator_may_give_a_class_another_base(sources: Sources) -> None:
+    text = """
+        class State:
+            def factor(self):
+                return 3
+
+        def with_state(cls):
+            cls.__bases__ = (State,) + tuple(base for base in cls.__bases__ if base != State)
+            return cls
+
+        @with_state
+        class M(nn.Module):
+            def forward(self, x):
+                return x * self.factor()
+        """
+    assert sources.computes(text, "M") == "%1 = mul %0 by=3"
+
+
+def test_a_parameter_is_taken_apart_along_any_axis_of_known_size(sources: Sources) -> None:
+    text = """
+        class M(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.pair = nn.Parameter(torch.randn(2, width))
+
+            def forward(self, x):
+                key, value = map(lambda t: t * 2, self.pair.unbind(dim=-2))
+                return x * key + value
+        """
+    [variant] = sources.read(text, "M").variants
+    assert kinds(ops(variant))[-5:] == ["split", "mul", "mul", "mul", "add"]
+
+
+@pytest.mark.parametrize(("name", "factor"), [("scaled_dot_product_attention", 2), ("no_such_function_at_all", 3)])
+def test_a_library_has_what_its_dialect_lists(sources: Sources, name: str, factor: int) -> None:
+    text = f"def f(x):\n    return x * (2 if hasattr(F, '{name}') else 3)\n"
+    reading = sources.read(text)
+    assert ops(reading.variants[0]) == f"%1 = mul %0 by={factor}"
+    assert bool(reading.assumptions) == (factor == 3)
