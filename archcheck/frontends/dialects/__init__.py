@@ -58,6 +58,7 @@ _PACKAGES = {
     "gin": "tensorflow",
     "keras": "keras",
     "tf_keras": "keras",
+    "keras_core": "keras",
     "einops": "einops",
     "numpy": "numpy",
     "tensor2tensor": "tensor2tensor",

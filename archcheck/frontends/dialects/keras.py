@@ -128,6 +128,7 @@ KERAS = Dialect(
     classes=CLASSES,
     aliases={
         "tf_keras.": "keras.",
+        "keras_core.": "keras.",
         "keras.src.": "keras.",
         "keras.api.": "keras.",
         "keras._tf_keras.keras.": "keras.",

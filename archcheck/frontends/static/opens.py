@@ -10,7 +10,7 @@ from archcheck.ir.span import Span
 LONG_REASON = 80  # characters of a reason to which no more words are added
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Open:
     """A value that could not be found out.
 
@@ -25,6 +25,9 @@ class Open:
     span: Span | None = None
     flag: str = ""
     metadata: bool = False
+
+    def __repr__(self) -> str:
+        return "unknown"
 
     def as_unknown(self) -> Unknown:
         return Unknown(self.why, self.span)
@@ -70,7 +73,7 @@ class Shape(Told):
         return SizeOf(f"{self.why}[{axes[0]}]", span, self.flag, self.metadata, axes)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class SizeOf(Told):
     """How many entries a tensor has along an axis, raised to a power.
 
