@@ -26,6 +26,7 @@ class Size(Unknown):
 
     axes: tuple[int, ...] = ()  # names of the axis: from the front, from the end
     power: float = 1.0
+    of: Value | None = None  # the value; None where that is not known
 
 
 AttrValue = None | bool | int | float | str | Unknown | tuple["AttrValue", ...]

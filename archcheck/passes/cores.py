@@ -147,8 +147,8 @@ def _keys_from(scope: Scope, op: Op, inside: set[int], entry: int) -> bool:
         seen.add(slot)
         if slot in inside:
             stack.extend(scope.givers(slot))
-        elif slot >= 0 and _whole_of(scope, slot) == whole:
-            return True  # keys and what flows in are parts of one value
+        elif slot >= 0 and _whole_of(scope, slot) == whole and _is_projected(scope, whole):
+            return True  # keys and what flows in are parts of one projection
         else:
             beside = beside or slot < 0 or bool(scope.origins(slot) & scope.ON_INPUT)
     return not beside
@@ -160,6 +160,13 @@ def _whole_of(scope: Scope, slot: int) -> int:
     while at >= 0 and (scope.ops[at].kind in VIEWS or scope.ops[at].kind in _CUTS) and scope.ops[at].reads:
         at = scope.giver(scope.ops[at].reads[0])
     return at
+
+
+def _is_projected(scope: Scope, slot: int) -> bool:
+    """Whether a value comes out of a learned map, perhaps normalised: parts of a stream are tokens, and no keys."""
+    while slot >= 0 and scope.ops[slot].kind in NORMS and scope.ops[slot].reads:
+        slot = scope.giver(scope.ops[slot].reads[0])
+    return slot >= 0 and (scope.ops[slot].kind is LINEAR or scope.ops[slot].kind in CONVS)
 
 
 def _norm_of(scope: Scope, value: Value, inside: set[int]) -> int | None:

@@ -23,17 +23,17 @@ class CannotEvaluate(Exception):
     """An op, or one of its attributes, has no value on numbers."""
 
 
-_FEATURES: ContextVar[tuple[int, tuple[int, ...]]] = ContextVar("features", default=(0, ()))
+_SIZES: ContextVar[Callable[[Size], int | None] | None] = ContextVar("sizes", default=None)
 
 
 @contextmanager
-def with_features(count: int, axes: tuple[int, ...]) -> Iterator[None]:
-    """Formulas inside are evaluated on so many features, which lie along an axis of these numbers."""
-    token = _FEATURES.set((count, axes))
+def with_sizes(known: Callable[[Size], int | None]) -> Iterator[None]:
+    """Formulas inside are evaluated on samples, of which `known` tells what a size is; None: it is another value's."""
+    token = _SIZES.set(known)
     try:
         yield
     finally:
-        _FEATURES.reset(token)
+        _SIZES.reset(token)
 
 
 def constant(value: AttrValue) -> float:
@@ -45,8 +45,8 @@ def constant(value: AttrValue) -> float:
     Raises:
         CannotEvaluate: the attribute is not a number.
     """
-    if isinstance(value, Size) and (features := _FEATURES.get())[0] and set(value.axes) & set(features[1]):
-        return float(features[0] ** value.power)
+    if isinstance(value, Size) and (known := _SIZES.get()) is not None and (count := known(value)) is not None:
+        return float(count**value.power)
     if isinstance(value, Unknown):
         return 1e-3 + zlib.crc32(value.why.encode()) / 2**32 * 1e-2
     if isinstance(value, int | float):

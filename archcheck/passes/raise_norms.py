@@ -7,10 +7,10 @@ import random
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
-from archcheck.ir.graph import AttrValue, Op, Value, attrs
+from archcheck.ir.graph import AttrValue, Op, Size, Value, attrs
 from archcheck.ir.ops import BY_NAME
 from archcheck.passes.base import Scope, ScopePass
-from archcheck.passes.formulas import CannotEvaluate, Number, close, constant, evaluate, with_features
+from archcheck.passes.formulas import CannotEvaluate, Number, close, constant, evaluate, with_sizes
 from archcheck.passes.kinds import CONSTANT, PARAMETER
 from archcheck.passes.regions import Cone, Region, cone, fixed_constant, regions, run
 
@@ -218,7 +218,8 @@ class _Probe:
             fixed = self._draw_fixed(draw, size)
             scales = sorted({1.0, *(math.sqrt(eps) for eps in self.eps), *self.eps}, reverse=True)
             samples = [[scale * (draw.gauss(0.4, 1.0)) for _ in range(size)] for scale in scales]
-            with with_features(size, _axes(self.scope, self.found) or (-1,)):
+            axes = set(_axes(self.scope, self.found) or (-1,))
+            with with_sizes(lambda one: size if axes & set(one.axes) and self._is_base(one) else None):
                 outputs = [run(self.scope, self.found, self.base, sample, fixed, self.root) for sample in samples]
         except (CannotEvaluate, KeyError):
             return None
@@ -232,6 +233,10 @@ class _Probe:
                     del affine["bias"]  # the usual one has none
                 return kind, {**stated, **affine}
         return None
+
+    def _is_base(self, size: Size) -> bool:
+        """Whether a size is that of the value that may be normalised, and of no other: not before a change of shape."""
+        return size.of is not None and self.scope.giver(size.of) == self.base
 
     def _draw_fixed(self, draw: random.Random, size: int) -> dict[int, Number]:
         """Values of what is learned or constant: random, one for each feature, or one where the shape says so."""

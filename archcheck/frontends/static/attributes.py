@@ -377,7 +377,7 @@ def _of_tensor(vm: Machine, owner: Tensor | Tensors, name: str) -> Data:
     if row is not None:
         return rows.apply(vm, name, row, [owner], {})
     if dialects.is_metadata(name) and name != "size":
-        return rows.metadata(vm, name)
+        return rows.metadata(vm, name, owner)
     return TensorMethod(owner, name)
 
 

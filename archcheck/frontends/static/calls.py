@@ -153,8 +153,8 @@ def run(vm: Machine, function: Function, args: list[Data], kwargs: dict[str, Dat
     node = function.node
     place = vm.frame.place if vm.frames else ""
     frame = Frame(function.name, function.file, node.lineno, node.col_offset + 1, place, vm.control)
-    if function.formula and vm.frames:
-        frame.line, frame.column, frame.fixed = vm.frame.line, vm.frame.column, True
+    if function.formula:
+        _stand_outside(vm, frame)
     if isinstance(args[0] if args else None, Instance) and function.cls is not None:
         frame.place = place_of(args[0]) or place
         frame.receiver = args[0]
@@ -185,6 +185,16 @@ def run(vm: Machine, function: Function, args: list[Data], kwargs: dict[str, Dat
         return vm.opaque(function.name, tensors, f"reading it raised {error}")
     finally:
         vm.frames.pop()
+
+
+def _stand_outside(vm: Machine, frame: Frame) -> None:
+    """What a dialect spells stands where code that was read calls it, or where the target's class extends it."""
+    if vm.frames and vm.frame.function:
+        frame.file, frame.line, frame.column, frame.fixed = vm.frame.file, vm.frame.line, vm.frame.column, True
+    elif isinstance(vm.target, Instance) and vm.target.cls.node is not None:
+        node = vm.target.cls.node
+        frame.file, frame.line, frame.column = vm.target.cls.file, node.lineno, node.col_offset + 1
+        frame.fixed = True
 
 
 def _calls_itself(vm: Machine, function: Function, args: list[Data]) -> bool:

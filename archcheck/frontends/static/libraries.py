@@ -134,7 +134,7 @@ def _known_parts(vm: Machine, tensor: Tensor, args: Args, kwargs: Kwargs) -> Dat
 
 
 def _size(vm: Machine, tensor: Tensor, args: Args, kwargs: Kwargs) -> Data:
-    shape = Shape("the shape of a tensor", vm.here(), metadata=True)
+    shape = Shape("the shape of a tensor", vm.here(), metadata=True, of=tensor.value)
     axis = args[0] if args else kwargs.get("dim")
     if axis is None:
         return shape

@@ -227,6 +227,8 @@ class Machine:
 
     def at(self, node: ast.AST) -> Span:
         """The place of `node` in the file that is being evaluated."""
+        if self.frame.fixed:  # what is spelled has no lines of its own
+            return Span(self.frame.file.shown, self.frame.line, self.frame.column)
         line: int = getattr(node, "lineno", self.frame.line)
         column: int = getattr(node, "col_offset", 0)
         end_line: int = getattr(node, "end_lineno", 0) or 0

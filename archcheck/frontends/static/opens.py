@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archcheck.ir.graph import Size, Unknown
+from archcheck.ir.graph import Size, Unknown, Value
 from archcheck.ir.span import Span
 
 LONG_REASON = 80  # characters of a reason to which no more words are added
@@ -63,14 +63,15 @@ class Told(Open):
     __slots__ = ()
 
 
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Shape(Told):
-    """The shape of a tensor, which is not empty."""
+    """The shape of a tensor, which is not empty; `of` is what the tensor was when it was asked for."""
 
-    __slots__ = ()
+    of: Value | None = None
 
     def size(self, axes: tuple[int, ...], span: Span | None) -> SizeOf:
         """How many entries the tensor has along an axis, which goes by these numbers."""
-        return SizeOf(f"{self.why}[{axes[0]}]", span, self.flag, self.metadata, axes)
+        return SizeOf(f"{self.why}[{axes[0]}]", span, self.flag, self.metadata, axes, of=self.of)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -83,10 +84,13 @@ class SizeOf(Told):
 
     axes: tuple[int, ...] = ()
     power: float = 1.0
+    of: Value | None = None
 
     def as_unknown(self) -> Unknown:
-        return Size(self.why, self.span, self.axes, self.power)
+        return Size(self.why, self.span, self.axes, self.power, self.of)
 
     def to_the(self, power: float, span: Span | None) -> SizeOf:
         """Its power."""
-        return SizeOf(f"{self.why} ** {power:g}", span, self.flag, self.metadata, self.axes, self.power * power)
+        return SizeOf(
+            f"{self.why} ** {power:g}", span, self.flag, self.metadata, self.axes, self.power * power, self.of
+        )

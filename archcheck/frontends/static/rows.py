@@ -365,7 +365,7 @@ def call_method(vm: Machine, method: TensorMethod, args: list[Data], kwargs: dic
         if result is not NotImplemented:
             return result
     if dialects.is_metadata(method.name):
-        return metadata(vm, method.name)
+        return metadata(vm, method.name, method.tensor)
     row = dialects.method(method.name)
     if row is not None:
         result = apply(vm, method.name, row, [method.tensor, *args], kwargs)
@@ -378,7 +378,9 @@ def call_method(vm: Machine, method: TensorMethod, args: list[Data], kwargs: dic
     return vm.opaque(method.name, tensors, f"the tensor method {method.name} is not in the dialect")
 
 
-def metadata(vm: Machine, name: str) -> Data:
+def metadata(vm: Machine, name: str, tensor: Tensor) -> Data:
     """What a tensor tells about itself: never known, and never what decides an architecture."""
-    kind = Shape if name == "shape" else Open if name.startswith("grad") else Told
+    if name == "shape":
+        return Shape("the shape of a tensor", vm.here(), metadata=True, of=tensor.value)
+    kind = Open if name.startswith("grad") else Told
     return kind(f"the {name} of a tensor", vm.here(), metadata=True)

@@ -41,8 +41,9 @@ def execute(vm: Machine, body: list[ast.stmt], scope: Scope) -> Signal | None:
     frame = vm.frame
     for node in body:
         vm.step()
-        frame.line = node.lineno
-        frame.column = node.col_offset + 1
+        if not frame.fixed:
+            frame.line = node.lineno
+            frame.column = node.col_offset + 1
         frame.statement = node
         mark = len(vm.touched)
         signal = HANDLERS[type(node)](vm, node, scope)
@@ -126,6 +127,8 @@ def write(vm: Machine, tensor: Tensor, value: Tensor) -> None:
     seen = 0
     view = tensor
     while view.base is not None and seen < 8:
+        if view.base.learned and not vm.invoked:
+            return
         view.base.value = vm.emit("update", (view.base, view), {}).value
         view = view.base
         seen += 1

@@ -337,3 +337,28 @@ def test_a_library_has_what_its_dialect_lists(sources: Sources, name: str, facto
     reading = sources.read(text)
     assert ops(reading.variants[0]) == f"%1 = mul %0 by={factor}"
     assert bool(reading.assumptions) == (factor == 3)
+
+
+def test_a_row_of_a_parameter_that_is_set_leaves_it_learned(sources: Sources) -> None:
+    text = """
+        class M(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.table = nn.Parameter(torch.zeros(4, 8))
+                self.table.data[0].zero_()
+
+            def forward(self, x):
+                return x + self.table
+        """
+    [variant] = sources.read(text, "M").variants
+    by_path = {op.path: op for op in variant.graph.ops}
+    assert [by_path[value.op].kind.name for value in variant.graph.ops[-1].reads] == ["input", "parameter"]
+
+
+def test_what_is_spelled_stands_where_code_calls_or_extends_it(sources: Sources) -> None:
+    for symbol, arguments in (("Mine", {"d_model": "8", "nhead": "2"}), ("Model", {})):
+        [variant] = sources.read(LAYER, symbol, arguments).variants
+        spans = [op.span for op in variant.graph.ops if op.kind.name not in ("input", "parameter") and op.span]
+        assert spans
+        assert {span.file for span in spans} == {"model.py"}
+        assert all(span.line <= 2 + len(LAYER.splitlines()) + 2 for span in spans)
