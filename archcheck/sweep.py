@@ -32,6 +32,7 @@ KEPT_FOLDERS = 2  # for which a module that nobody asks for any more stays parse
 
 Progress = Callable[[str], None]
 Result = TypeVar("Result")
+Form = TypeVar("Form")
 
 
 def silent(message: str) -> None:
@@ -153,17 +154,24 @@ class Kept(Generic[Result]):
     what: str
     kind: type[Result]
 
+    def all(self, target: Target) -> list[Result | Undetermined] | None:
+        """What came of all classes of the target; None where that is not known, or something has changed."""
+        record = self._get(self._key(target, target.ref.text), _All)
+        if record is None or record.files != [str(source.path) for source in target.files]:
+            return None
+        return record.found if target.library.footprint.stands(record.evidence) else None
+
+    def keep_all(self, target: Target, found: list[Result | Undetermined]) -> None:
+        """Keep what came of all classes of the target."""
+        footprint = target.library.footprint
+        record: _All[Result] = _All([str(source.path) for source in target.files], footprint.evidence(), found)
+        self._put(self._key(target, target.ref.text), record, target, found)
+
     def of(self, target: Target, source: SourceFile) -> list[Result | Undetermined] | None:
         """What came of the classes of a file; None where that is not known, or no longer."""
-        data = self.store.get(self._key(target, source))
-        if data is None:
-            return None
-        try:
-            record = self._form.validate_json(data)
-        except ValueError:
-            return None
+        record = self._get(self._key(target, str(source.path)), _Record)
         footprint = target.library.footprint
-        if record.file != footprint.digest(source) or record.state != footprint.state(record.asked):
+        if record is None or record.file != footprint.digest(source) or record.state != footprint.state(record.asked):
             return None
         return record.found
 
@@ -173,31 +181,48 @@ class Kept(Generic[Result]):
         """Keep what came of the classes of a file."""
         footprint = target.library.footprint
         record: _Record[Result] = _Record(footprint.digest(source), sorted(asked), footprint.state(asked), found)
+        self._put(self._key(target, str(source.path)), record, target, found)
+
+    def _get(self, key: str, form: type[Form]) -> Form | None:
+        data = self.store.get(key)
+        try:
+            return None if data is None else _form(form, self.kind).validate_json(data)
+        except ValueError:
+            return None
+
+    def _put(self, key: str, record: Any, target: Target, found: list[Result | Undetermined]) -> None:
         failed = any(isinstance(one, Undetermined) and one.why.startswith(MISTAKE) for one in found)
-        if not footprint.changed and not failed:  # it may have been for want of memory
-            self.store.put(self._key(target, source), self._form.dump_json(record))
+        if not target.library.footprint.changed and not failed:  # it may have been for want of memory
+            self.store.put(key, _form(type(record), self.kind).dump_json(record))
 
-    def _key(self, target: Target, source: SourceFile) -> str:
-        return "\0".join([self.what, source.module, str(source.path), *(str(r.path) for r in target.library.roots)])
-
-    @property
-    def _form(self) -> TypeAdapter[_Record[Result]]:
-        return _form(self.kind)  # type: ignore[arg-type]  # classes are hashable
+    def _key(self, target: Target, what: str) -> str:
+        return "\0".join([self.what, what, *(str(root.path) for root in target.library.roots)])
 
 
 @dataclass
 class _Record(Generic[Result]):
+    """Of one file: asked again are the questions that the reading of its classes asked."""
+
     file: str  # digest
     asked: list[Question]
     state: str
     found: list[Result | Undetermined]
 
 
+@dataclass
+class _All(Generic[Result]):
+    """Of a whole target: while nothing that was looked at has changed, nothing need be asked."""
+
+    files: list[str]
+    evidence: dict[str, str]
+    found: list[Result | Undetermined]
+
+
 @cache
-def _form(kind: type[Any]) -> TypeAdapter[_Record[Any]]:
+def _form(form: type[Any], kind: type[Any]) -> TypeAdapter[Any]:
     from pydantic import TypeAdapter
 
-    return TypeAdapter(_Record[kind])  # type: ignore[valid-type]  # known only when it runs
+    return TypeAdapter(form[kind])  # type: ignore[valid-type]  # known only when it runs
 
 
 def over_classes(
@@ -216,6 +241,29 @@ def over_classes(
     """
     if request.arguments:
         raise TargetError("--arg says what one class or function is given", hint="name it: FILE:Class")
+    found = kept.all(target) if kept is not None else None
+    if found is not None:
+        _tell_known(target, len(target.files), progress)
+    else:
+        found = _file_by_file(target, request, then, progress, jobs, kept)
+        if kept is not None:
+            kept.keep_all(target, found)
+    if all(isinstance(one, Undetermined) for one in found):
+        for source in target.files:
+            source.index.check()  # in a file that is no Python, that is what the user has to hear
+        why = next((f"{one.what}: {one.why}" for one in found if isinstance(one, Undetermined)), "")
+        raise _no_model(target, why)
+    return found
+
+
+def _file_by_file(
+    target: Target,
+    request: Request,
+    then: Callable[[Read], Result],
+    progress: Progress,
+    jobs: int,
+    kept: Kept[Result] | None,
+) -> list[Result | Undetermined]:
     by_file: dict[SourceFile, list[Result | Undetermined]] = {}
     classes: list[tuple[SourceFile, str]] = []
     for source in target.files:
@@ -226,8 +274,7 @@ def over_classes(
             classes += [(source, name) for name in names]
             if kept is not None and not names:
                 kept.keep(target, source, set(), [])
-    if len(target.files) > 1 and (done := len(target.files) - len({source for source, _ in classes})):
-        progress(f"{done} of {len(target.files)} files were read before")
+    _tell_known(target, len(target.files) - len({source for source, _ in classes}), progress)
     work = _Work(target, replace(request, explore=False), then, classes)
     asked: set[Question] = set()
     for number, one in enumerate(workers.each(work, range(len(classes)), jobs)):
@@ -240,13 +287,12 @@ def over_classes(
         if kept is not None and (number + 1 == len(classes) or classes[number + 1][0] is not source):
             kept.keep(target, source, asked, by_file[source])
             asked = set()
-    found = [one for source in target.files for one in by_file[source]]
-    if all(isinstance(one, Undetermined) for one in found):
-        for source in target.files:
-            source.index.check()  # in a file that is no Python, that is what the user has to hear
-        why = next((f"{one.what}: {one.why}" for one in found if isinstance(one, Undetermined)), "")
-        raise _no_model(target, why)
-    return found
+    return [one for source in target.files for one in by_file[source]]
+
+
+def _tell_known(target: Target, files: int, progress: Progress) -> None:
+    if len(target.files) > 1 and files:
+        progress(f"{files} of {len(target.files)} files were read before")
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import pytest
 
 from archcheck import pipeline, sweep
 from archcheck.describe.survey import as_json
+from archcheck.frontends.static.footprint import Footprint
 from archcheck.store import Store
 from archcheck.sweep import Request
 
@@ -115,6 +116,23 @@ def test_what_was_read_is_not_read_again(folder: Path, store: Store, read_anew: 
     read_anew.clear()
     assert described(folder, store) == cold
     assert read_anew == []
+
+
+def test_where_nothing_has_changed_nothing_is_asked(
+    folder: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cold = described(folder, store)
+    (folder / "notes.txt").write_text("no module\n")
+    (folder / "__pycache__").mkdir()
+
+    def asked(footprint: Footprint, questions: object) -> str:
+        raise AssertionError("the evidence is enough")
+
+    monkeypatch.setattr(Footprint, "state", asked)
+    assert described(folder, store) == cold
+    (folder / "missing.py").write_text("")
+    with pytest.raises(AssertionError, match="evidence"):
+        described(folder, store)
 
 
 def _add(name: str, text: str) -> Callable[[Path], None]:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from archcheck.errors import TargetError
+from archcheck.frontends.static.sources import read_bytes
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.library import Library
@@ -89,6 +91,27 @@ class Footprint:
                     self._answers[question] = self._answer(*question)
             whole.update(f"{question[0]} {question[1]}: {self._answers[question]}\n".encode())
         return whole.hexdigest()
+
+    def evidence(self) -> dict[str, str]:
+        """All that was looked at so far: each file with its digest, each folder ("/" at the end) with a digest of the
+        modules in it. While it stays the same so does every answer: quicker to compare than to ask again."""
+        return {**self.digests, **{f"{folder}/": self._library.held(folder) for folder in self._library.looked_in()}}
+
+    def stands(self, evidence: Mapping[str, str]) -> bool:
+        """Whether all of that is as it was."""
+        for path, digest in evidence.items():
+            if path.endswith("/"):
+                found = self._library.held(Path(path))
+            else:
+                if path not in self.digests:
+                    try:
+                        self.digests[path] = hashlib.sha256(read_bytes(path, path)).hexdigest()
+                    except TargetError:
+                        return False
+                found = self.digests[path]
+            if found != digest:
+                return False
+        return True
 
     def digest(self, file: SourceFile) -> str:
         """SHA-256 of a file, as it was when it was first read; "unreadable" where it cannot be."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import os
 import re
 import sys
@@ -277,6 +278,16 @@ class Library:
             except OSError:  # no folder, or not ours to read: nothing can be imported from it either
                 self._listings[folder] = {}
         return self._listings[folder]
+
+    def looked_in(self) -> tuple[Path, ...]:
+        """The folders that were listed so far."""
+        return tuple(self._listings)
+
+    def held(self, folder: Path) -> str:
+        """A digest of what in a folder could be a module, by name; what else lies there answers no question."""
+        found = self._listing(folder).items()
+        names = (f"{name}/" if is_folder else name for name, is_folder in found if is_folder or name.endswith(".py"))
+        return hashlib.sha256("\0".join(sorted(set(names) - {"__pycache__/"})).encode()).hexdigest()
 
     def _may_be_read(self, folder: Path, entry: os.DirEntry[str]) -> bool:
         if not entry.is_symlink():

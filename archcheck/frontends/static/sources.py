@@ -18,6 +18,9 @@ from archcheck.errors import TargetError
 from archcheck.frontends.static.index import Index
 
 MAX_BYTES = 4 * 1024 * 1024
+_FLAGS = os.O_RDONLY
+for _name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):  # not every system has all of them
+    _FLAGS |= getattr(os, _name, 0)
 # Codecs that Python accepts in a coding line and that take quadratic time, or hide what a reader of the file sees.
 _REFUSED_CODECS = frozenset({"punycode", "idna", "unicode_escape", "raw_unicode_escape", "utf_7", "undefined"})
 
@@ -98,16 +101,17 @@ def read_bytes(path: Path, shown: str) -> bytes:
     Raises:
         TargetError: it is anything else, or the system refuses.
     """
-    flags = os.O_RDONLY
-    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
-        flags |= getattr(os, name, 0)
     try:
-        descriptor = _open(path, flags)
-        with open(descriptor, "rb") as file:
+        descriptor = _open(path, _FLAGS)
+        try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise TargetError("not a regular file", place=shown)
-            data = file.read(MAX_BYTES + 1)
+            data = os.read(descriptor, min(status.st_size, MAX_BYTES) + 1)
+            while len(data) <= MAX_BYTES and (more := os.read(descriptor, 65536)):  # to its end, wherever that is
+                data += more
+        finally:
+            os.close(descriptor)
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, before Python 3.13
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise TargetError(f"cannot read the file: {reason}", place=shown) from None
