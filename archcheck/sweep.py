@@ -186,14 +186,17 @@ class Kept(Generic[Result]):
     def _get(self, key: str, form: type[Form]) -> Form | None:
         data = self.store.get(key)
         try:
-            return None if data is None else _form(form, self.kind).validate_json(data)
+            return None if data is None else self._form(form).validate_json(data)
         except ValueError:
             return None
 
     def _put(self, key: str, record: Any, target: Target, found: list[Result | Undetermined]) -> None:
         failed = any(isinstance(one, Undetermined) and one.why.startswith(MISTAKE) for one in found)
         if not target.library.footprint.changed and not failed:  # it may have been for want of memory
-            self.store.put(key, _form(type(record), self.kind).dump_json(record))
+            self.store.put(key, self._form(type(record)).dump_json(record))
+
+    def _form(self, form: Any) -> TypeAdapter[Any]:
+        return _form(form, self.kind)  # type: ignore[arg-type]  # classes are hashable
 
     def _key(self, target: Target, what: str) -> str:
         return "\0".join([self.what, what, *(str(root.path) for root in target.library.roots)])
@@ -219,10 +222,10 @@ class _All(Generic[Result]):
 
 
 @cache
-def _form(form: type[Any], kind: type[Any]) -> TypeAdapter[Any]:
+def _form(form: Any, kind: type[Any]) -> TypeAdapter[Any]:
     from pydantic import TypeAdapter
 
-    return TypeAdapter(form[kind])  # type: ignore[valid-type]  # known only when it runs
+    return TypeAdapter(form[kind])
 
 
 def over_classes(

@@ -105,7 +105,7 @@ class Footprint:
             else:
                 if path not in self.digests:
                     try:
-                        self.digests[path] = hashlib.sha256(read_bytes(path, path)).hexdigest()
+                        self.digests[path] = hashlib.sha256(read_bytes(Path(path), path)).hexdigest()
                     except TargetError:
                         return False
                 found = self.digests[path]
