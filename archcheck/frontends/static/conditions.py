@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from archcheck.frontends import dialects
 from archcheck.frontends.static import bounds, forks
 from archcheck.frontends.static.machine import Decision, OutOfFuel, Raised
-from archcheck.frontends.static.opens import Open, OpenRange, Several, Shape, SizeOf, Told
+from archcheck.frontends.static.opens import Expected, Open, OpenRange, Several, Shape, SizeOf, Told
 from archcheck.frontends.static.sources import code_of
 from archcheck.frontends.static.values import (
     Class,
@@ -77,8 +77,8 @@ def binary(vm: Machine, op: type[ast.operator], left: Data, right: Data) -> Data
     if op is ast.Pow and isinstance(left, SizeOf) and isinstance(right, (int, float)):
         return left.to_the(right, vm.here())
     for value in (left, right):
-        if isinstance(value, Open):
-            return value
+        if isinstance(value, Open):  # what is computed with a size is no size of that axis
+            return Told(value.why, value.span, value.flag, value.metadata) if isinstance(value, SizeOf) else value
     if is_open(left) or is_open(right):
         return vm.open(f"{shown(left)} {op.__name__.lower()} {shown(right)} is not known")
     if bounds.result_too_large(op.__name__, left, right):
@@ -157,6 +157,7 @@ RELATIONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
 }
+MORE = 2  # what a size that is not known is taken for where it is held against 1, 0 or less
 MOST_ENTRIES = 16  # of a tensor, over which a loop is followed entry by entry
 _EQUALITY = (ast.Eq, ast.NotEq)
 _MIRRORED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
@@ -194,9 +195,13 @@ def compare(vm: Machine, op: type[ast.cmpop], left: Data, right: Data) -> Data:
         return vm.training == (op is ast.Eq)
     if (left is None or right is None) and isinstance(right if left is None else left, Told) and op in _EQUALITY:
         return op is ast.NotEq
-    for value in (left, right):
+    for value, other, swapped in ((left, right, False), (right, left, True)):
         if isinstance(value, Open):
-            return value.about(f"{reason(left)} {_sign(op)} {reason(right)}")
+            why = f"{reason(left)} {_sign(op)} {reason(right)}"
+            if isinstance(value, SizeOf) and value.power == 1 and type(other) is int and other <= 1:
+                side = RELATIONS[op](other, MORE) if swapped else RELATIONS[op](MORE, other)
+                return Expected(why, value.span, value.flag, value.metadata, bool(side))
+            return value.about(why)
     if isinstance(left, (External, TensorMethod)) or isinstance(right, (External, TensorMethod)):
         return vm.open(f"{shown(left)} {_sign(op)} {shown(right)} is not known", metadata=True)
     if bounds.has_many_parts(left) or bounds.has_many_parts(right):
@@ -274,6 +279,8 @@ def _equal(one: Data, other: Data) -> bool:
 
 def unary_not(vm: Machine, value: Data) -> Data:
     """`not value`, with three truths."""
+    if isinstance(value, Expected):
+        return value.turned()
     if isinstance(value, Open):
         return value.about(f"not {value.why}")
     chance = forks.by_chance(vm, value)
@@ -284,11 +291,22 @@ def unary_not(vm: Machine, value: Data) -> Data:
     return not vm.truth(value)
 
 
+def weightier(one: Data, other: Data, either: bool) -> Data:
+    """Of two conditions that are not known the one that stands for both, of which either or each must be true: one that
+    is about the architecture, and of two that are about sizes the one that decides."""
+    if not is_metadata(one):
+        return one
+    if isinstance(one, Expected) and is_metadata(other) and one.side == either:
+        return one
+    return other
+
+
 def truth(vm: Machine, value: Data, test: ast.expr | None = None) -> bool:
     """Whether `value` counts as true; an open condition is decided, and the decision noted.
 
-    A condition on a tensor's shape, type or device, or on the machine, is taken as false and listed as an assumption.
-    Any other open condition is a fork: this run takes the side that the run's decisions say, or False.
+    A condition on a tensor's shape, type or device, or on the machine, is taken as false, one that holds a size against
+    1 as it is for larger sizes, and listed as an assumption. Any other open condition is a fork: this run takes the side
+    that the run's decisions say, or that same one.
     """
     if isinstance(value, Instance):
         return _instance_truth(vm, value)
@@ -307,15 +325,16 @@ def truth(vm: Machine, value: Data, test: ast.expr | None = None) -> bool:
         return chance
     text = code_of(test)[:80] if test is not None else shown(value)
     place = vm.at(test) if test is not None and vm.frames else vm.here()
+    expected = isinstance(value, Expected) and value.side
     if not isinstance(value, Open) or value.metadata:
-        vm.notes.assumptions.setdefault(f"`{text}` is false ({_decider(value)})", place)
-        return False
+        vm.notes.assumptions.setdefault(f"`{text}` is {str(expected).lower()} ({_decider(value)})", place)
+        return expected
     vm.loaded.own()  # modules that are being evaluated hold what this run decides
     key = f"{value.flag or value.why}|{text}"
     if key in vm.decided:
         return vm.decided[key]
     position = len(vm.taken)
-    chosen = vm.decisions[position] if position < len(vm.decisions) else False
+    chosen = vm.decisions[position] if position < len(vm.decisions) else expected
     vm.taken.append(Decision(value.flag or text, chosen, value.why, place))
     vm.decided[key] = chosen
     return chosen

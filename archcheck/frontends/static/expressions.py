@@ -187,8 +187,7 @@ def _boolean(vm: Machine, node: ast.BoolOp, scope: Scope) -> Data:
     for part in node.values:
         value = evaluate(vm, part, scope)
         if is_undecided(value):
-            if undecided is None or is_metadata(undecided):
-                undecided = value
+            undecided = value if undecided is None else conditions.weightier(undecided, value, stops_at)
             continue
         if vm.truth(value, part) == stops_at:
             if undecided is None:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from archcheck.frontends.static.opens import Open
+from archcheck.frontends.static.opens import Expected, Open
 from archcheck.frontends.static.values import (
     Class,
     Data,
@@ -44,6 +44,8 @@ def weighed(vm: Machine, test: Data, node: ast.If | ast.IfExp, scope: Scope) -> 
         return test
     if not _calls_module(_callees(node), _names(scope), DEEPEST):
         return test
+    if isinstance(test, Expected):
+        return test.weighty()
     return Open(test.why, test.span) if isinstance(test, Open) else Open("it is decided by a tensor's content")
 
 

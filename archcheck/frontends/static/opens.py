@@ -57,6 +57,26 @@ class OpenRange(Open):
     __slots__ = ()
 
 
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Expected(Open):
+    """A condition on a tensor's size, with the side that it is on for any size but the least: a batch of one, a sequence
+    of one token.
+
+    Args:
+        side: true or false.
+    """
+
+    side: bool = False
+
+    def turned(self) -> Expected:
+        """The condition that is true where this one is false."""
+        return Expected(self.within("not "), self.span, self.flag, self.metadata, not self.side)
+
+    def weighty(self) -> Expected:
+        """The condition, as one that decides the architecture."""
+        return Expected(self.why, self.span, side=self.side)
+
+
 class Told(Open):
     """What a tensor tells about itself, or a part of it: a shape, a size, a device. It is never None."""
 
