@@ -62,10 +62,12 @@ _PACKAGES = {
     "einops": "einops",
     "numpy": "numpy",
     "tensor2tensor": "tensor2tensor",
+    "contextvars": "python",
+    "inspect": "python",
     **dict.fromkeys(("apex", "causal_conv1d", "flash_attn", "flash_attn_interface", "mamba_ssm", "torchvision", "transformers", "xformers"), "kernels"),
 }
 # Where two dialects name a method of tensors, the first one's row counts.
-_ORDER = ("torch", "tensorflow", "keras", "einops", "kernels", "numpy", "tensor2tensor")
+_ORDER = ("torch", "tensorflow", "keras", "einops", "kernels", "numpy", "tensor2tensor", "python")
 
 
 def __getattr__(name: str) -> tuple[Dialect, ...]:
@@ -96,6 +98,10 @@ def _dialect(name: str) -> Dialect:
         from archcheck.frontends.dialects.einops import EINOPS
 
         return EINOPS
+    if name == "python":
+        from archcheck.frontends.dialects.python import PYTHON
+
+        return PYTHON
     from archcheck.frontends.dialects.kernels import KERNELS, NUMPY
 
     return {"kernels": KERNELS, "numpy": NUMPY}[name]

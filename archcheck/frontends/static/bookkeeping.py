@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from archcheck.frontends.static import containers
+from archcheck.frontends.static import containers, hooks
 from archcheck.frontends.static.machine import place_of
 from archcheck.frontends.static.values import Args, Data, Instance, Kwargs, Layer, Tensor
 
@@ -92,11 +92,6 @@ def _config_of(vm: Machine, module: Instance | Layer, args: Args, kwargs: Kwargs
     return vm.open("the configuration of a layer")
 
 
-def _hook(vm: Machine, module: Instance | Layer, args: Args, kwargs: Kwargs) -> None:
-    """A hook may replace what a module is given or gives; which hooks still stand when it runs is not followed."""
-    module.veil = "a forward hook"
-
-
 REGISTERS = ("register_buffer", "register_parameter", "register_module", "add_module")
 MODULE_ATTRIBUTES: dict[str, Bookkeeping] = {
     "register_buffer": _register,
@@ -120,8 +115,8 @@ MODULE_ATTRIBUTES: dict[str, Bookkeeping] = {
     "zero_grad": _nothing_of,
     "extra_repr": _nothing_of,
     "reset_parameters": _nothing_of,
-    "register_forward_hook": _hook,
-    "register_forward_pre_hook": _hook,
+    "register_forward_hook": hooks.after,
+    "register_forward_pre_hook": hooks.before,
     "register_full_backward_hook": _nothing_of,
     "register_load_state_dict_post_hook": _nothing_of,
     "register_state_dict_pre_hook": _nothing_of,

@@ -305,8 +305,8 @@ def truth(vm: Machine, value: Data, test: ast.expr | None = None) -> bool:
     """Whether `value` counts as true; an open condition is decided, and the decision noted.
 
     A condition on a tensor's shape, type or device, or on the machine, is taken as false, one that holds a size against
-    1 as it is for larger sizes, and listed as an assumption. Any other open condition is a fork: this run takes the side
-    that the run's decisions say, or that same one.
+    1 as it is for larger sizes, and listed as an assumption. Any other open condition is a fork: this run takes the
+    side that its decisions say, or that same one.
     """
     if isinstance(value, Instance):
         return _instance_truth(vm, value)

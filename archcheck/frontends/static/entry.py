@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from archcheck.errors import NoModelError, TargetError
 from archcheck.frontends import dialects
-from archcheck.frontends.static import builders, configs, modules, names, tree, wanted
+from archcheck.frontends.static import builders, configs, hooks, modules, names, tree, wanted
 from archcheck.frontends.static.decorators import veiled
 from archcheck.frontends.static.machine import Frame, Machine, OutOfFuel, Raised, span_of
 from archcheck.frontends.static.opens import Open
@@ -289,6 +289,10 @@ class _Runner:
             own = receiver.cls.lookup("__call__")
             if own is not None and is_module(receiver.cls):
                 return vm.call(Method(own[1], receiver), positional, kwargs, given)
+            if receiver.hooks is not None and plain.name in ("forward", "call"):
+                positional, kwargs = hooks.enter(vm, receiver, positional, kwargs)
+                result = vm.call(function, positional, kwargs, given)
+                return hooks.leave(vm, receiver, positional, kwargs, result)
         return vm.call(function, positional, kwargs, given)
 
     # ---- arguments

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
-from archcheck.frontends.static import containers, functional, rows
+from archcheck.frontends.static import containers, functional, hooks, rows
 from archcheck.frontends.static.decorators import veiled
 from archcheck.frontends.static.machine import Raised, flatten_tensors, place_of
 from archcheck.frontends.static.opens import Open, Shape
@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 def call_layer(vm: Machine, layer: Layer, args: list[Data], kwargs: dict[str, Data]) -> Data:
     """A library layer's call, with what stands around it: a hook, another `forward` that was set on it."""
     layer.used = True
+    args, kwargs = hooks.enter(vm, layer, args, kwargs)
     if "forward" in layer.attributes:
-        return vm.call(layer.attributes["forward"], args, kwargs)
-    with vm.within(layer.rounds):
-        result = _call_row(vm, layer, args, kwargs)
-    return veiled(vm, result, layer.veil) if layer.veil else result
+        result = vm.call(layer.attributes["forward"], args, kwargs)
+    else:
+        with vm.within(layer.rounds):
+            result = _call_row(vm, layer, args, kwargs)
+    return hooks.leave(vm, layer, args, kwargs, result)
 
 
 def _call_row(vm: Machine, layer: Layer, args: list[Data], kwargs: dict[str, Data]) -> Data:
@@ -93,7 +95,9 @@ def call_module(
     if instance.owner is None:
         _place(vm, instance)
     with vm.within(instance.rounds):
+        args, kwargs = hooks.enter(vm, instance, args, kwargs)
         result = _called(vm, instance, args, kwargs, given)
+        result = hooks.leave(vm, instance, args, kwargs, result)
     veil = instance.veil or instance.cls.veil
     return veiled(vm, result, veil) if veil else result
 

@@ -59,8 +59,8 @@ class OpenRange(Open):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Expected(Open):
-    """A condition on a tensor's size, with the side that it is on for any size but the least: a batch of one, a sequence
-    of one token.
+    """A condition on a tensor's size, with the side that it is on for any size but the least: a batch of one, a
+    sequence of one token.
 
     Args:
         side: true or false.

@@ -51,22 +51,18 @@ def _search(once: Once, call: Call, first: Run) -> tuple[Call, Run]:
     names = [name for name in _ordered(first) if name not in call.arguments and name not in call.given][:MOST]
     while names and not _is_whole(best):
         wanted = [name for name in best.machine.wanted if name in names]
-        name, again = _next(once, call, wanted, best)
+        given, again = _next(once, call, wanted, best)
         if lack(again) >= lack(best) and wanted:
             given, again = _all_wanted(once, call, names, best)
-            if lack(again) < lack(best):
-                best, call = again, replace(call, given=call.given | given)
-                names = [name for name in names if name not in given]
-                continue
         if lack(again) >= lack(best):
             others = [name for name in names if name not in wanted]
             if not best.error and not _helps(once, call, others, best):
                 break
-            name, again = _next(once, call, others, best, first=not best.error)
+            given, again = _next(once, call, others, best, first=not best.error)
         if lack(again) >= lack(best):
             break
-        best, call = again, replace(call, given=call.given | {name})
-        names.remove(name)
+        best, call = again, replace(call, given=call.given | given)
+        names = [name for name in names if name not in given]
     return call, best
 
 
@@ -84,14 +80,14 @@ def _all_wanted(once: Once, call: Call, names: list[str], before: Run) -> tuple[
 
 
 def lack(one: Run) -> Lack:
-    """How far a run is from a whole reading: failed, calls that stopped, layers built and not used, ops not read; then
-    how far it got.
+    """How far a run is from a whole reading: failed, layers built and not used, calls that stopped, ops not read; then
+    how far it got. The layers of a call that stopped are not used either.
 
     Where a run fails for want of several arguments, the one with which it gets further is the right one to add.
     """
     if one.error:
         return (1, 0, 0, 0, -one.machine.steps)
-    return (0, _stopped(one), len(one.idle), sum(op.kind.name == "opaque" for op in one.graph.ops), 0)
+    return (0, len(one.idle), _stopped(one), sum(op.kind.name == "opaque" for op in one.graph.ops), 0)
 
 
 def _stopped(one: Run) -> int:
@@ -119,17 +115,21 @@ def _helps(once: Once, call: Call, names: list[str], before: Run) -> bool:
     return len(again.idle) < len(before.idle)
 
 
-def _next(once: Once, call: Call, names: list[str], before: Run, *, first: bool = False) -> tuple[str, Run]:
-    """The argument to give next, and the run with it; "" where none helps.
+def _next(once: Once, call: Call, names: list[str], before: Run, *, first: bool = False) -> tuple[frozenset[str], Run]:
+    """The argument to give next, with those that it takes to be read, and the run with it; none where none helps.
 
     It is that with which most layers are used: one that is handed in ready (an encoder's output) would keep the layers
     that compute it from being read. With `first`, it is the first that helps.
     """
-    chosen, found = "", before
+    chosen: frozenset[str] = frozenset()
+    found = before
     for name in names:
-        again = once(replace(call, given=call.given | {name}))
+        given, again = frozenset({name}), once(replace(call, given=call.given | {name}))
+        if again.error and not before.error:  # it may be wanted together with others
+            more, again = _all_wanted(once, replace(call, given=call.given | given), names, again)
+            given |= more
         if lack(again) < lack(found):
-            chosen, found = name, again
+            chosen, found = given, again
         if _is_whole(again) or (first and lack(again) < lack(before)):
             break
     return chosen, found

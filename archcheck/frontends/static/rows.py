@@ -344,6 +344,7 @@ OPS = _Ops()
 FORMULA_NAMES: dict[str, Data] = {
     "torch": External("torch"),
     "copy": External("copy"),
+    "inspect": External("inspect"),
     "math": External("math"),
     "tf": External("tensorflow"),
     "tensorflow": External("tensorflow"),

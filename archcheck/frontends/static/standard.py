@@ -160,8 +160,11 @@ def _reduce(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
 
 
 def _signature(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-    """`inspect.signature`: an object whose `parameters` has the names."""
-    function = args[0].function if isinstance(args[0], Method) else args[0]
+    """`inspect.signature`: its `parameters` by name, and how a call would bind them."""
+    from archcheck.frontends.static import definitions
+
+    bound = isinstance(args[0], Method)
+    function = args[0].function if bound else args[0]
     if isinstance(function, Class):
         found = function.lookup("__init__")
         function = found[1] if found else None
@@ -171,11 +174,16 @@ def _signature(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     if not isinstance(function, Function):
         return vm.open("the signature of something that is not read", metadata=True)
     spec = function.node.args
-    names = [parameter.arg for parameter in [*spec.posonlyargs, *spec.args, *spec.kwonlyargs]]
-    made = Instance(Class("Signature", (), Scope(function.file), None))
-    made.attributes["parameters"] = {name: vm.open("a parameter", metadata=True) for name in names if name != "self"}
-    made.attributes["args"] = names
-    return made
+    positional = [parameter.arg for parameter in [*spec.posonlyargs, *spec.args]]
+    by_name = [parameter.arg for parameter in spec.kwonlyargs]
+    defaults = dict(zip(positional[len(positional) - len(function.defaults) :], function.defaults, strict=True))
+    pairs = zip(by_name, spec.kw_defaults, function.keyword_defaults, strict=True)
+    defaults |= {name: value for name, node, value in pairs if node is not None}
+    names = [*positional, *by_name]
+    parameters = {name: vm.open("a parameter", metadata=True) for name in names if name != "self"}
+    signature = definitions.spelled_class(vm, "inspect.Signature")
+    assert signature is not None
+    return vm.call(signature, [parameters, names[bound:], defaults], {})
 
 
 def _number(name: str) -> Handler:

@@ -21,6 +21,7 @@ from archcheck.ir.span import Setting, Span
 
 if TYPE_CHECKING:
     from archcheck.frontends.dialects.table import LayerRow
+    from archcheck.frontends.static.hooks import Hooks
     from archcheck.frontends.static.library import SourceFile
     from archcheck.frontends.static.loaded import Toll
     from archcheck.frontends.static.machine import Machine
@@ -340,7 +341,8 @@ class Instance:
     items: Data = None  # list or dict that a container holds
     layer: Layer | None = None  # the library layer that this class extends
     tensors: TensorModel | None = None  # the tensors that it is made of, where its constructor says so
-    veil: str = ""  # something unread stands around its call: a hook
+    veil: str = ""  # something unread stands around its call
+    hooks: Hooks | None = None
     used: bool = False  # called, or read from while the target runs
     prepared: bool = False  # what its framework runs before the first call has run
     rounds: Open | None = None  # it was built in a loop of which the number of rounds is not known
@@ -362,7 +364,8 @@ class Layer:
     owner: tuple[Instance, str] | None = None
     attributes: dict[str, Data] = field(default_factory=dict)
     used: bool = False  # called, or read from while the target runs
-    veil: str = ""  # something unread stands around its call: a hook
+    veil: str = ""  # something unread stands around its call
+    hooks: Hooks | None = None
     rounds: Open | None = None  # it was built in a loop of which the number of rounds is not known
     spelled: Instance | None = None  # the same layer as its dialect spells it in Python
 

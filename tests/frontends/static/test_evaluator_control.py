@@ -309,3 +309,43 @@ def test_a_handler_with_layers_of_its_own_is_an_assumption(sources: Sources) -> 
     told = "what a `try` runs does not fail, and no handler calls its layers"
     assert told in sources.read(text.format(handler="self.b(x)"), "Model").assumptions
     assert told not in sources.read(text.format(handler="x"), "Model").assumptions
+
+
+SIZES = {
+    "x.shape[1] != 1": "relu",
+    "x.shape[1] == 1": "tanh",
+    "x.size(0) > 1": "relu",
+    "1 < x.size(0)": "relu",
+    "x.shape[0] <= 1": "tanh",
+    "not x.shape[0] == 1": "relu",
+    "3 > 2 and x.shape[0] > 0": "relu",
+    "x.shape[0] == 1 or x.shape[1] > 1": "relu",
+    "x.shape[0] > 1 and x.shape[1] % 2 == 0": "tanh",  # nothing is known of whether a size is even
+    "x.shape[1] % 7 != 0": "tanh",
+    "x.shape[1] > 512": "tanh",
+}
+
+
+@pytest.mark.parametrize("condition", SIZES)
+def test_a_size_is_taken_to_be_more_than_one(sources: Sources, condition: str) -> None:
+    text = f"def f(x):\n    if {condition}:\n        return torch.relu(x)\n    return torch.tanh(x)\n"
+    reading = sources.read(text)
+    [variant] = reading.variants
+    assert SIZES[condition] in ops(variant)
+    assert any(
+        f"`{condition}` is {'true' if SIZES[condition] == 'relu' else 'false'}" in one for one in reading.assumptions
+    )
+
+
+def test_both_sides_are_read_where_a_size_chooses_between_modules(sources: Sources) -> None:
+    text = """
+        class Model(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.one, self.many = nn.Linear(8, 8), nn.LayerNorm(8)
+            def forward(self, x):
+                return self.many(x) if x.shape[1] > 1 else self.one(x)
+        """
+    first, second = sources.read(text, "Model").variants
+    assert "layer_norm" in ops(first)
+    assert "linear" in ops(second)

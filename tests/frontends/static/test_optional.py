@@ -267,3 +267,21 @@ def test_a_list_of_what_is_not_known_is_not_known(sources: Sources) -> None:
     (variant,) = sources.read(PYRAMID.replace("List[torch.Tensor]", "dict"), "Pyramid").variants
     assert variant.error.startswith("what it gives is not known: ")
     assert "features is not given" in variant.error
+
+
+def test_an_argument_that_is_only_good_with_another_is_given_with_it(sources: Sources) -> None:
+    """An encoder of sound needs the mask beside the features; either alone does not help."""
+    text = """
+        class Model(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.embed = nn.Embedding(10, 8)
+                self.listen = nn.Linear(8, 8)
+                self.norm = nn.LayerNorm(8)
+            def forward(self, ids, features=None, mask=None, other=None):
+                x = self.embed(ids)
+                if features is not None:
+                    x = x + self.listen(features) * mask.sum(-1)
+                return self.norm(x)
+        """
+    assert sources.read(text, "Model").given == {"features", "mask"}
