@@ -66,7 +66,8 @@ def _passed_as(callee: ast.AST, call: ast.Call, name: str) -> str:
     if isinstance(callee, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
         names = [parameter.arg for parameter in [*callee.args.posonlyargs, *callee.args.args]]
         if name in names:
-            at = names.index(name) - (names[:1] == ["self"])
+            handed = bool(call.args) and isinstance(call.args[0], ast.Name) and call.args[0].id == "self"
+            at = names.index(name) - (names[:1] == ["self"] and not handed)  # a wrapper hands it on: f(self, *args)
             if 0 <= at < len(call.args) and not any(isinstance(one, ast.Starred) for one in call.args[: at + 1]):
                 value = call.args[at]
                 return value.id if isinstance(value, ast.Name) else ""

@@ -285,3 +285,31 @@ def test_an_argument_that_is_only_good_with_another_is_given_with_it(sources: So
                 return self.norm(x)
         """
     assert sources.read(text, "Model").given == {"features", "mask"}
+
+
+def test_what_is_wanted_is_known_through_a_wrapper(sources: Sources) -> None:
+    """A method that is called as `f(self, *args, **kwargs)` names its arguments as its caller does."""
+    text = """
+        def wrapped(function):
+            def wrapper(self, *args, **kwargs):
+                return function(self, *args, **kwargs)
+            return wrapper
+
+        class Decoder(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.embed, self.norm = nn.Embedding(10, 8), nn.LayerNorm(8)
+            @wrapped
+            def forward(self, ids=None, embeds=None, more=None):
+                if (ids is None) ^ (embeds is not None):
+                    raise ValueError("one of both")
+                return self.norm(self.embed(ids) if embeds is None else embeds)
+
+        class Layer(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.encoder, self.decoder = nn.Linear(8, 8), Decoder()
+            def forward(self, x, mask=None, decoder_ids=None, decoder_embeds=None):
+                return self.decoder(ids=decoder_ids, embeds=decoder_embeds) + self.encoder(x)
+        """
+    assert _counted(sources, text) == [frozenset(), {"decoder_ids"}]
