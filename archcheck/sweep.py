@@ -269,28 +269,47 @@ def _file_by_file(
 ) -> list[Result | Undetermined]:
     by_file: dict[SourceFile, list[Result | Undetermined]] = {}
     classes: list[tuple[SourceFile, str]] = []
+    open_files: dict[SourceFile, _OpenFile[Result]] = {}
     for source in target.files:
         known = kept.of(target, source) if kept is not None else None
         by_file[source] = known or []
         if known is None:
             names = _classes_in(target, source)
             classes += [(source, name) for name in names]
-            if kept is not None and not names:
+            if names:
+                open_files[source] = _OpenFile(len(names))
+            elif kept is not None:
                 kept.keep(target, source, set(), [])
-    _tell_known(target, len(target.files) - len({source for source, _ in classes}), progress)
+    _tell_known(target, len(target.files) - len(open_files), progress)
     work = _Work(target, replace(request, explore=False), then, classes)
-    asked: set[Question] = set()
-    for number, one in enumerate(workers.each(work, range(len(classes)), jobs)):
+    for done, (number, one) in enumerate(workers.as_done(work, range(len(classes)), jobs), 1):
         source, name = classes[number]
-        progress(f"read {source.shown}:{name} ({number + 1} of {len(classes)} classes)")
-        if one.found is not None:
-            by_file[source].append(one.found)
-        asked |= one.asked
+        progress(f"read {source.shown}:{name} ({done} of {len(classes)} classes)")
         target.library.footprint.learn(one.digests)
-        if kept is not None and (number + 1 == len(classes) or classes[number + 1][0] is not source):
-            kept.keep(target, source, asked, by_file[source])
-            asked = set()
+        file = open_files[source]
+        file.take(number, one)
+        if len(file.found) == file.classes:
+            by_file[source] = file.in_order()
+            if kept is not None:
+                kept.keep(target, source, file.asked, by_file[source])
+            del open_files[source]
     return [one for source in target.files for one in by_file[source]]
+
+
+@dataclass
+class _OpenFile(Generic[Result]):
+    """A file of which some classes are still to be read."""
+
+    classes: int
+    found: dict[int, Result | Undetermined | None] = field(default_factory=dict)
+    asked: set[Question] = field(default_factory=set)
+
+    def take(self, number: int, one: _Done[Result]) -> None:
+        self.found[number] = one.found
+        self.asked |= one.asked
+
+    def in_order(self) -> list[Result | Undetermined]:
+        return [found for _, found in sorted(self.found.items(), key=lambda pair: pair[0]) if found is not None]
 
 
 def _tell_known(target: Target, files: int, progress: Progress) -> None:

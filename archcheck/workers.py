@@ -1,4 +1,4 @@
-"""Work on many things at once, on the cores that there are; results come in the order of the things."""
+"""Work on many things at once, on the cores that there are."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
 
 from archcheck.errors import ArchcheckError
+
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -34,14 +38,37 @@ def each(work: Callable[[Item], Result], items: Sequence[Item], jobs: int = 1) -
     Raises:
         ArchcheckError: a process ended before its work was done.
     """
-    jobs = min(jobs, len(items))
-    if jobs < 2 or len(items) < FEW or sys.platform != "linux":
+    if _alone(items, jobs):
         yield from map(work, items)
         return
-    yield from _forked(work, items, jobs)
+    with _pool(work, min(jobs, len(items))) as pool:
+        for one in [pool.submit(_do, item) for item in items]:
+            yield one.result()  # type: ignore[misc]
 
 
-def _forked(work: Callable[[Item], Result], items: Sequence[Item], jobs: int) -> Iterator[Result]:
+def as_done(work: Callable[[Item], Result], items: Sequence[Item], jobs: int = 1) -> Iterator[tuple[int, Result]]:
+    """`work` done on every item: the number of each with its result, as they come; else as `each`.
+
+    On several cores the last are begun first: files define whole models last, and what takes longest must not be left
+    for the end.
+    """
+    if _alone(items, jobs):
+        yield from enumerate(map(work, items))
+        return
+    from concurrent.futures import as_completed
+
+    with _pool(work, min(jobs, len(items))) as pool:
+        numbers = {pool.submit(_do, items[number]): number for number in reversed(range(len(items)))}
+        for one in as_completed(numbers):
+            yield numbers[one], one.result()  # type: ignore[misc]
+
+
+def _alone(items: Sequence[object], jobs: int) -> bool:
+    return min(jobs, len(items)) < 2 or len(items) < FEW or sys.platform != "linux"
+
+
+@contextmanager
+def _pool(work: Callable[[Item], Result], jobs: int) -> Iterator[ProcessPoolExecutor]:
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import get_context
@@ -52,10 +79,7 @@ def _forked(work: Callable[[Item], Result], items: Sequence[Item], jobs: int) ->
     ended = False
     pool = ProcessPoolExecutor(jobs, mp_context=get_context("fork"))
     try:
-        # Files define whole models last: those that take longest are begun first, the small ones fill the end.
-        waiting = [pool.submit(_do, item) for item in reversed(items)]
-        for one in reversed(waiting):
-            yield one.result()  # type: ignore[misc]
+        yield pool
         ended = True
     except BrokenProcessPool:
         hint = "it may have run out of memory; --jobs 1 works in one process"

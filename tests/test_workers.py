@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 
 import pytest
@@ -17,6 +18,29 @@ ITEMS = range(9)
 def test_results_come_in_the_order_of_the_items(jobs: int) -> None:
     factor = 3
     assert list(workers.each(lambda item: item * factor, ITEMS, jobs)) == [item * 3 for item in ITEMS]
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 5])
+def test_results_come_with_their_numbers_as_they_are_done(jobs: int) -> None:
+    found = list(workers.as_done(lambda item: item * 3, ITEMS, jobs))
+    assert sorted(found) == [(item, item * 3) for item in ITEMS]
+
+
+@pytest.mark.skipif(workers.sys.platform != "linux", reason="work is forked on Linux alone")
+def test_what_is_done_is_told_before_the_rest_is() -> None:
+    """Progress is shown, and results are kept, while others are still being worked on."""
+
+    def work(item: int) -> float:
+        if item == 0:
+            time.sleep(0.5)
+        return time.monotonic()
+
+    found = workers.as_done(work, ITEMS, 2)
+    first = next(found)
+    before = time.monotonic()
+    rest = dict(found)
+    assert first[0] != 0
+    assert rest[0] > before
 
 
 @pytest.mark.skipif(workers.sys.platform != "linux", reason="work is forked on Linux alone")
