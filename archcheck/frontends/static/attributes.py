@@ -165,6 +165,8 @@ def _of_instance(vm: Machine, owner: Instance, name: str, default: Data) -> Data
         return mixin
     if default is not NO_DEFAULT:
         return default
+    if owner.veil and not vm.trying:
+        return Open(f"{owner.cls.name}.{name} is not known: {owner.veil}", vm.here(), flag=name)
     unread = next((base for base in owner.cls.externals if not _says_nothing(base)), None)
     if unread is not None and name in ("training", *REGISTERS) and owner.cls.lookup("forward") is not None:
         vm.assume(f"{owner.cls.name}.{name} is that of a module, as {unread.removeprefix('unread.')} is not read")
@@ -415,6 +417,10 @@ def assign(vm: Machine, owner: Data, name: str, value: Data) -> None:
         mapped = _attribute_map(owner)
         if mapped is not None:
             name = mapped.get(name, name)
+        own = owner.cls.lookup("__setattr__") if isinstance(owner.items, dict) else None
+        if own is not None and isinstance(own[1], Function):  # a mapping whose entries are its attributes
+            vm.call(Method(own[1], owner), [name, value], {})
+            return
         assign_directly(owner, name, value)
     elif isinstance(owner, Layer):
         owner.attributes[name] = value

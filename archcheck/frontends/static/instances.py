@@ -51,7 +51,7 @@ def _initialise(vm: Machine, init: Method, args: list[Data], kwargs: dict[str, D
     except Raised as error:
         if not is_module(instance.cls):
             raise
-        instance.veil = f"its constructor, which raised {error},"
+        instance.veil = f"its constructor raised {error}"
         if outermost or trying:
             raise
         del vm.frames[depth:]
@@ -139,6 +139,8 @@ def fill_fields(
         instance.attributes[name] = value
         if settings:
             instance.settings[name] = settings
+        if isinstance(instance.items, dict) and value is not None:  # a mapping whose entries are its fields
+            vm.set(instance, name, value)
     after = instance.cls.lookup("__post_init__")
     if after is not None and isinstance(after[1], Function):
         takes_rest = after[1].node.args.kwarg is not None

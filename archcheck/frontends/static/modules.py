@@ -94,12 +94,13 @@ def call_module(
     """A call of an instance, with what stands around it: a hook, a decorator of its class."""
     if instance.owner is None:
         _place(vm, instance)
+    if instance.veil and (tensors := list(flatten_tensors([args, kwargs]))):
+        return vm.opaque(instance.cls.name, tensors, f"{instance.veil}, so what it computes is not known")
     with vm.within(instance.rounds):
         args, kwargs = hooks.enter(vm, instance, args, kwargs)
         result = _called(vm, instance, args, kwargs, given)
         result = hooks.leave(vm, instance, args, kwargs, result)
-    veil = instance.veil or instance.cls.veil
-    return veiled(vm, result, veil) if veil else result
+    return veiled(vm, result, instance.cls.veil) if instance.cls.veil else result
 
 
 def _place(vm: Machine, instance: Instance) -> None:

@@ -300,6 +300,7 @@ BUILTINS["__file__"] = "file"
 BUILTINS["__debug__"] = False
 BUILTINS["__doc__"] = ""
 
+TYPES: dict[str, type] = {one.__name__: one for one in (str, bytes, int, float, list, tuple, dict, set, frozenset)}
 CHANGES = {
     "append", "extend", "insert", "pop", "remove", "clear", "update", "setdefault", "add", "discard", "sort", "reverse",
     "popitem", "appendleft", "move_to_end",
@@ -309,6 +310,8 @@ LOOKS = {"get", "items", "keys", "values", "copy", "index", "count", "union", "i
 
 def plain_method(owner: Data, name: str) -> Data:
     """A method or attribute of Python data; None where it has none of that name."""
+    if isinstance(owner, Native) and owner.name in TYPES and hasattr(TYPES[owner.name], name):
+        return _of_type(owner.name, name)
     if not isinstance(owner, (str, list, dict, tuple, set, frozenset, int, float, range, slice, bytes)):
         return None
     if isinstance(owner, tuple) and name in getattr(owner, "names", ()):
@@ -323,6 +326,19 @@ def plain_method(owner: Data, name: str) -> Data:
     if not callable(attribute):
         return attribute
     return Native(name, lambda vm, args, kwargs: _call_plain(vm, owner, name, attribute, args, kwargs))
+
+
+def _of_type(kind: str, name: str) -> Native:
+    """`str.lower`, as a function of a text; `dict.fromkeys`."""
+
+    def call(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+        if name == "fromkeys" and args:
+            return dict.fromkeys(vm.iterate(args[0]), *args[1:2])
+        if args and isinstance(args[0], (TYPES[kind], Instance)):
+            return vm.call(vm.get(args[0], name), args[1:], kwargs)
+        return vm.open(f"{kind}.{name}()", metadata=True)
+
+    return Native(f"{kind}.{name}", call)
 
 
 def _call_plain(vm: Machine, owner: Data, name: str, attribute: Any, args: Args, kwargs: Kwargs) -> Data:

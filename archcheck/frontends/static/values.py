@@ -341,7 +341,7 @@ class Instance:
     items: Data = None  # list or dict that a container holds
     layer: Layer | None = None  # the library layer that this class extends
     tensors: TensorModel | None = None  # the tensors that it is made of, where its constructor says so
-    veil: str = ""  # something unread stands around its call
+    veil: str = ""  # why what it computes is not known: its constructor raised something
     hooks: Hooks | None = None
     used: bool = False  # called, or read from while the target runs
     prepared: bool = False  # what its framework runs before the first call has run
