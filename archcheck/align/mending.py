@@ -11,6 +11,7 @@ from archcheck.align.wiring import Mismatch, Wiring
 _FRUITLESS = 256  # attempts at repairing a match, in a row, after which what is left is taken as it is
 _GRAPH = -2  # the graph itself, as a reader of what comes out of it
 _NEAR = 8  # readers of one value that are tried
+_LONGEST = 64  # ops of two equal branches that are exchanged at once
 
 
 def settle(wiring: Wiring) -> bool:
@@ -59,8 +60,31 @@ class _Mending:
             alike = sum(self._alike(*pair) for pair in pairs)
             # one of the two may be matched with another kind, as long as it was so before
             enough = alike == 2 or (alike == 1 and self._alike(rival, twin) + self._alike(node, rivals_twin) < 2)
-            return enough and all(self._may(*pair) for pair in pairs) and self._try(pairs)
+            if not enough or not all(self._may(*pair) for pair in pairs):
+                return False
+            return self._try(pairs) or (alike == 2 and self._try(self._with_readers(pairs)))
         return (rival >= 0 or rivals_twin >= 0) and self._alike(node, twin) and self._try([(node, twin)])
+
+    def _with_readers(self, pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Two crosswise pairs, with what reads them crosswise too: the whole of two equal branches."""
+        to = self.match.to
+        grown = list(pairs)
+        seen = {node for node, _ in pairs}
+        waiting = [(*pairs[0], *pairs[1])]
+        while waiting and len(grown) < _LONGEST:
+            node, twin, rival, rivals_twin = waiting.pop()
+            for reader in self._read_by(0, node)[:_NEAR]:
+                if reader < 0 or reader in seen or to[reader] not in self._read_by(1, rivals_twin):
+                    continue
+                for other in self._read_by(0, rival)[:_NEAR]:
+                    if other < 0 or other in seen or other == reader or to[other] not in self._read_by(1, twin):
+                        continue
+                    if self._alike(reader, to[other]) and self._alike(other, to[reader]):
+                        grown += [(reader, to[other]), (other, to[reader])]
+                        seen |= {reader, other}
+                        waiting.append((reader, to[other], other, to[reader]))
+                        break
+        return grown
 
     def _cross(self, mismatch: Mismatch) -> bool:
         """Two readers of one class that were matched crosswise, seen from what they read."""

@@ -386,3 +386,9 @@ def test_empty_graphs():
 
 def test_kinds_of_edits_are_those_of_the_contract():
     assert {kind.value for kind in EditKind} == {"missing", "extra", "moved", "changed", "unknown"}
+
+
+def test_equal_branches_of_several_ops_are_exchanged_whole():
+    expected = "%x = input\n%a = relu %x\n%b = relu %a\n%c = relu %x\n%d = relu %c\n%e = relu %a\n"
+    actual = "%x = input\n%c = relu %x\n%d = relu %c\n%a = relu %x\n%b = relu %a\n%e = relu %a\n"
+    assert run(expected, actual).edits == ()
