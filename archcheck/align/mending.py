@@ -9,6 +9,7 @@ from archcheck.align.sources import bind_sources
 from archcheck.align.wiring import Mismatch, Wiring
 
 _FRUITLESS = 256  # attempts at repairing a match, in a row, after which what is left is taken as it is
+_ROUNDS = 4
 _GRAPH = -2  # the graph itself, as a reader of what comes out of it
 _NEAR = 8  # readers of one value that are tried
 _LONGEST = 64  # ops of two equal branches that are exchanged at once
@@ -17,9 +18,12 @@ _LONGEST = 64  # ops of two equal branches that are exchanged at once
 def settle(wiring: Wiring) -> bool:
     """Bind the claim's inputs, and change the match where that explains more of the wiring; whether it did."""
     bind_sources(wiring, wiring.suspects())
-    found = wiring.compare()
-    changed = bool(found) and _Mending(wiring).run(found)
-    if changed:
+    changed = False
+    for _ in range(_ROUNDS):  # what one exchange leaves over another may explain
+        found = wiring.compare()
+        if not found or not _Mending(wiring).run(found):
+            break
+        changed = True
         wiring.forget()
     return changed
 
