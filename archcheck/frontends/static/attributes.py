@@ -19,6 +19,7 @@ from archcheck.frontends.static.values import (
     Class,
     Data,
     External,
+    FieldsInit,
     Function,
     Instance,
     Layer,
@@ -221,6 +222,8 @@ def _of_class(vm: Machine, owner: Class, name: str, default: Data) -> Data:
         return owner.scope.vars
     if name == "__members__" and owner.members:
         return owner.members
+    if name == "__init__" and any(isinstance(base, Class) and base.fields for base in owner.mro):
+        return FieldsInit(name, lambda vm, args, kwargs: _fill(vm, owner, args[0], args[1:], kwargs), owner)
     if name == "apply":
         # torch.autograd.Function: its forward takes a context first
         forward = owner.lookup("forward")

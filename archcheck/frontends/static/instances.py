@@ -125,7 +125,7 @@ def fill_fields(
     for old, new in renamed.items():
         if old in rest and isinstance(new, str):
             rest.setdefault(new, rest.pop(old))
-    for position, (name, (owner, node)) in enumerate(_fields(cls).items()):
+    for position, (name, (owner, node)) in enumerate(fields_of(cls).items()):
         settings: tuple[Setting, ...] = ()
         if position < len(args):
             value = args[position]
@@ -157,7 +157,7 @@ def fill_fields(
                     instance.attributes[name] = preset
 
 
-def _fields(cls: Class) -> dict[str, tuple[Class, ast.AnnAssign]]:
+def fields_of(cls: Class) -> dict[str, tuple[Class, ast.AnnAssign]]:
     """Annotated names of a class and its bases, base first, as a dataclass orders them."""
     found: dict[str, tuple[Class, ast.AnnAssign]] = {}
     for base in reversed(cls.mro):

@@ -16,6 +16,7 @@ from archcheck.frontends.static.values import (
     Args,
     Class,
     Data,
+    FieldsInit,
     Function,
     Handler,
     Instance,
@@ -161,29 +162,37 @@ def _reduce(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
 
 def _signature(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     """`inspect.signature`: its `parameters` by name, and how a call would bind them."""
-    from archcheck.frontends.static import definitions
+    from archcheck.frontends.static import definitions, instances
 
     bound = isinstance(args[0], Method)
     function = args[0].function if bound else args[0]
     if isinstance(function, Class):
-        found = function.lookup("__init__")
-        function = found[1] if found else None
+        function = vm.get(function, "__init__", None)
     elif isinstance(function, Instance):
         found = function.cls.lookup("forward")
         function = found[1] if found else None
-    if not isinstance(function, Function):
+    if isinstance(function, FieldsInit):
+        fields = instances.fields_of(function.of)
+        names = ["self", *fields]
+        defaults = {name: at.scope.vars[name] for name, (at, _) in fields.items() if name in at.scope.vars}
+    elif isinstance(function, Function):
+        names, defaults = _parameters(function)
+    else:
         return vm.open("the signature of something that is not read", metadata=True)
-    spec = function.node.args
-    positional = [parameter.arg for parameter in [*spec.posonlyargs, *spec.args]]
-    by_name = [parameter.arg for parameter in spec.kwonlyargs]
-    defaults = dict(zip(positional[len(positional) - len(function.defaults) :], function.defaults, strict=True))
-    pairs = zip(by_name, spec.kw_defaults, function.keyword_defaults, strict=True)
-    defaults |= {name: value for name, node, value in pairs if node is not None}
-    names = [*positional, *by_name]
     parameters = {name: vm.open("a parameter", metadata=True) for name in names if name != "self"}
     signature = definitions.spelled_class(vm, "inspect.Signature")
     assert signature is not None
     return vm.call(signature, [parameters, names[bound:], defaults], {})
+
+
+def _parameters(function: Function) -> tuple[list[str], dict[str, Data]]:
+    """The names of a function's parameters, and the defaults of those that have one."""
+    spec = function.node.args
+    names = [parameter.arg for parameter in [*spec.posonlyargs, *spec.args]]
+    defaults = dict(zip(names[len(names) - len(function.defaults) :], function.defaults, strict=True))
+    pairs = zip(spec.kwonlyargs, spec.kw_defaults, function.keyword_defaults, strict=True)
+    defaults |= {parameter.arg: value for parameter, node, value in pairs if node is not None}
+    return [*names, *(parameter.arg for parameter in spec.kwonlyargs)], defaults
 
 
 def _number(name: str) -> Handler:

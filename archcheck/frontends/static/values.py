@@ -294,6 +294,13 @@ class Native:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class FieldsInit(Native):
+    """The constructor that a class has because its annotated names are fields."""
+
+    of: Class
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class TensorModel:
     """A model that is made of tensors: `keras.Model(inputs, outputs)`, whose ops are those that were recorded."""
 
