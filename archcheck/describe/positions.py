@@ -73,7 +73,7 @@ def positions(graph: OpGraph, layers: tuple[Region, ...], entry: str) -> Fact:
     for op in summands if len(summands) > 1 else ():
         if (found := _of_table(op, by_path)) is not None:
             return found
-    if any(_is_convolved(op, by_path) for op in (by_path.get(entry), *summands) if op is not None):
+    if any(_is_convolved(op) for op in (by_path.get(entry), *summands) if op is not None):
         return Fact("positions", "convolutional")
     for op in graph.walk():
         if op.kind is EMBEDDING and op not in summands and _is_distance(op, by_path):
@@ -142,7 +142,7 @@ def _numbers_behind(path: str, by_path: Mapping[str, Op], stream: set[str]) -> I
                 waiting.append(value.op)
 
 
-def _is_convolved(op: Op, by_path: Mapping[str, Op]) -> bool:
+def _is_convolved(op: Op) -> bool:
     """Whether a value is added to its own convolution (baevski2020, section 2)."""
     if op.kind is RESIDUAL:
         inner = [one for one in op.walk() if one.kind is not RESIDUAL]
@@ -161,6 +161,8 @@ def _summands(by_path: Mapping[str, Op], entry: str) -> Iterator[Op]:
         seen.add(op.path)
         if op.kind is ADD and len(op.reads) == 2:
             waiting += [value.op for value in op.reads]
+        elif op.kind is RESIDUAL and not _is_convolved(op):
+            waiting += [value.op for value in (*op.reads[:1], *op.results)]
         elif op.kind in PASSED and op.reads:
             waiting.insert(0, op.reads[0].op)
         else:

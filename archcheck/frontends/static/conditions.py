@@ -327,7 +327,8 @@ def truth(vm: Machine, value: Data, test: ast.expr | None = None) -> bool:
     place = vm.at(test) if test is not None and vm.frames else vm.here()
     expected = isinstance(value, Expected) and value.side
     if not isinstance(value, Open) or value.metadata:
-        vm.notes.assumptions.setdefault(f"`{text}` is {str(expected).lower()} ({_decider(value)})", place)
+        if not (vm.frames and vm.frame.fixed):  # what a dialect spells is not the user's code
+            vm.notes.assumptions.setdefault(f"`{text}` is {str(expected).lower()} ({_decider(value)})", place)
         return expected
     vm.loaded.own()  # modules that are being evaluated hold what this run decides
     key = f"{value.flag or value.why}|{text}"

@@ -26,6 +26,7 @@ from archcheck.frontends.static.values import (
 from archcheck.ir.span import Setting
 
 if TYPE_CHECKING:
+    from archcheck.frontends.static.loops import Comprehension
     from archcheck.frontends.static.machine import Machine
 
 
@@ -235,22 +236,29 @@ def _note_absence(vm: Machine, node: ast.expr, scope: Scope) -> None:
 
 
 def comprehension(
-    vm: Machine, generators: list[ast.comprehension], scope: Scope, each: Callable[[Scope], None]
-) -> None:
-    """Run `each` in the scope of every combination that the `for` and `if` parts leave."""
+    vm: Machine, node: Comprehension, scope: Scope, found: Data, each: Callable[[Scope], None]
+) -> Data:
+    """`found`, after running `each` in the scope of every combination that the `for` and `if` parts leave; something
+    unknown where that is a long row that only computes numbers."""
+    begun = loops.Work.of(vm)
+    given_up: list[Data] = []
 
     def descend(depth: int, inside: Scope) -> None:
-        if depth == len(generators):
+        if depth == len(node.generators):
             vm.step()
             each(inside)
             return
-        generator = generators[depth]
+        generator = node.generators[depth]
         mark = len(vm.touched)
         source = evaluate(vm, generator.iter, inside)
         items = vm.iterate(source)
         settings = vm.since(mark)
         rounds = source if isinstance(source, OpenRange) else None
         for item in items:
+            if begun.is_long(vm):
+                given_up.append(loops.gives_up(vm, node, scope))
+            if given_up:
+                return
             vm.step()
             nested = _inner(inside)
             statements.bind(vm, generator.target, item, nested, settings)
@@ -260,6 +268,7 @@ def comprehension(
         vm.touch(settings)
 
     descend(0, _inner(scope))
+    return given_up[0] if given_up else found
 
 
 def _inner(scope: Scope) -> Scope:
@@ -270,14 +279,13 @@ def _inner(scope: Scope) -> Scope:
 
 def _list_comprehension(vm: Machine, node: ast.ListComp | ast.GeneratorExp, scope: Scope) -> Data:
     found: list[Data] = []
-    comprehension(vm, node.generators, scope, lambda inside: found.append(evaluate(vm, node.elt, inside)))
-    return found
+    return comprehension(vm, node, scope, found, lambda inside: found.append(evaluate(vm, node.elt, inside)))
 
 
 def _set_comprehension(vm: Machine, node: ast.SetComp, scope: Scope) -> Data:
     found: list[Data] = []
-    comprehension(vm, node.generators, scope, lambda inside: found.append(evaluate(vm, node.elt, inside)))
-    return _hashed(vm, found)
+    result = comprehension(vm, node, scope, found, lambda inside: found.append(evaluate(vm, node.elt, inside)))
+    return _hashed(vm, found) if result is found else result
 
 
 def _dict_comprehension(vm: Machine, node: ast.DictComp, scope: Scope) -> Data:
@@ -290,8 +298,8 @@ def _dict_comprehension(vm: Machine, node: ast.DictComp, scope: Scope) -> Data:
         except TypeError:
             vm.unknown("dict", "a key is not known")
 
-    comprehension(vm, node.generators, scope, add)
-    return vm.new_mapping(found)
+    result = comprehension(vm, node, scope, found, add)
+    return vm.new_mapping(found) if result is found else result
 
 
 def _call(vm: Machine, node: ast.Call, scope: Scope) -> Data:
@@ -473,4 +481,4 @@ HANDLERS: dict[type[ast.expr], Callable[..., Data]] = {
     ast.Starred: _starred,
 }  # each handler takes the node type that it is listed under
 
-from archcheck.frontends.static import calls, statements  # noqa: E402  # they import this module
+from archcheck.frontends.static import calls, loops, statements  # noqa: E402  # they import this module

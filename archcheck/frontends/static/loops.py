@@ -16,6 +16,7 @@ from archcheck.frontends.static.values import (
     SCALARS,
     Class,
     External,
+    Function,
     Instance,
     Layer,
     Native,
@@ -27,11 +28,13 @@ from archcheck.frontends.static.values import (
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
 
+DEEPEST = 3  # functions that call functions
+Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 LONG = 20_000  # steps of a loop that records no op and builds no module
 
 
 @dataclass(frozen=True)
-class _Work:
+class Work:
     """How much was done when a loop began."""
 
     steps: int
@@ -39,12 +42,13 @@ class _Work:
     modules: int
 
     @classmethod
-    def of(cls, vm: Machine) -> _Work:
+    def of(cls, vm: Machine) -> Work:
         return cls(vm.own_steps, len(vm.recorder.ops), len(vm.modules_built))
 
-    def is_of_numbers(self, vm: Machine) -> bool:
-        """Whether no op was recorded and no module built since."""
-        return self.ops == len(vm.recorder.ops) and self.modules == len(vm.modules_built)
+    def is_long(self, vm: Machine) -> bool:
+        """Whether many steps were made since, and no op was recorded and no module built."""
+        alone = self.ops == len(vm.recorder.ops) and self.modules == len(vm.modules_built)
+        return vm.own_steps - self.steps > LONG and alone
 
 
 def _give_up(vm: Machine, node: ast.For | ast.AsyncFor, rounds: int, scope: Scope) -> None:
@@ -125,16 +129,47 @@ def _looks(parent: ast.AST, child: ast.AST) -> bool:
     )
 
 
-def _may_change(vm: Machine, call: ast.Call, scope: Scope) -> bool:
-    """Whether a call may change what is not its own: code that was read, and methods of what it makes."""
+def gives_up(vm: Machine, node: Comprehension, scope: Scope) -> Open:
+    """What stands for the result of a long comprehension over numbers.
+
+    Raises:
+        OutOfFuel: it may change something besides.
+    """
+    calls = [part for part in ast.walk(node) if isinstance(part, ast.Call)]
+    inside = Scope(scope.file, scope)
+    if any(_changed_in_place(call) is not None or _may_change(vm, call, inside) for call in calls):
+        raise OutOfFuel("a comprehension is too long to be followed")
+    return vm.open("what a long comprehension over numbers computes")
+
+
+def _may_change(vm: Machine, call: ast.Call, scope: Scope, depth: int = DEEPEST) -> bool:
+    """Whether a call may change what is not its own: methods of what is made by code that is read, and functions of it
+    that do more than compute with what they are given."""
     try:
         if isinstance(call.func, ast.Attribute):
             return isinstance(vm.evaluate(call.func.value, scope), Instance | Layer | Class | Super)
         value = vm.evaluate(call.func, scope)
     except Raised:
         return True
+    if isinstance(value, Function):
+        return depth == 0 or _does_more_than_compute(vm, value, depth - 1)
     plain = isinstance(value, Native) and value.name != "setattr"
     return not plain and not isinstance(value, External)
+
+
+def _does_more_than_compute(vm: Machine, function: Function, depth: int) -> bool:
+    scope = Scope(function.file, function.scope)
+    body = function.node.body
+    for part in (part for one in (body if isinstance(body, list) else [body]) for part in ast.walk(one)):
+        if isinstance(part, ast.Global | ast.Nonlocal | ast.Yield | ast.YieldFrom | ast.Await):
+            return True
+        if isinstance(part, ast.Attribute) and isinstance(part.ctx, ast.Store):
+            return True
+        if _changed_in_place(part) is not None:
+            return True
+        if isinstance(part, ast.Call) and _may_change(vm, part, scope, depth):
+            return True
+    return False
 
 
 def over(vm: Machine, node: ast.For | ast.AsyncFor, scope: Scope) -> Signal | None:
@@ -149,9 +184,9 @@ def over(vm: Machine, node: ast.For | ast.AsyncFor, scope: Scope) -> Signal | No
     if len(items) > vm.limits.iterations:
         raise OutOfFuel(f"a loop of more than {vm.limits.iterations:,} rounds is not followed")
     rounds = source if isinstance(source, OpenRange) else None
-    begun = _Work.of(vm)
+    begun = Work.of(vm)
     for item in items:
-        if vm.own_steps - begun.steps > LONG and begun.is_of_numbers(vm):
+        if begun.is_long(vm):
             _give_up(vm, node, len(items), scope)
             return None
         bind(vm, node.target, item, scope, settings)

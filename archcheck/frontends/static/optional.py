@@ -15,6 +15,7 @@ from archcheck.frontends.static.values import Class, Function, Instance, Layer
 
 STOPPED = "reading it raised"  # how the reason begins for which a call is not read to its end
 MOST = 12  # optional arguments that are tried
+MOST_TOGETHER = 4  # that are only good together
 Once = Callable[[Call], Run]
 Lack = tuple[int, int, int, int, int]
 
@@ -79,6 +80,26 @@ def _all_wanted(once: Once, call: Call, names: list[str], before: Run) -> tuple[
     return given, again
 
 
+def _until_it_ends(once: Once, call: Call, names: list[str], before: Run) -> tuple[frozenset[str], Run]:
+    """Arguments that are wanted, one by one, as long as the run gets further with them: images come with their sizes,
+    and with the places that they take among the words."""
+    given: frozenset[str] = frozenset()
+    again = before
+    while again.error and len(given) < MOST_TOGETHER:
+        wanted = [name for name in again.machine.wanted if name in names and name not in call.given | given]
+        further = again
+        for name in wanted:
+            one = once(replace(call, given=call.given | given | {name}))
+            if lack(one) < lack(further):
+                chosen, further = name, one
+            if not one.error:
+                break
+        if further is again:
+            break
+        given, again = given | {chosen}, further
+    return given, again
+
+
 def lack(one: Run) -> Lack:
     """How far a run is from a whole reading: failed, layers built and not used, calls that stopped, ops not read; then
     how far it got. The layers of a call that stopped are not used either.
@@ -126,7 +147,7 @@ def _next(once: Once, call: Call, names: list[str], before: Run, *, first: bool 
     for name in names:
         given, again = frozenset({name}), once(replace(call, given=call.given | {name}))
         if again.error and not before.error:  # it may be wanted together with others
-            more, again = _all_wanted(once, replace(call, given=call.given | given), names, again)
+            more, again = _until_it_ends(once, replace(call, given=call.given | given), names, again)
             given |= more
         if lack(again) < lack(found):
             chosen, found = given, again

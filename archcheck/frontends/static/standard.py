@@ -16,6 +16,7 @@ from archcheck.frontends.static.values import (
     Args,
     Class,
     Data,
+    External,
     FieldsInit,
     Function,
     Handler,
@@ -233,6 +234,16 @@ def _of_code(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     return code.again() if isinstance(code, Function) else vm.open("a function made from code that is not read")
 
 
+def _tensor_of(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    """`torch.FloatTensor(data)`, or of sizes, and then not filled."""
+    data = args[0] if len(args) == 1 else None
+    if data is None or isinstance(data, int):
+        return vm.call(External("torch.empty"), [tuple(args)], {})
+    name = "as_tensor" if isinstance(data, (Tensor, Tensors)) else "tensor"
+    return vm.call(External(f"torch.{name}"), [data], {})
+
+
+_TENSORS = ("", "Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "Byte", "Bool")
 STANDARD: dict[str, Handler] = {
     **REGULAR,
     "dataclasses.fields": _fields,
@@ -253,6 +264,7 @@ STANDARD: dict[str, Handler] = {
     "itertools.chain.from_iterable": lambda vm, args, kwargs: _chain(vm, vm.iterate(args[0]), {}),
     "itertools.repeat": _repeat,
     "itertools.product": _product,
+    **{f"torch.{kind}Tensor": _tensor_of for kind in _TENSORS},
     "inspect.signature": _signature,
     "inspect.getfullargspec": _signature,
     "types.FunctionType": _of_code,

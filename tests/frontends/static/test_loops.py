@@ -108,3 +108,46 @@ def test_a_long_loop_over_numbers_is_given_up_and_one_that_builds_is_not(tmp_pat
     assert kinds.count("linear") == 300
     (factor,) = [op.attr("by") for op in variant.graph.ops if op.kind.name == "mul"]
     assert "rounds of a loop over numbers compute" in str(factor)
+
+
+TABLE = """
+import numpy as np
+import torch
+from torch import nn
+
+def table(count, width):
+    def angles(position):
+        return [position / np.power(10000, 2 * (at // 2) / width) for at in range(width)]
+
+    found = np.array([angles(position) for position in range(count)])
+    found[:, 0::2] = np.sin(found[:, 0::2])
+    return torch.FloatTensor(found).unsqueeze(0)
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.table = table(2000, 768)
+        self.norm = nn.LayerNorm(8)
+
+    def forward(self, x):
+        return self.norm(x + self.table.to(x.device))
+"""
+
+
+def test_a_long_comprehension_over_numbers_is_given_up(tmp_path: Path) -> None:
+    tmp_path.joinpath("model.py").write_text(TABLE, encoding="utf-8")
+    (variant,) = read(Library([Root(tmp_path)]), "model", "Block", {}).variants
+    assert not variant.error
+    assert [op.kind.name for op in variant.graph.ops if op.kind.name != "input"][-2:] == ["add", "layer_norm"]
+    (constant,) = [op for op in variant.graph.ops if op.kind.name == "constant"]
+    assert "long comprehension over numbers" in str(constant.attr("value"))
+
+
+def test_a_long_comprehension_that_changes_something_is_not_given_up(tmp_path: Path) -> None:
+    text = TABLE.replace(
+        "return [position / np.power(10000, 2 * (at // 2) / width) for",
+        "seen.append(position)\n        return [position for",
+    )
+    tmp_path.joinpath("model.py").write_text(text.replace("def table(", "seen = []\ndef table("), encoding="utf-8")
+    (variant,) = read(Library([Root(tmp_path)]), "model", "Block", {}).variants
+    assert "too long to be followed" in variant.error
