@@ -86,6 +86,7 @@ def _facts(
         ("x = x + torch.cat([torch.sin(torch.arange(64)), torch.cos(torch.arange(64))], -1)", "sinusoidal"),
         ("bias = self.distances(torch.arange(length)[None] - torch.arange(length)[:, None])", "relative_bias"),
         ("x = x + self.kinds(self.types)", "none"),
+        ("import elsewhere; x = self.map(x); x = x + elsewhere.table(x)", None),
         ("pass", "none"),
     ],
 )

@@ -8,6 +8,7 @@ import pytest
 
 from archcheck.frontends.static.library import Library, Root
 from archcheck.frontends.static.reader import read
+from archcheck.ir.graph import Unknown
 
 HEAD = """
 import torch
@@ -140,7 +141,7 @@ def test_a_long_comprehension_over_numbers_is_given_up(tmp_path: Path) -> None:
     assert not variant.error
     assert [op.kind.name for op in variant.graph.ops if op.kind.name != "input"][-2:] == ["add", "layer_norm"]
     (constant,) = [op for op in variant.graph.ops if op.kind.name == "constant"]
-    assert "long comprehension over numbers" in str(constant.attr("value"))
+    assert isinstance(constant.attr("value"), Unknown)
 
 
 def test_a_long_comprehension_that_changes_something_is_not_given_up(tmp_path: Path) -> None:
