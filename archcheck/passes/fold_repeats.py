@@ -143,6 +143,8 @@ class _Finder:
                 giver = self.at.get(value.op)
                 if giver is not None:
                     self.readers[giver].append(place)
+        self.modules = [op.path.rpartition("/")[0] for op in ops]
+        self.told: dict[tuple[str, str], tuple[str, int, int] | None] = {}
         self.equal: dict[int, tuple[int, int]] = {}  # period -> a stretch in which labels equal those a period later
 
     def fold(self) -> tuple[tuple[Op, ...], tuple[Value, ...]] | None:
@@ -198,11 +200,12 @@ class _Finder:
         """The run with this period whose rounds begin where the module tree says, if any is wired alike."""
         rounds = length // period + 1
         starts = range(place, place + length % period + 1)
+        first, last = (self.coherence(begin, period, len(starts)) for begin in (place, place + (rounds - 2) * period))
         # Where the module tree does not decide, a layer begins with its residual: a norm stands behind it (post-norm).
         ranked = sorted(
             starts,
             key=lambda start: (
-                -self.coherence(start, period, rounds),
+                -first[start - place] - last[start - place],
                 self.ops[start].kind is not RESIDUAL,
                 start,
             ),
@@ -214,17 +217,29 @@ class _Finder:
                 best = run
         return best
 
-    def coherence(self, start: int, period: int, rounds: int) -> int:
-        """How many ops of the first and the last round stand at one index of the module tree, next to the other's."""
-        score = 0
-        for first in (start, start + (rounds - 2) * period):
-            pairs = [
-                _index(self.ops[first + number].path, self.ops[first + period + number].path)
-                for number in range(period)
-            ]
-            told = [pair for pair in pairs if pair is not None]
-            score += max((told.count(pair) for pair in set(told)), default=0)
-        return score
+    def coherence(self, begin: int, period: int, count: int) -> list[int]:
+        """For each of `count` rounds that begin at `begin` and the places behind it: how many of its ops stand at one
+        index of the module tree, and in the next round at another."""
+        inside: dict[tuple[str, int, int], int] = {}
+        found: list[int] = []
+        for place in range(begin, begin + period + count - 1):
+            if (pair := self.indices(place, period)) is not None:
+                inside[pair] = inside.get(pair, 0) + 1
+            gone = place - period
+            if gone >= begin and (pair := self.indices(gone, period)) is not None:
+                inside[pair] -= 1
+                if not inside[pair]:
+                    del inside[pair]
+            if place >= begin + period - 1:
+                found.append(max(inside.values(), default=0))
+        return found
+
+    def indices(self, place: int, period: int) -> tuple[str, int, int] | None:
+        """In which index of the module tree the op at `place` and the one a period later differ."""
+        key = (self.modules[place], self.modules[place + period])
+        if key not in self.told:
+            self.told[key] = _index(*key)
+        return self.told[key]
 
     # ---- wiring
 
@@ -329,9 +344,8 @@ class _Finder:
         }
 
 
-def _index(path: str, later: str) -> tuple[str, int, int] | None:
+def _index(module: str, other: str) -> tuple[str, int, int] | None:
     """Where two places in the module tree differ in one index: the place before it, and both indices."""
-    module, other = path.rpartition("/")[0], later.rpartition("/")[0]
     if _NUMBER.sub("#", module) != _NUMBER.sub("#", other):
         return None
     for mine, its in zip(_NUMBER.finditer(module), _NUMBER.finditer(other), strict=True):
