@@ -145,6 +145,7 @@ class _Finder:
                     self.readers[giver].append(place)
         self.modules = [op.path.rpartition("/")[0] for op in ops]
         self.told: dict[tuple[str, str], tuple[str, int, int] | None] = {}
+        self.tried: dict[tuple[int, int], _Run | None] = {}  # by start and period
         self.equal: dict[int, tuple[int, int]] = {}  # period -> a stretch in which labels equal those a period later
 
     def fold(self) -> tuple[tuple[Op, ...], tuple[Value, ...]] | None:
@@ -212,7 +213,9 @@ class _Finder:
         )
         best: _Run | None = None
         for start in ranked[:4]:
-            run = self.wired(start, period, rounds)
+            if (start, period) not in self.tried:  # as many rounds as there are from it, wherever the search began
+                self.tried[start, period] = self.wired(start, period, rounds)
+            run = self.tried[start, period]
             if run is not None and (best is None or run.rounds > best.rounds):
                 best = run
         return best
@@ -245,13 +248,15 @@ class _Finder:
 
     def wired(self, start: int, period: int, rounds: int) -> _Run | None:
         """As many rounds from `start` on as are wired alike and read only by the next one, or None."""
+        if not any(self.ops[start + place].kind in _LAYERS for place in range(period)):
+            return None
         carried: dict[tuple[int, int], Value] = {}
         count = 1
-        while count < rounds and self.next_round(start, period, count, carried):
+        while count < rounds and self.next_round(start, period, count, carried) and carried:
             count += 1
         while count > 1 and not self.closed(start, period, count):
             count -= 1
-        if count < 2 or not carried or not any(self.ops[start + place].kind in _LAYERS for place in range(period)):
+        if count < 2 or not carried:
             return None
         last = period - 1
         order = sorted(carried, key=lambda key: (key[0] != last, key))
