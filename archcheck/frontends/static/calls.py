@@ -161,7 +161,7 @@ def run(vm: Machine, function: Function, args: list[Data], kwargs: dict[str, Dat
     vm.frames.append(frame)
     frame.node = node
     if vm.invoked:
-        vm.ran[node] = None
+        vm.ran[node] = function.cls
     try:
         if isinstance(node, ast.Lambda):
             return vm.evaluate(node.body, scope)

@@ -235,9 +235,7 @@ def _note_absence(vm: Machine, node: ast.expr, scope: Scope) -> None:
         vm.frame.absent[node.id] = None
 
 
-def comprehension(
-    vm: Machine, node: Comprehension, scope: Scope, found: Data, each: Callable[[Scope], None]
-) -> Data:
+def comprehension(vm: Machine, node: Comprehension, scope: Scope, found: Data, each: Callable[[Scope], None]) -> Data:
     """`found`, after running `each` in the scope of every combination that the `for` and `if` parts leave; something
     unknown where that is a long row that only computes numbers."""
     begun = loops.Work.of(vm)

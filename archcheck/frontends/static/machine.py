@@ -149,7 +149,9 @@ class Machine:
         self.invoked = False  # the target has been built and runs
         self.entry: tuple[ast.AST, ...] = ()  # the functions that take the target's arguments
         self.wanted: dict[str, None] = {}  # arguments of the target for want of which something failed
-        self.ran: dict[ast.AST, None] = {}  # functions that have run since then, in that order
+        self.ran: dict[
+            ast.AST, Class | None
+        ] = {}  # functions that have run since, and whose they are
         self.target: Data = None  # the instance or function that is read; what it raises itself is not contained
         self.open_rounds: list[Open] = []  # loops around of which the number of rounds is not known
         self.stands: Span | None = None  # where the layer that a container calls was built

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from archcheck.frontends.static.entry import Call, Run
+from archcheck.frontends.static.machine import place_of
 from archcheck.frontends.static.values import Class, Function, Instance, Layer
 
 STOPPED = "reading it raised"  # how the reason begins for which a call is not read to its end
@@ -43,23 +44,29 @@ def complete(once: Once, call: Call, first: Run) -> tuple[Call, Run]:
         offered = _search(ask, *offered)
         if _is_whole(offered[1]):
             return offered
-    other = _search(ask, plain, ask(plain))  # another argument may be what the call is about
+    bare = ask(plain)
+    if not first.error and first.offered in bare.machine.wanted:  # it does not go without, or without one like it
+        instead = [name for name in bare.machine.wanted if name in bare.optional and name != first.offered]
+        if all(lack(ask(replace(plain, given=call.given | {name}))) >= lack(first) for name in instead):
+            return offered
+    other = _search(ask, plain, bare)  # another argument may be what the call is about
     return other if lack(other[1]) < lack(offered[1]) else offered
 
 
 def _search(once: Once, call: Call, first: Run) -> tuple[Call, Run]:
     best = first
+    idle: set[str] = set()  # arguments that changed nothing
     names = [name for name in _ordered(first) if name not in call.arguments and name not in call.given][:MOST]
     while names and not _is_whole(best):
         wanted = [name for name in best.machine.wanted if name in names]
-        given, again = _next(once, call, wanted, best)
+        given, again = _next(once, call, wanted, names, best, idle)
         if lack(again) >= lack(best) and wanted:
             given, again = _all_wanted(once, call, names, best)
         if lack(again) >= lack(best):
-            others = [name for name in names if name not in wanted]
-            if not best.error and not _helps(once, call, others, best):
-                break
-            given, again = _next(once, call, others, best, first=not best.error)
+            others = [name for name in names if name not in wanted and name not in idle]
+            if not best.error:
+                others = _helping(once, call, others, best)
+            given, again = _next(once, call, others, names, best, idle, first=not best.error)
         if lack(again) >= lack(best):
             break
         best, call = again, replace(call, given=call.given | given)
@@ -121,34 +128,49 @@ def _uses_all(one: Run) -> bool:
 
 
 def _is_whole(one: Run) -> bool:
-    return _uses_all(one) and not _stopped(one)
+    """Whether no argument could let more be read."""
+    return _uses_all(one) and not (_stopped(one) and one.machine.wanted)
 
 
-def _helps(once: Once, call: Call, names: list[str], before: Run) -> bool:
-    """Whether more is read where all of these arguments are given: one run instead of one for each."""
-    if not names or _is_whole(before):
-        return False
-    if len(names) == 1:
-        return True
-    again = once(replace(call, given=call.given | set(names)))
-    if again.error or _stopped(again):
-        return True  # some of them exclude each other: what each would do is not known
-    return len(again.idle) < len(before.idle)
+def _helping(once: Once, call: Call, names: list[str], before: Run) -> list[str]:
+    """Those of these arguments with which more may be read: given all at once, but for those that exclude others."""
+    together, apart = list(names), set[str]()
+    unused = _places(before)
+    while len(together) > 1:
+        again = once(replace(call, given=call.given | set(together)))
+        if not again.error and _stopped(again) <= _stopped(before):
+            if unused <= _places(again):
+                together = []
+            break
+        new = [name for name in again.machine.wanted if name in together]
+        if not new:
+            break  # what each would do is not known
+        apart.update(new)
+        together = [name for name in together if name not in apart]
+    return [name for name in names if name in apart or name in together]
 
 
-def _next(once: Once, call: Call, names: list[str], before: Run, *, first: bool = False) -> tuple[frozenset[str], Run]:
+def _places(one: Run) -> set[str]:
+    return {place_of(idle) for idle in one.idle}
+
+
+def _next(
+    once: Once, call: Call, tried: list[str], names: list[str], before: Run, idle: set[str], *, first: bool = False
+) -> tuple[frozenset[str], Run]:
     """The argument to give next, with those that it takes to be read, and the run with it; none where none helps.
 
     It is that with which most layers are used: one that is handed in ready (an encoder's output) would keep the layers
-    that compute it from being read. With `first`, it is the first that helps.
+    that compute it from being read. With `first`, it is the first that helps. `idle` learns those that change nothing.
     """
     chosen: frozenset[str] = frozenset()
     found = before
-    for name in names:
+    for name in tried:
         given, again = frozenset({name}), once(replace(call, given=call.given | {name}))
         if again.error and not before.error:  # it may be wanted together with others
             more, again = _until_it_ends(once, replace(call, given=call.given | given), names, again)
             given |= more
+        if lack(again) == lack(before):
+            idle.add(name)
         if lack(again) < lack(found):
             chosen, found = given, again
         if _is_whole(again) or (first and lack(again) < lack(before)):
@@ -188,7 +210,11 @@ class _Code:
         found = self.known.get(cls)
         if found is None:
             names: set[str] = set()
-            waiting = list(self.ran)
+            for node, whose in self.ran.items():
+                used = may_use(node)
+                names |= used.others if whose is not None and whose not in cls.mro else used.own | used.others
+            methods = (cls.lookup(name) for name in names)
+            waiting = [one[1].node for one in methods if one is not None and isinstance(one[1], Function)]
             while waiting:
                 new = mentions(waiting.pop()) - names
                 names |= new
@@ -196,6 +222,55 @@ class _Code:
                 waiting += [one[1].node for one in methods if one is not None and isinstance(one[1], Function)]
             found = self.known[cls] = frozenset(names)
         return found
+
+
+@dataclass(frozen=True)
+class Used:
+    """Attributes that a function mentions: of the object that it is a method of, and of others."""
+
+    own: frozenset[str]
+    others: frozenset[str]
+
+
+def may_use(node: ast.AST) -> Used:
+    """Attributes that a function, which ran, would use with other arguments: not those that only its settings keep it
+    from, as in `if self.has_dropout: x = self.dropout(x)`; kept with the tree."""
+    known: Used | None = getattr(node, "may_use", None)
+    if known is None:
+        parameters = [one.arg for one in ast.walk(node) if isinstance(one, ast.arg)]
+        myself = parameters[0] if parameters[:1] == ["self"] else ""
+        decide = {*parameters} - {"self"}
+        decide |= {one.id for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)}
+        own: set[str] = set()
+        others: set[str] = set()
+        waiting: list[tuple[ast.AST, bool | None]] = [(node, None)]  # with whether all conditions around are settings
+        while waiting:
+            at, settled = waiting.pop()
+            if isinstance(at, ast.Attribute) and not settled:
+                root = _root(at)
+                if isinstance(at.value, ast.Name) and at.value.id == myself:
+                    own.add(at.attr)
+                elif not isinstance(root, ast.Name) or root.id == "self" or root.id in decide:
+                    others.add(at.attr)  # not of a module: `nn.functional.dropout`
+            if isinstance(at, (ast.If, ast.IfExp)):
+                names = {one.id for one in ast.walk(at.test) if isinstance(one, ast.Name)}
+                inside = settled is not False and not names & decide
+                sides = [*_listed(at.body), *_listed(at.orelse)]
+                waiting += [(at.test, settled), *((side, inside) for side in sides)]
+            else:
+                waiting += [(inner, settled) for inner in ast.iter_child_nodes(at)]
+        known = node.may_use = Used(frozenset(own), frozenset(others))  # type: ignore[attr-defined]
+    return known
+
+
+def _root(node: ast.expr) -> ast.expr:
+    while isinstance(node, (ast.Attribute, ast.Subscript)):
+        node = node.value
+    return node
+
+
+def _listed(side: ast.expr | list[ast.stmt]) -> list[ast.expr] | list[ast.stmt]:
+    return side if isinstance(side, list) else [side]
 
 
 def mentions(node: ast.AST) -> frozenset[str]:
