@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import takewhile
 
 from archcheck.describe.fact import Fact
 from archcheck.describe.regions import Region, is_stack
@@ -75,6 +76,9 @@ def positions(graph: OpGraph, layers: tuple[Region, ...], entry: str) -> Fact:
             return found
     if any(_is_convolved(op) for op in (by_path.get(entry), *summands) if op is not None):
         return Fact("positions", "convolutional")
+    for layer in takewhile(lambda layer: not any("attention" in kind for kind in layer.kinds), layers):
+        if any(_is_convolved(op) and _convolutions(op) == 1 for op in layer.graph.walk()):
+            return Fact("positions", "convolutional")
     for op in graph.walk():
         if op.kind is EMBEDDING and op not in summands and _is_distance(op, by_path):
             return Fact("positions", "relative_bias")
@@ -92,8 +96,11 @@ def positions(graph: OpGraph, layers: tuple[Region, ...], entry: str) -> Fact:
 
 
 def _are_known(summands: list[Op]) -> bool:
-    """Whether none of the values that are added up before the first layer can hold positions: look-ups by tokens."""
-    return all(op.kind in (EMBEDDING, INPUT) for op in summands)
+    """Whether none of the values that are added up before the first layer can hold positions: look-ups by tokens.
+
+    What the target is given may: encodings come in beside the tokens.
+    """
+    return all(op.kind is EMBEDDING for op in summands)
 
 
 def _of_scores(core: Op, by_path: Mapping[str, Op]) -> str | None:
@@ -148,6 +155,10 @@ def _is_convolved(op: Op) -> bool:
         inner = [one for one in op.walk() if one.kind is not RESIDUAL]
         return any(one.kind is CONV for one in inner) and not any(one.kind in (ATTENTION, LINEAR) for one in inner)
     return False
+
+
+def _convolutions(op: Op) -> int:
+    return sum(one.kind is CONV for one in op.walk())
 
 
 def _summands(by_path: Mapping[str, Op], entry: str) -> Iterator[Op]:

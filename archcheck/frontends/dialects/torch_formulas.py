@@ -111,6 +111,11 @@ _AROUND: dict[str, str] = {
     "nn.utils.parametrizations.spectral_norm": "lambda module, name='weight', n_power_iterations=1, eps=1e-12, dim=None: module",
     "nn.utils.remove_spectral_norm": "lambda module, name='weight': module",
     "nn.utils.remove_weight_norm": "lambda module, name='weight': module",
+    # sequences of several lengths in one tensor: another layout of the same numbers
+    "nn.utils.rnn.pack_padded_sequence": "lambda input, lengths, batch_first=False, enforce_sorted=True: op.identity(input)",
+    "nn.utils.rnn.pad_packed_sequence": "lambda sequence, batch_first=False, padding_value=0.0, total_length=None: (op.identity(sequence), unknown('the lengths of sequences'))",
+    "nn.utils.rnn.pad_sequence": "lambda sequences, batch_first=False, padding_value=0.0, padding_side='right': op.identity(sequences) if isinstance(sequences, torch.Tensor) else torch.stack(sequences, 0 if batch_first else 1)",
+    "nn.utils.rnn.pack_sequence": "lambda sequences, enforce_sorted=True: torch.stack(sequences, 1)",
     "jit.annotate": "lambda the_type, the_value: the_value",
     "jit.isinstance": "lambda obj, target_type: False if isinstance(obj, torch.Tensor) else unknown('whether a value is of a type')",
     "is_grad_enabled": "lambda: True",
