@@ -76,7 +76,7 @@ def positions(graph: OpGraph, layers: tuple[Region, ...], entry: str) -> Fact:
             return found
     if any(_is_convolved(op) for op in (by_path.get(entry), *summands) if op is not None):
         return Fact("positions", "convolutional")
-    for layer in takewhile(lambda layer: not any("attention" in kind for kind in layer.kinds), layers):
+    for layer in takewhile(lambda layer: not any("attention" in one for one in layer.kinds), layers):
         if any(_is_convolved(op) and _convolutions(op) == 1 for op in layer.graph.walk()):
             return Fact("positions", "convolutional")
     for op in graph.walk():

@@ -20,6 +20,7 @@ from archcheck.frontends.static.values import (
     Data,
     External,
     Function,
+    Inputs,
     Instance,
     Layer,
     Method,
@@ -35,7 +36,8 @@ from archcheck.ir.span import Setting, Span
 from archcheck.ir.verify import verify
 
 LISTS = ("list", "List")  # of tensors, which are read as parts of one
-NOT_TENSORS = ("int", "bool", "str", "float", "list", "dict", "List", "Dict", "Callable")
+MAPPINGS = ("dict", "Dict", "Mapping", "MutableMapping", "OrderedDict")  # of names to tensors
+NOT_TENSORS = ("int", "bool", "str", "float", "list", "List", "Callable", *MAPPINGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,7 +343,7 @@ class _Runner:
         for name in list(self.unused):
             if spec.kwarg is not None and name not in kwargs and not calling:
                 kwargs[name] = self.expression(name, self.unused.pop(name))
-        has_tensor = any(isinstance(one, Tensor) for one in kwargs.values())
+        has_tensor = any(isinstance(one, (Tensor, Inputs)) for one in kwargs.values())
         if calling and self.call.offer and self.optional and not has_tensor:
             self.offered = next(iter(self.optional))
             kwargs[self.offered] = self.input(self.offered)
@@ -372,6 +374,8 @@ class _Runner:
         kind = outer.rpartition(".")[2]
         if calling and (kind not in NOT_TENSORS or (kind in LISTS and "Tensor" in inner)):
             return self.input(name)
+        if calling and kind in MAPPINGS and "Tensor" in inner:
+            return Inputs(lambda key: self.input(f"{name}[{key}]"))
         return Open(
             f"{name} is not given", Span(function.file.shown, parameter.lineno, parameter.col_offset + 1), flag=name
         )

@@ -396,6 +396,20 @@ class Registry(dict[Data, Data]):
     """A dict that a module made when it was loaded; what is registered there is looked for late."""
 
 
+class Inputs(dict[Data, Data]):
+    """Tensors that a caller gives under names: `features["token_embeddings"]`; each is there when it is asked for."""
+
+    def __init__(self, make: Callable[[str], Tensor]) -> None:
+        super().__init__()
+        self.make = make
+
+    def __missing__(self, key: Data) -> Tensor:
+        if not isinstance(key, str):
+            raise KeyError(key)
+        self[key] = self.make(key)
+        return self[key]  # type: ignore[no-any-return]
+
+
 def is_undecided(value: Data) -> bool:
     """Whether the truth of `value` cannot be told: it is unknown, or it is a tensor's content."""
     if isinstance(value, External):

@@ -313,3 +313,21 @@ def test_what_is_wanted_is_known_through_a_wrapper(sources: Sources) -> None:
                 return self.decoder(ids=decoder_ids, embeds=decoder_embeds) + self.encoder(x)
         """
     assert _counted(sources, text) == [frozenset(), {"decoder_ids"}]
+
+
+def test_tensors_that_are_given_under_names(sources: Sources) -> None:
+    text = """
+        class Layer(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.map = nn.Linear(8, 8)
+            def forward(self, features: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+                x = self.map(features["words"]) + features["words"]
+                if "weights" in features:
+                    x = x * features["weights"]
+                features.update({"sentence": torch.relu(x)})
+                return features
+        """
+    [variant] = sources.read(text, "Layer").variants
+    kinds = [(op.kind.name, op.attr("name")) for op in variant.graph.ops]
+    assert kinds == [("input", "features[words]"), ("linear", None), ("add", None), ("relu", None)]
