@@ -81,6 +81,11 @@ class Run:
     tied: bool | None = None  # whether the configuration says that input and output embeddings are one
 
     @property
+    def exhausted(self) -> bool:
+        """Whether it was stopped for its length: another like it would be too."""
+        return self.machine.steps > self.machine.limits.steps
+
+    @property
     def rounds(self) -> Mapping[str, Unknown]:
         """Paths of ops in loops of which the number of rounds is not known, with the reason."""
         return self.machine.recorder.rounds

@@ -27,7 +27,7 @@ from archcheck.ir.span import Setting, Span, Step
 class Limits:
     """How much evaluation may cost before it gives up; far above what any released model needs."""
 
-    steps: int = 1_000_000
+    steps: int = 500_000
     depth: int = 120
     iterations: int = 16_384  # of one loop; a model may have thousands of layers
     forks: int = 16
@@ -149,9 +149,7 @@ class Machine:
         self.invoked = False  # the target has been built and runs
         self.entry: tuple[ast.AST, ...] = ()  # the functions that take the target's arguments
         self.wanted: dict[str, None] = {}  # arguments of the target for want of which something failed
-        self.ran: dict[
-            ast.AST, Class | None
-        ] = {}  # functions that have run since, and whose they are
+        self.ran: dict[ast.AST, Class | None] = {}  # functions that have run since, and whose they are
         self.target: Data = None  # the instance or function that is read; what it raises itself is not contained
         self.open_rounds: list[Open] = []  # loops around of which the number of rounds is not known
         self.stands: Span | None = None  # where the layer that a container calls was built

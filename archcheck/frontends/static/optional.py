@@ -37,6 +37,8 @@ def complete(once: Once, call: Call, first: Run) -> tuple[Call, Run]:
             known[call.given] = once(call)
         return known[call.given]
 
+    if first.exhausted:
+        return call, first
     if not first.offered:
         return _search(ask, plain, first)
     offered = (replace(plain, given=call.given | {first.offered}), first)

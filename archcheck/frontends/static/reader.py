@@ -158,13 +158,13 @@ class _Reader:
 
     def read(self, explore: bool) -> Reading:
         self.call, first = optional.complete(self.once, self.call, self.once(self.call))
-        if first.error or builders.lacks_parts(first):
+        if (first.error and not first.exhausted) or builders.lacks_parts(first):
             self.call, first = self.built(first)
         found: list[tuple[Flags, Run]] = [((), first)]
-        if first.machine.taken:
+        if first.machine.taken and not first.exhausted:
             found = self.forks(first)
         settled = len(_distinct(found)) == 1  # no open condition decides anything
-        if settled and explore:
+        if settled and explore and not first.exhausted:
             found = [((), found[0][1]), *self.flags(first), *self.more_given(first)]
         distinct = _told_apart(_distinct(found))
         alone = len(distinct) == 1

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from evaluator_sources import Sources, ops
 
+from archcheck.frontends.static import reader
 from archcheck.frontends.static.reader import Limits
 
 
@@ -150,3 +152,22 @@ def test_a_formula_written_by_hand_stands_at_its_own_line(sources: Sources) -> N
     [variant] = sources.read("def f(x):\n    y = x * 2\n    return y + 1\n").variants
     lines = [op.span.line for op in variant.graph.ops if op.span is not None]
     assert lines == [5, 6]
+
+
+def test_a_run_that_took_all_steps_is_not_made_again(sources: Sources, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the other side of an open condition nor an optional argument is tried: it would stop there too."""
+    runs: list[object] = []
+    once = reader._Reader.once
+    monkeypatch.setattr(reader._Reader, "once", lambda *given: runs.append(given) or once(*given))
+    text = """
+        from elsewhere import mystery
+        def f(x, mask=None, flag=True):
+            if mystery():
+                x = torch.tanh(x)
+            for _ in range(9999):
+                x = torch.relu(x)
+            return x
+        """
+    [variant] = sources.read(text, limits=Limits(steps=3000)).variants
+    assert "stopped after 3,000 steps" in variant.error
+    assert len(runs) == 1
