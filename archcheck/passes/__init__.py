@@ -10,6 +10,7 @@ from archcheck.ir.verify import verify
 from archcheck.passes.base import Pass, ScopePass, Together
 from archcheck.passes.drop_no_ops import DropNoOps
 from archcheck.passes.drop_padding import DropPadding
+from archcheck.passes.fold_numbers import FoldNumbers
 from archcheck.passes.fold_repeats import FoldRepeats
 from archcheck.passes.fold_residual import FoldResidual
 from archcheck.passes.fold_sublayers import FoldSublayers
@@ -28,6 +29,7 @@ from archcheck.passes.split_fused import SplitFused
 
 CANONICAL: tuple[Pass, ...] = (
     DropNoOps(),  # first: later patterns assume no cast or identity between two ops
+    FoldNumbers(),  # then constants are attributes, wherever they were written
     SpellRearrange(),  # early: all that follows knows reshapes and permutations
     SpellProjections(),  # before linears, which take in the learned tensors that such a call may read
     RaiseLinears(),  # then what is learned: a product with a matrix is no product of scores, a weight no operand

@@ -1,0 +1,72 @@
+"""Folds tensors of one number into what computes with them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+from archcheck.ir.graph import Attr, Op, Value
+from archcheck.passes.base import Scope, ScopePass
+from archcheck.passes.kinds import named
+
+_TAKES = named("add", "sub", "mul", "div")
+_OF_NUMBERS: dict[str, Callable[[float], float]] = {
+    "identity": float,
+    "sqrt": math.sqrt,
+    "rsqrt": lambda number: 1 / math.sqrt(number),
+}
+
+
+class FoldNumbers(ScopePass):
+    """Fold a tensor of one number into the sum or product that reads it.
+
+    before                          after
+      %x = input                      %x = input
+      %c = constant value=64          %s = div %x by=8.0
+      %r = sqrt %c
+      %s = div %x, %r
+    """
+
+    name = "fold_numbers"
+
+    def rewrite(self, scope: Scope, holder: Op | None) -> None:
+        """Fold what is known to be one number."""
+        for slot in scope.slots():
+            op = scope.ops[slot]
+            if op.kind in _TAKES and len(op.reads) == 2 and not op.attrs:
+                _fold(scope, slot)
+
+
+def _fold(scope: Scope, slot: int) -> None:
+    op = scope.ops[slot]
+    numbers = [_number(scope, value) for value in op.reads]
+    at = next((at for at in ((1, 0) if op.kind.commutes else (1,)) if numbers[at] is not None), None)
+    if at is None or numbers[1 - at] is not None or (op.kind.name == "div" and not numbers[at]):
+        return
+    giver = scope.giver(op.reads[at])
+    scope.replace(slot, replace(op, reads=(op.reads[1 - at],), attrs=(Attr("by", numbers[at]),)))
+    while giver >= 0 and not scope.readers(giver):
+        behind = scope.givers(giver)
+        scope.discard(giver)
+        giver = behind[0] if behind else -1
+
+
+def _number(scope: Scope, value: Value, depth: int = 4) -> int | float | None:
+    """The number that a tensor of one is made of; None for any other tensor."""
+    slot = scope.giver(value)
+    op = scope.ops[slot] if slot >= 0 else None
+    if op is None or value.index:
+        return None
+    if op.kind.name == "constant":
+        found = op.attr("value")
+        while isinstance(found, tuple) and len(found) == 1:
+            found = found[0]
+        plain = isinstance(found, int | float) and not isinstance(found, bool)
+        return found if plain and op.attr("shape") in (None, ()) else None  # type: ignore[return-value]  # a number
+    if len(op.reads) != 1 or not depth or op.kind.name not in _OF_NUMBERS:
+        return None
+    number = _number(scope, op.reads[0], depth - 1)
+    if number is None or op.kind.name == "identity":
+        return number
+    return None if number < 0 or (op.kind.name == "rsqrt" and not number) else _OF_NUMBERS[op.kind.name](number)
