@@ -15,8 +15,8 @@ from archcheck.passes.kinds import named
 NORMS = named("layer_norm", "rms_norm", "batch_norm", "group_norm", "instance_norm", "affine", "l2_norm")
 ATTENTIONS = named("self_attention", "cross_attention")
 SILENT = named("concat", "dropout", "stochastic_depth", "identity", "reshape", "permute", "select")
-EMBEDDING, INPUT, LINEAR, PARAMETER, REPEAT, ROPE = map(
-    kind, ("embedding", "input", "linear", "parameter", "repeat", "rope")
+EMBEDDING, INPUT, LINEAR, MOE, PARAMETER, REPEAT, ROPE = map(
+    kind, ("embedding", "input", "linear", "moe", "parameter", "repeat", "rope")
 )
 STREAMS = named("repeat", "residual")
 UNSURE = (
@@ -108,6 +108,18 @@ def _cores(layers: Iterable[Region], *kinds: str) -> Iterator[Op]:
                 yield sublayer.core
 
 
+def _feed_forwards(layers: Iterable[Region]) -> list[Op]:
+    """The feed-forward sublayers; where some stand in a residual, only those: a pooler or a head behind the stack is a
+    feed-forward too, and says nothing of the layers."""
+    held = [
+        (sublayer.core, "a" in sublayer.signature.split())
+        for layer in layers
+        for sublayer in layer.sublayers
+        if sublayer.core is not None and sublayer.kind in ("ffn", "moe")
+    ]
+    return [core for core, residual in held if residual] or [core for core, _ in held]
+
+
 def _agreed(name: str, values: Iterable[bool | str], absent: str) -> Fact:
     found = list(dict.fromkeys(values))
     if not found:
@@ -123,7 +135,7 @@ def _activation(layers: tuple[Region, ...]) -> Fact:
 
 def _activations(layers: tuple[Region, ...]) -> Iterator[str]:
     # what a layer of convolutions computes between them stands for a feed-forward, where it has no other (he2016)
-    for op in list(_cores(layers, "ffn", "moe")) or _cores(layers, "conv"):
+    for op in _feed_forwards(layers) or _cores(layers, "conv"):
         for inner in op.walk():
             if inner.kind.family == "activation" and inner.kind.name == op.attr("activation"):
                 approximate = inner.attr("approximate")
@@ -132,8 +144,9 @@ def _activations(layers: tuple[Region, ...]) -> Iterator[str]:
 
 
 def _gated(layers: tuple[Region, ...]) -> Fact:
-    values = [value for op in _cores(layers, "ffn", "moe") if isinstance(value := op.attr("gated"), bool)]
-    values += [_has_gate(op) for op in _cores(layers, "moe") if not isinstance(op.attr("gated"), bool)]
+    cores = _feed_forwards(layers)
+    values = [value for op in cores if isinstance(value := op.attr("gated"), bool)]
+    values += [_has_gate(op) for op in cores if op.kind is MOE and not isinstance(op.attr("gated"), bool)]
     if not values:  # what a layer of convolutions computes between them stands for a feed-forward (he2016)
         values = [_has_gate(op) for op in _cores(layers, "conv")]
     return _agreed("ffn_gated", values, "no feed-forward sublayer was recognised")

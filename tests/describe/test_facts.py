@@ -115,3 +115,9 @@ def test_norms_around_the_stack(
     found = _facts(tmp_path, before=before, behind=behind, count=count)
     told = (found["embedding_norm"], found["final_norm"])
     assert told == expected if count > 1 else all(one in (None, two) for one, two in zip(told, expected, strict=True))
+
+
+def test_a_pooler_behind_the_stack_says_nothing_of_the_layers(tmp_path: Path) -> None:
+    plain = _facts(tmp_path)["activation"]
+    assert plain not in (None, "tanh")
+    assert _facts(tmp_path, behind="x = self.map(torch.tanh(self.map(x)))")["activation"] == plain
