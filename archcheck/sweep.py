@@ -274,12 +274,17 @@ def _file_by_file(
         known = kept.of(target, source) if kept is not None else None
         by_file[source] = known or []
         if known is None:
-            names = _classes_in(target, source)
+            try:
+                names = _classes_in(target, source)
+            except TargetError as error:  # one file must not end the reading of a thousand others
+                if target.source is not None:
+                    raise
+                names, by_file[source] = [], [Undetermined(source.shown, error.problem, Span(source.shown, 1))]
             classes += [(source, name) for name in names]
             if names:
                 open_files[source] = _OpenFile(len(names))
             elif kept is not None:
-                kept.keep(target, source, set(), [])
+                kept.keep(target, source, set(), by_file[source])
     _tell_known(target, len(target.files) - len(open_files), progress)
     work = _Work(target, replace(request, explore=False), then, classes)
     for done, (number, one) in enumerate(workers.as_done(work, range(len(classes)), jobs), 1):
