@@ -135,6 +135,15 @@ def test_where_nothing_has_changed_nothing_is_asked(
         described(folder, store)
 
 
+def test_a_file_that_can_be_read_again_is_read(folder: Path, store: Store) -> None:
+    text = (folder / "parts.py").read_bytes()
+    (folder / "parts.py").write_bytes(b"#" * (4 * 1024 * 1024 + 1))  # more than is read of a file
+    too_large = described(folder, store)
+    assert described(folder, store) == too_large
+    (folder / "parts.py").write_bytes(text)
+    assert described(folder, store) == described(folder, None) != too_large
+
+
 def _add(name: str, text: str) -> Callable[[Path], None]:
     def change(folder: Path) -> None:
         (folder / name).write_text(text)

@@ -21,6 +21,8 @@ _OF_NUMBERS: dict[str, Callable[[float], float]] = {
 class FoldNumbers(ScopePass):
     """Fold a tensor of one number into the sum or product that reads it.
 
+    Not 0 and 1, which would drop the op: a buffer often starts from one of them, and holds another once it is loaded.
+
     before                          after
       %x = input                      %x = input
       %c = constant value=64          %s = div %x by=8.0
@@ -42,7 +44,7 @@ def _fold(scope: Scope, slot: int) -> None:
     op = scope.ops[slot]
     numbers = [_number(scope, value) for value in op.reads]
     at = next((at for at in ((1, 0) if op.kind.commutes else (1,)) if numbers[at] is not None), None)
-    if at is None or numbers[1 - at] is not None or (op.kind.name == "div" and not numbers[at]):
+    if at is None or numbers[1 - at] is not None:
         return
     giver = scope.giver(op.reads[at])
     scope.replace(slot, replace(op, reads=(op.reads[1 - at],), attrs=(Attr("by", numbers[at]),)))
@@ -63,10 +65,12 @@ def _number(scope: Scope, value: Value, depth: int = 4) -> int | float | None:
         while isinstance(found, tuple) and len(found) == 1:
             found = found[0]
         plain = isinstance(found, int | float) and not isinstance(found, bool)
-        return found if plain and op.attr("shape") in (None, ()) else None  # type: ignore[return-value]  # a number
+        if not plain or found in (0, 1) or op.attr("shape") not in (None, ()):
+            return None
+        return found  # type: ignore[return-value]  # a number
     if len(op.reads) != 1 or not depth or op.kind.name not in _OF_NUMBERS:
         return None
     number = _number(scope, op.reads[0], depth - 1)
     if number is None or op.kind.name == "identity":
         return number
-    return None if number < 0 or (op.kind.name == "rsqrt" and not number) else _OF_NUMBERS[op.kind.name](number)
+    return None if number < 0 else _OF_NUMBERS[op.kind.name](number)

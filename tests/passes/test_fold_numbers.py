@@ -17,6 +17,7 @@ FOLDED = {
 KEPT = [
     "%c = constant value=64\n%y = div %c, %x",
     "%c = constant value=0\n%y = div %x, %c",
+    "%c = constant value=1.0\n%y = mul %x, %c",
     "%c = constant value=(1,2,)\n%y = mul %x, %c",
     "%c = constant value=0.5 shape=(3,4,)\n%y = mul %x, %c",
     "%c = constant value=unknown('a table')\n%y = mul %x, %c",

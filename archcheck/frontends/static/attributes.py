@@ -223,7 +223,7 @@ def _of_class(vm: Machine, owner: Class, name: str, default: Data) -> Data:
     if name == "__members__" and owner.members:
         return owner.members
     if name == "__init__" and any(isinstance(base, Class) and base.fields for base in owner.mro):
-        return FieldsInit(name, lambda vm, args, kwargs: _fill(vm, owner, args[0], args[1:], kwargs), owner)
+        return FieldsInit(name, lambda vm, args, kwargs: _fill_first(vm, owner, args, kwargs), owner)
     if name == "apply":
         # torch.autograd.Function: its forward takes a context first
         forward = owner.lookup("forward")
@@ -305,6 +305,14 @@ def _fill(vm: Machine, cls: Class, receiver: Instance, args: list[Data], kwargs:
     from archcheck.frontends.static import instances
 
     instances.fill_fields(vm, cls, receiver, args, kwargs, None)
+
+
+def _fill_first(vm: Machine, cls: Class, args: list[Data], kwargs: dict[str, Data]) -> Data:
+    """`Base.__init__(self, ...)` of a dataclass."""
+    if not args or not isinstance(args[0], Instance):
+        return vm.open(f"{cls.name}.__init__ of something that is no instance")
+    _fill(vm, cls, args[0], args[1:], kwargs)
+    return None
 
 
 def _mapping_mixin(receiver: Instance, name: str) -> Data:

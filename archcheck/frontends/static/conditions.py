@@ -294,11 +294,14 @@ def unary_not(vm: Machine, value: Data) -> Data:
 def weightier(one: Data, other: Data, either: bool) -> Data:
     """Of two conditions that are not known the one that stands for both, of which either or each must be true: one that
     is about the architecture, and of two that are about sizes the one that decides."""
-    if not is_metadata(one):
-        return one
-    if isinstance(one, Expected) and is_metadata(other) and one.side == either:
-        return one
-    return other
+    if not is_metadata(one) or not is_metadata(other):
+        return other if is_metadata(one) else one
+    return one if _side(one) == either else other
+
+
+def _side(value: Data) -> bool:
+    """On which side a condition about a size, a type or a device is taken to be."""
+    return isinstance(value, Expected) and value.side
 
 
 def truth(vm: Machine, value: Data, test: ast.expr | None = None) -> bool:
@@ -325,10 +328,9 @@ def truth(vm: Machine, value: Data, test: ast.expr | None = None) -> bool:
         return chance
     text = code_of(test)[:80] if test is not None else shown(value)
     place = vm.at(test) if test is not None and vm.frames else vm.here()
-    expected = isinstance(value, Expected) and value.side
+    expected = _side(value)
     if not isinstance(value, Open) or value.metadata:
-        if not (vm.frames and vm.frame.fixed):  # what a dialect spells is not the user's code
-            vm.notes.assumptions.setdefault(f"`{text}` is {str(expected).lower()} ({_decider(value)})", place)
+        vm.notes.assumptions.setdefault(f"`{text}` is {str(expected).lower()} ({_decider(value)})", place)
         return expected
     vm.loaded.own()  # modules that are being evaluated hold what this run decides
     key = f"{value.flag or value.why}|{text}"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Question = tuple[str, str]  # ("module", dotted), ("modules in", package) or ("all in", package)
 Found = TypeVar("Found")
+UNREADABLE = "unreadable"  # stands for the digest of a file that cannot be read
 
 
 class Footprint:
@@ -37,6 +38,7 @@ class Footprint:
         self.digests: dict[str, str] = {}
         self.changed = False
         self._library = library
+        self._unreadable: set[str] = set()  # paths of files
         self._answers: dict[Question, str] = {}
         self._known: dict[object, tuple[object, frozenset[Question]]] = {}
 
@@ -95,7 +97,8 @@ class Footprint:
     def evidence(self) -> dict[str, str]:
         """All that was looked at so far: each file with its digest, each folder ("/" at the end) with a digest of the
         modules in it. While it stays the same so does every answer: quicker to compare than to ask again."""
-        return {**self.digests, **{f"{folder}/": self._library.held(folder) for folder in self._library.looked_in()}}
+        files = dict.fromkeys(self._unreadable - self.digests.keys(), UNREADABLE) | self.digests
+        return {**files, **{f"{folder}/": self._library.held(folder) for folder in self._library.looked_in()}}
 
     def stands(self, evidence: Mapping[str, str]) -> bool:
         """Whether all of that is as it was."""
@@ -107,8 +110,8 @@ class Footprint:
                     try:
                         self.digests[path] = hashlib.sha256(read_bytes(Path(path), path)).hexdigest()
                     except TargetError:
-                        return False
-                found = self.digests[path]
+                        self._unreadable.add(path)
+                found = self.digests.get(path, UNREADABLE)
             if found != digest:
                 return False
         return True
@@ -119,7 +122,8 @@ class Footprint:
             try:
                 file.content()
             except TargetError:
-                return "unreadable"
+                self._unreadable.add(str(file.path))
+                return UNREADABLE
         return self.digests[str(file.path)]
 
     def _answer(self, what: str, name: str) -> str:

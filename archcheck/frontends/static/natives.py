@@ -310,7 +310,7 @@ LOOKS = {"get", "items", "keys", "values", "copy", "index", "count", "union", "i
 
 def plain_method(owner: Data, name: str) -> Data:
     """A method or attribute of Python data; None where it has none of that name."""
-    if isinstance(owner, Native) and owner.name in TYPES and hasattr(TYPES[owner.name], name):
+    if isinstance(owner, Native) and owner.name in TYPES and name[:2] != "__" and hasattr(TYPES[owner.name], name):
         return _of_type(owner.name, name)
     if not isinstance(owner, (str, list, dict, tuple, set, frozenset, int, float, range, slice, bytes)):
         return None
@@ -333,7 +333,10 @@ def _of_type(kind: str, name: str) -> Native:
 
     def call(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
         if name == "fromkeys" and args:
-            return dict.fromkeys(vm.iterate(args[0]), *args[1:2])
+            try:
+                return dict.fromkeys(vm.iterate(args[0]), *args[1:2])
+            except TypeError:
+                return vm.open("a dict of keys that cannot be keys")
         if args and isinstance(args[0], (TYPES[kind], Instance)):
             return vm.call(vm.get(args[0], name), args[1:], kwargs)
         return vm.open(f"{kind}.{name}()", metadata=True)

@@ -321,6 +321,8 @@ SIZES = {
     "3 > 2 and x.shape[0] > 0": "relu",
     "x.shape[0] == 1 or x.shape[1] > 1": "relu",
     "x.shape[0] > 1 and x.shape[1] % 2 == 0": "tanh",  # nothing is known of whether a size is even
+    "x.shape[1] % 2 == 0 and x.shape[0] > 1": "tanh",
+    "x.shape[1] % 2 == 0 or x.shape[0] > 1": "relu",
     "x.shape[1] % 7 != 0": "tanh",
     "x.shape[1] > 512": "tanh",
 }
