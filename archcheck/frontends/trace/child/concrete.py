@@ -1,0 +1,347 @@
+"""Runs calls of torch without weights and without memory, on the meta device, and keeps small numbers real.
+
+Indices, masks, grids and ranges are small and decide what a model does: they stay on the CPU and hold their numbers,
+so that `mask.all()` and `lengths.tolist()` are answered and not guessed. Weights and what is computed with them have
+shapes only, and so has what a call gives that mixes the two. The shapes of what a call gives are kept, by the shapes
+of what it is given: most calls of a deep model have been made before, and need not cost torch's Python decompositions
+a second time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from archcheck.frontends.trace.child import guesses
+from archcheck.frontends.trace.child.encoding import Encoder, tensors
+from archcheck.frontends.trace.child.leaves import Leaf
+from archcheck.frontends.trace.child.naming import Known
+
+SMALL = 65_536  # entries of a tensor that is kept real
+MATERIAL = 1 << 22  # entries of all inputs of a call that is run on zeros, where torch has no shapes for it
+
+_UNFILLED = frozenset({"empty", "empty_strided", "empty_permuted", "rand", "randn", "randint", "normal", "randperm"})
+_MOVES = frozenset({"to", "cpu", "cuda", "npu", "xpu", "mps", "as_tensor", "asarray"})
+_BY_VALUE = frozenset(  # what these give depends on numbers, not on shapes alone
+    {"__getitem__", "repeat_interleave", "split", "tensor_split", "split_with_sizes", "masked_select", "nonzero",
+     "argwhere", "where", "bincount", "unique", "unique_consecutive", "one_hot", "combinations", "histc"}
+)  # fmt: skip
+
+Outcome = tuple[Any, Any, Any]  # what a call gives, what it wrote into, which outputs are views of what
+
+
+class Signature:
+    """Shape, strides and dtype of tensors that are alike, and whether they hold numbers."""
+
+    __slots__ = ("dtype", "meta", "shape", "stride")
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.shape = tensor.shape
+        self.stride = tensor.stride()
+        self.dtype = tensor.dtype
+        self.meta = tensor.is_meta
+
+
+class Concrete:
+    """One run's tensors.
+
+    Args:
+        values: which numbers tensors have.
+        here: the site that the model's code has reached.
+        cache: whether shapes are kept.
+    """
+
+    def __init__(self, values: Encoder, here: Callable[[], int], *, cache: bool = True) -> None:
+        self.values = values
+        self.here = here
+        self.cache: dict[Any, Any] | None = {} if cache else None
+        self.vague: set[int] = set()  # tensors on the CPU that something without numbers was written into
+        self.guessed: dict[tuple[str, int, str], None] = {}
+        self.building = False
+        self._signatures: dict[int, Signature] = {}
+        self._alike: dict[Any, Signature] = {}
+        self._held: list[Any] = []  # so that no other tensor gets their identity
+        self._given: list[Tensor] = []
+
+    # ---- a function
+
+    def run(self, func: Any, known: Known, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Outcome:
+        """What a call gives, with the tensors that it wrote into and the pairs of views and what they are of."""
+        given: list[Tensor] = []
+        self._given = given
+        try:
+            key = (func, *[self._key(arg) for arg in args])
+            if kwargs:
+                key = (*key, *[(name, self._key(value)) for name, value in kwargs.items()])
+            hash(key)
+        except TypeError:
+            key = ()
+        if not given:
+            return self._made(func, known, args, kwargs or {}), None, None
+        signatures = self._signatures
+        real = [one for one in given if not signatures[id(one)].meta]
+        if len(real) == len(given) and not (self.vague and any(id(one) in self.vague for one in given)):
+            return self._real(func, known, args, kwargs or {}, given)
+        if known.asks:
+            return self._guess(known, args, kwargs or {}), None, None
+        cache = self.cache
+        if cache is not None and key and (found := cache.get(key)) is not None:
+            if found.__class__ is not bool:
+                return self._again(found), None, None
+        else:
+            found = None
+        by_value = known.short in _BY_VALUE
+        out, written, views = self._on_meta(func, known, args, kwargs or {}, given, real)
+        if found is None and cache is not None and key and not (by_value and real):
+            cache[key] = False if written or views or known.inplace else self._template(out)
+        return out, written, views
+
+    def _key(self, value: Any) -> Any:
+        kind = type(value)
+        if kind is Tensor or isinstance(value, Tensor):
+            self._given.append(value)
+            signature = self._signatures.get(id(value))
+            return self._sign(value) if signature is None else signature
+        if kind is int or kind is str or value is None:
+            return value
+        if kind is float or kind is bool:
+            return (kind, value)
+        if kind is tuple or kind is list or kind is torch.Size:
+            return (kind, *[self._key(item) for item in value])
+        if kind is slice:
+            return (slice, self._key(value.start), self._key(value.stop), self._key(value.step))
+        if kind is dict:
+            return (dict, *[(name, self._key(item)) for name, item in value.items()])
+        return value
+
+    def _sign(self, tensor: Tensor) -> Signature:
+        like = (tensor.shape, tensor.stride(), tensor.dtype, tensor.is_meta)
+        signature = self._alike.get(like)
+        if signature is None:
+            signature = self._alike[like] = Signature(tensor)
+        self._signatures[id(tensor)] = signature
+        self._held.append(tensor)
+        return signature
+
+    # ---- nothing is given
+
+    def _made(self, func: Any, known: Known, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What a function gives that is given no tensor: on the CPU where it is small and holds numbers."""
+        if not known.makes:
+            return func(*args, **kwargs)
+        if known.short in _UNFILLED:
+            if known.short in ("rand", "randn") and not _entries(args, kwargs, 2):
+                self.guessed[known.short, self.here(), "0.5"] = None
+                return torch.full((), 0.5)
+            kwargs = {**kwargs, "device": "meta"}
+            kwargs.pop("pin_memory", None)
+            kwargs.pop("generator", None)
+            return func(*args, **kwargs)
+        device = kwargs.get("device")
+        if device is None and not _entries(args, kwargs, SMALL):
+            return func(*args, **kwargs)
+        if device is not None:
+            kwargs = {**kwargs, "device": "meta" if _entries(args, kwargs, SMALL) else "cpu"}
+        elif known.short in ("zeros", "ones", "full", "eye"):
+            kwargs = {**kwargs, "device": "meta"}
+        return func(*args, **kwargs)
+
+    # ---- all that is given holds numbers
+
+    def _real(self, func: Any, known: Known, args: Any, kwargs: dict[str, Any], given: list[Tensor]) -> Outcome:
+        if known.short in _MOVES and (kwargs.get("device") is not None or args[1:]):
+            moved = _cast(args, kwargs)
+            if moved is not None:
+                return moved, None, self._relations(moved, given)
+        if kwargs.get("device") is not None:
+            kwargs = {**kwargs, "device": "cpu"}
+        before = [one._version for one in given]
+        out = func(*args, **kwargs)
+        written = [one for one, version in zip(given, before, strict=True) if one._version != version]
+        self._forget(written)
+        return out, written or None, self._relations(out, given)
+
+    # ---- shapes only
+
+    def _on_meta(
+        self, func: Any, known: Known, args: Any, kwargs: dict[str, Any], given: list[Tensor], real: list[Tensor]
+    ) -> Outcome:
+        short = known.short
+        first = args[0] if args else next(iter(kwargs.values()))
+        if short == "__setitem__" or (known.inplace and not first.is_meta):
+            if not first.is_meta:
+                self.vague.add(id(first))
+            return None if short == "__setitem__" else first, [first], None
+        if short in _MOVES:
+            moved = _cast(args, kwargs)
+            if moved is not None:
+                return moved, None, self._relations(moved, given)
+        if kwargs.get("device") is not None:
+            kwargs = {**kwargs, "device": "meta"}
+        if real or short in _BY_VALUE:
+            guessed = guesses.shaped(short, func, args, kwargs, self._guessing)
+            if guessed is not None:
+                return guessed[0], None, None
+            args, kwargs = guesses.by_value(short, args, kwargs, self.vague)
+            args = tuple(_lifted(arg) for arg in args)
+            kwargs = {name: _lifted(value) for name, value in kwargs.items()}
+        before = [one._version for one in given]
+        try:
+            out = func(*args, **kwargs)
+        except (NotImplementedError, RuntimeError) as error:
+            out = _on_zeros(func, args, kwargs, error)
+        if known.inplace and isinstance(out, Tensor) and first is given[0]:
+            out = first
+        written = [one for one, version in zip(given, before, strict=True) if one._version != version]
+        self._forget(written)
+        return out, written or None, self._relations(out, given)
+
+    def _forget(self, written: list[Tensor]) -> None:
+        for one in written:
+            self._signatures.pop(id(one), None)  # its shape may have changed
+
+    def _relations(self, out: Any, given: list[Tensor]) -> Any:
+        """Pairs of outputs and inputs that share memory."""
+        outs = [out] if type(out) is Tensor else list(tensors(out))
+        pairs = None
+        for one in outs:
+            home = _home(one)
+            for source in given:
+                if one is source or (home and _home(source) == home):
+                    pairs = pairs or []
+                    pairs.append((one, source))
+                    break
+        return pairs
+
+    # ---- kept shapes
+
+    def _template(self, out: Any) -> Any:
+        if type(out) is Tensor:
+            return (None, (_shape(out),)) if out.is_meta else False
+        if type(out) in (tuple, list) and all(type(one) is Tensor and one.is_meta for one in out):
+            return type(out), tuple(_shape(one) for one in out)
+        return False
+
+    @staticmethod
+    def _again(template: Any) -> Any:
+        kind, shapes = template
+        if kind is None:
+            size, stride, dtype = shapes[0]
+            return torch.empty_strided(size, stride, dtype=dtype, device="meta")
+        return kind([torch.empty_strided(size, stride, dtype=dtype, device="meta") for size, stride, dtype in shapes])
+
+    # ---- a layer
+
+    def run_layer(self, leaf: Leaf, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:
+        """What a layer gives; it is run where no equal one has run on equal shapes."""
+        with torch._C.DisableTorchFunction():
+            given: list[Tensor] = []
+            self._given = given
+            key: Any = ()
+            try:
+                key = (leaf.key(module), module.training, *[self._key(arg) for arg in args])
+                if kwargs:
+                    key = (*key, *[(name, self._key(value)) for name, value in kwargs.items()])
+                hash(key)
+            except TypeError:
+                key = ()
+            signatures = self._signatures
+            if not key or self.cache is None or not all(signatures[id(one)].meta for one in given):
+                key = ()
+            found = self.cache.get(key) if key and self.cache is not None else None
+            if found:
+                return self._again(found), None, None
+            before = [one._version for one in given]
+        out = leaf.forward(module, *args, **kwargs)
+        with torch._C.DisableTorchFunction():
+            written = [one for one, version in zip(given, before, strict=True) if one._version != version]
+            self._forget(written)
+            views = self._relations(out, given)
+            if key and found is None and self.cache is not None:
+                self.cache[key] = False if written or views else self._template(out)
+        return out, written or None, views
+
+    # ---- what cannot be known
+
+    def _guessing(self, name: str, answer: str) -> None:
+        self.guessed[name, self.here(), answer] = None
+
+    def _guess(self, known: Known, args: Any, kwargs: dict[str, Any]) -> Any:
+        answer = guesses.content(known.short, args)
+        self._guessing(known.short, repr(answer)[:40])
+        return answer
+
+
+def _shape(tensor: Tensor) -> tuple[Any, Any, Any]:
+    return tensor.shape, tensor.stride(), tensor.dtype
+
+
+def _home(tensor: Tensor) -> int:
+    """The memory that a tensor looks at; 0 where it has none of its own."""
+    try:
+        return int(tensor.untyped_storage()._cdata)
+    except (NotImplementedError, RuntimeError):
+        return 0
+
+
+def _lifted(value: Any) -> Any:
+    """`value` with shapes only."""
+    if isinstance(value, Tensor):
+        return value if value.is_meta else value.to("meta")
+    if type(value) in (list, tuple):
+        return type(value)(_lifted(item) for item in value)
+    if type(value) is dict:
+        return {name: _lifted(item) for name, item in value.items()}
+    return value
+
+
+def _cast(args: Any, kwargs: dict[str, Any]) -> Tensor | None:
+    """The first argument in another dtype, as a move to a device asks for; where it lives stays as it is."""
+    first = args[0] if args else None
+    if not isinstance(first, Tensor):
+        return None
+    dtype = kwargs.get("dtype")
+    for arg in (*args[1:], *kwargs.values()):
+        if isinstance(arg, torch.dtype):
+            dtype = arg
+        elif isinstance(arg, Tensor):
+            dtype = arg.dtype
+    copied = kwargs.get("copy") is True
+    return first.to(dtype, copy=copied) if dtype is not None else first.clone() if copied else first
+
+
+def _entries(args: tuple[Any, ...], kwargs: dict[str, Any], most: int) -> bool:
+    """Whether a tensor of these sizes has `most` entries or more, as far as its arguments tell."""
+    count = 1
+    for arg in (*args, *[kwargs[name] for name in ("size", "N", "n") if name in kwargs]):
+        for size in arg if isinstance(arg, (tuple, list)) else (arg,):
+            if isinstance(size, int) and not isinstance(size, bool):
+                count *= max(size, 1)
+    return count >= most
+
+
+def _on_zeros(func: Any, args: Any, kwargs: dict[str, Any], error: Exception) -> Any:
+    """The shapes of what a call gives for zeros, where torch has no shapes for it.
+
+    Raises:
+        Exception: `error`, where it cannot be run so either.
+    """
+    given = [*tensors(args), *tensors(kwargs)]
+    if sum(one.numel() for one in given) > MATERIAL:
+        raise error
+    try:
+        out = func(*(_zeros(arg) for arg in args), **{name: _zeros(value) for name, value in kwargs.items()})
+    except Exception:
+        raise error from None
+    return _lifted(out)
+
+
+def _zeros(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return torch.zeros_like(value, device="cpu") if value.is_meta else value
+    if type(value) in (list, tuple):
+        return type(value)(_zeros(item) for item in value)
+    return torch.device("cpu") if isinstance(value, torch.device) else value

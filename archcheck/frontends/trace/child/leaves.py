@@ -1,0 +1,180 @@
+"""Layers and library functions that are recorded whole: those for which the dialects have a row.
+
+Which they are is told from outside, by qualified name. A layer's constructor arguments are noted when it is built.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+GIVEN = "_archcheck_given"
+Layer = Callable[["Leaf", torch.nn.Module, tuple[Any, ...], dict[str, Any]], Any]
+Function = Callable[[str, Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
+
+
+class Leaf:
+    """A class of layers.
+
+    Args:
+        name: by which the dialects list it.
+        cls: the class.
+        parameters: names of its constructor's parameters.
+        plain: parameters that must have their default for the row to be what is computed, with the defaults.
+    """
+
+    def __init__(self, name: str, cls: type, parameters: list[str], plain: Mapping[str, Any]) -> None:
+        self.name = name
+        self.cls = cls
+        self.parameters = parameters
+        self.plain = plain
+        self.forward: Callable[..., Any] = cls.__dict__["forward"]
+        self._call_parameters = list(inspect.signature(self.forward).parameters)[1:] if plain else []
+        self._given: dict[int, dict[str, Any]] = {}
+        self._keys: dict[int, Any] = {}
+        self._kept: list[Any] = []
+
+    def given(self, module: torch.nn.Module) -> dict[str, Any]:
+        """What the constructor was given, and what became of it."""
+        found = self._given.get(id(module))
+        if found is None:
+            attributes = {}
+            for name in self.parameters:
+                value = module.__dict__.get(name, _MISSING)
+                if value is _MISSING and name in module._parameters:
+                    value = module._parameters[name] is not None
+                if isinstance(value, (bool, int, float, str, type(None), tuple, list)):
+                    attributes[name] = value
+            args, kwargs = module.__dict__.get(GIVEN, (None, None))
+            found = {"args": args, "kwargs": kwargs, "attributes": attributes}
+            self._given[id(module)] = found
+            self._kept.append(module)
+        return found
+
+    def key(self, module: torch.nn.Module) -> Any:
+        """Equal for layers that give the same shapes for the same shapes."""
+        found = self._keys.get(id(module))
+        if found is None:
+            weights = tuple(
+                None if one is None else (one.shape, one.dtype, one.is_meta)
+                for held in (module._parameters, module._buffers)
+                for one in held.values()
+            )
+            found = self._keys[id(module)] = (type(module), repr(self.given(module)), weights)
+            self._kept.append(module)
+        return found
+
+    def fits(self, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+        """Whether the row says what this call computes."""
+        if not self.plain:
+            return True
+        given = self.given(module)
+        constructed = dict(given["attributes"])
+        if given["args"] is not None:
+            constructed |= dict(zip(self.parameters, given["args"], strict=False)) | given["kwargs"]
+        called = dict(zip(self._call_parameters, args, strict=False)) | kwargs
+        for name, default in self.plain.items():
+            value = called.get(name, constructed.get(name, default))
+            if isinstance(value, torch.Tensor) or value != default:
+                return False
+        return True
+
+
+_MISSING = object()
+
+
+class Leaves:
+    """All of them.
+
+    Args:
+        layers: name -> (constructor's parameters, plain parameters with their defaults).
+        functions: names of library functions outside of torch.
+    """
+
+    def __init__(self, layers: Mapping[str, tuple[list[str], Mapping[str, Any]]], functions: list[str]) -> None:
+        self.layers = layers
+        self.functions = functions
+        self._noted: set[type] = set()
+
+    def _found(self) -> Iterator[Leaf]:
+        for name, (parameters, plain) in self.layers.items():
+            module, _, attribute = name.rpartition(".")
+            cls = getattr(sys.modules.get(module), attribute, None)
+            if isinstance(cls, type):
+                owner = next((base for base in cls.__mro__ if "forward" in base.__dict__), None)
+                if owner is not None and owner is not torch.nn.Module and issubclass(cls, torch.nn.Module):
+                    yield Leaf(name, cls if owner is cls else _with_forward(cls, owner), parameters, plain)
+
+    def note_constructors(self) -> None:
+        """From now on, what constructors of these layers are given is noted."""
+        for name in self.layers:
+            module, _, attribute = name.rpartition(".")
+            cls = getattr(sys.modules.get(module), attribute, None)
+            if isinstance(cls, type) and issubclass(cls, torch.nn.Module) and cls not in self._noted:
+                self._noted.add(cls)
+                _note(cls)
+
+    @contextmanager
+    def watched(self, layer: Layer, function: Function) -> Iterator[None]:
+        """Within, calls of these layers go to `layer`, and those of functions to `function`."""
+        changed: list[tuple[Any, str, Any]] = []
+        for leaf in self._found():
+            changed.append((leaf.cls, "forward", leaf.cls.__dict__["forward"]))
+            leaf.cls.forward = _through(leaf, layer)  # type: ignore[attr-defined]
+        for name in self.functions:
+            module, _, attribute = name.rpartition(".")
+            original = getattr(sys.modules.get(module), attribute, None)
+            if inspect.isfunction(original):
+                changed += _everywhere(name, original, function)
+        try:
+            yield
+        finally:
+            for owner, attribute, original in reversed(changed):
+                setattr(owner, attribute, original)
+
+
+def _with_forward(cls: type, owner: type) -> type:
+    """`cls`, which takes its `forward` from a base, with a `forward` of its own that is the same."""
+    cls.forward = owner.__dict__["forward"]  # type: ignore[attr-defined]
+    return cls
+
+
+def _through(leaf: Leaf, layer: Layer) -> Any:
+    @functools.wraps(leaf.forward)
+    def forward(module: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
+        return layer(leaf, module, args, kwargs)
+
+    return forward
+
+
+def _everywhere(name: str, original: Any, function: Function) -> Iterator[tuple[Any, str, Any]]:
+    """Put what records a function in its place in each module that has it under some name."""
+
+    @functools.wraps(original)
+    def recorded(*args: Any, **kwargs: Any) -> Any:
+        return function(name, original, args, kwargs)
+
+    for module in list(sys.modules.values()):
+        held = getattr(module, "__dict__", None)
+        for attribute, value in list(held.items()) if isinstance(held, dict) else ():
+            if value is original:
+                yield module, attribute, original
+                setattr(module, attribute, recorded)
+
+
+def _note(cls: Any) -> None:
+    original = cls.__init__
+
+    @functools.wraps(original)
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        if GIVEN not in self.__dict__:
+            object.__setattr__(self, GIVEN, (args, kwargs))
+        original(self, *args, **kwargs)
+
+    cls.__init__ = init

@@ -1,0 +1,174 @@
+"""One trace: build, call, and what was recorded as plain data."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from archcheck.frontends.trace.child.building import Built, CannotBuildError, build, import_target
+from archcheck.frontends.trace.child.concrete import SMALL
+from archcheck.frontends.trace.child.encoding import outputs
+from archcheck.frontends.trace.child.inputs import Inputs
+from archcheck.frontends.trace.child.leaves import Leaves
+from archcheck.frontends.trace.child.recorder import Recorder, named_tensors
+
+
+def trace(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What the target computes, as calls of torch.
+
+    Raises:
+        CannotBuildError: it cannot be built, or given what it needs.
+    """
+    leaves = Leaves(asked["layers"], asked["functions"])
+    leaves.note_constructors()
+    recorder = Recorder(leaves, cache=bool(asked.get("cache", True)))
+    started = time.process_time()
+    module = import_target(asked)
+    leaves.note_constructors()  # those of packages that the target has brought in
+    imported = time.process_time()
+    with torch.no_grad():
+        recorder.building = True
+        with recorder, leaves.watched(recorder.layer, recorder.function):
+            built = build(asked, module)
+        recorder.building = False
+        if built.model is not None:
+            _without_weights(built.model, recorder)
+            recorder.settle(built.model)
+        made = time.process_time()
+        error, result, inputs = _called(built, asked, recorder)
+    ran = time.process_time()
+    found = _told(recorder, built, inputs, result)
+    found |= {"error": error, "stage": "run" if error else "", "symbol": built.symbol}
+    found["times"] = {"import": imported - started, "build": made - imported, "run": ran - made}
+    return found
+
+
+def _without_weights(model: torch.nn.Module, recorder: Recorder) -> None:
+    """Put large tensors that were made on the CPU onto the meta device, in place of those that were."""
+    for module in model.modules():
+        for held in (module._parameters, module._buffers):
+            for name, tensor in list(held.items()):
+                if tensor is None or tensor.is_meta or tensor.numel() <= SMALL:
+                    continue
+                moved = tensor.to("meta")
+                if isinstance(tensor, torch.nn.Parameter):
+                    moved = torch.nn.Parameter(moved, requires_grad=tensor.requires_grad)
+                held[name] = moved
+                recorder.values.same(tensor, moved)
+
+
+def _called(built: Built, asked: Mapping[str, Any], recorder: Recorder) -> tuple[str, Any, Inputs]:
+    """Call what was built, with other arguments where a call fails; why it failed, what it gave, what it was given."""
+    inputs = Inputs(built, asked["inputs"], asked["given"])
+    first = len(recorder.calls)
+    before = len(recorder.values.kept), dict(recorder.values.numbers), list(recorder.values.found)
+    while True:
+        args, kwargs = inputs.arguments()
+        named = [(name, kwargs[name]) for name in inputs.names if name in kwargs]
+        named += [(f"x{at}" if at else "x", value) for at, value in enumerate(args)]
+        told = [(name, one) for name, value in named for name, one in _tensors(name, value)]
+        recorder.given = [(name, recorder.values.add(tensor)) for name, tensor in told]
+        try:
+            with recorder.watching(), recorder:
+                return "", built.call(*args, **kwargs), inputs
+        except (KeyboardInterrupt, MemoryError):
+            raise
+        except BaseException as error:
+            text = f"{type(error).__name__}: {str(error).strip()[:400]}"
+            if not inputs.mend(error):
+                return f"{text} ({_place(error)})", None, inputs
+        del recorder.calls[first:]
+        count, numbers, found = before
+        del recorder.values.kept[count:]
+        recorder.values.numbers = dict(numbers)
+        recorder.values.found = list(found)
+
+
+def _tensors(name: str, value: Any) -> list[tuple[str, torch.Tensor]]:
+    if isinstance(value, torch.Tensor):
+        return [(name, value)]
+    if isinstance(value, (list, tuple)):
+        return [one for at, item in enumerate(value) for one in _tensors(f"{name}[{at}]", item)]
+    if isinstance(value, dict):
+        return [one for key, item in value.items() for one in _tensors(f"{name}[{key}]", item)]
+    return []
+
+
+def _place(error: BaseException) -> str:
+    found = ""
+    at = error.__traceback__
+    while at is not None:
+        name = at.tb_frame.f_code.co_filename
+        if "/torch/" not in name and "/archcheck/" not in name:
+            found = f"{name.rpartition('site-packages/')[2]}:{at.tb_lineno}"
+        at = at.tb_next
+    return found
+
+
+def _told(recorder: Recorder, built: Built, inputs: Inputs, result: Any) -> dict[str, Any]:
+    values = recorder.values
+    weights: list[Any] = []
+    for name, tensor, learned in named_tensors(built.model) if built.model is not None else ():
+        number = values.numbers.get(id(tensor))
+        if number is None:
+            number = values.add(tensor)
+        weights.append([name, number, learned])
+    calls = _needed(recorder.calls)
+    shapes: dict[tuple[Any, ...], int] = {}
+    of: list[int] = []
+    for tensor in values.kept:
+        key = (tuple(int(size) for size in tensor.shape), str(tensor.dtype))
+        of.append(shapes.setdefault(key, len(shapes)))
+    modules = []
+    for name, module in built.model.named_modules() if built.model is not None else ():
+        cls = type(module)
+        file = getattr(sys.modules.get(cls.__module__), "__file__", None) or ""
+        modules.append([name, cls.__module__, cls.__qualname__, file])
+    return {
+        "names": list(recorder.names),
+        "places": recorder.places,
+        "sites": recorder.sites_told(),
+        "calls": [list(call) for call in calls],
+        "inputs": recorder.given,
+        "weights": weights,
+        "found": values.found,
+        "shapes": [[list(size), dtype] for size, dtype in shapes],
+        "shape_of": of,
+        "modules": modules,
+        "results": [values.encode_result(tensor)[1] for tensor in outputs(result)],
+        "guesses": [[name, site, answer] for name, site, answer in recorder.concrete.guessed],
+        "assumed": [*built.assumed, *inputs.assumed],
+        "given": inputs.names,
+    }
+
+
+def _needed(calls: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """The calls without those of constructors that nothing uses which is computed later."""
+    needed: set[int] = set()
+    kept: list[tuple[Any, ...]] = []
+    for call in reversed(calls):
+        if call[-1] and not needed.intersection(_numbers(call[5])):
+            continue
+        kept.append(call)
+        needed.update(_numbers(call[3]))
+        for value in (call[4] or {}).values():
+            needed.update(_numbers(value))
+    kept.reverse()
+    return kept
+
+
+def _numbers(value: Any) -> list[int]:
+    if type(value) is tuple and value:
+        if value[0] == "t":
+            return [value[1]]
+        return [number for item in value for number in _numbers(item)]
+    if type(value) is list:
+        return [number for item in value for number in _numbers(item)]
+    return []
+
+
+__all__ = ["CannotBuildError", "trace"]

@@ -1,0 +1,366 @@
+"""Recorded calls become ops: each is looked up in the dialect tables, as the static reader looks up what it reads.
+
+Reading and tracing so share what names of frameworks mean, how arguments are bound and stated, and how in-place
+operations change a tensor and what it is a view of. What the tables do not list stays as an opaque op.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import archcheck.frontends.static.machine  # noqa: F401  # before its parts, which import it
+from archcheck.errors import TargetError
+from archcheck.frontends import dialects
+from archcheck.frontends.static import conditions, modules, rows
+from archcheck.frontends.static.library import Library
+from archcheck.frontends.static.machine import Frame, Limits, Machine, OutOfFuel, Raised
+from archcheck.frontends.static.sources import SourceFile
+from archcheck.frontends.static.statements import write
+from archcheck.frontends.static.values import Data, External, Layer, Tensor, TensorMethod, Tensors, shown
+from archcheck.frontends.trace.wire import Call, Encoded, Recording, Site, Weight, decode
+from archcheck.ir.graph import OpGraph, Origin, Unknown, Value
+from archcheck.ir.span import Span
+from archcheck.ir.verify import verify
+
+_BINARY: dict[str, type[ast.operator]] = {
+    "add": ast.Add, "sub": ast.Sub, "mul": ast.Mult, "div": ast.Div, "truediv": ast.Div, "pow": ast.Pow,
+    "matmul": ast.MatMult, "floordiv": ast.FloorDiv, "mod": ast.Mod, "and": ast.BitAnd, "or": ast.BitOr,
+    "xor": ast.BitXor, "lshift": ast.LShift, "rshift": ast.RShift,
+}  # fmt: skip
+_RELATIONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge"})
+_METHOD = "torch.Tensor."
+_PART = re.compile(r"(.+)\[(\d+)\]")  # of an input that is a tuple
+CONSTRUCTED = "*"  # the keyword under which a layer's constructor arguments are told
+
+
+@dataclass
+class Replayed:
+    """The graph of a recording."""
+
+    graph: OpGraph
+    shapes: Mapping[Value, tuple[int, ...]]  # of what ops give, in elements
+    unread: dict[tuple[str, str], Span | None] = field(default_factory=dict)
+    assumptions: list[str] = field(default_factory=list)
+
+
+def replay(recording: Recording, library: Library, source: SourceFile, training: bool) -> Replayed:
+    """The graph of what was recorded.
+
+    Args:
+        recording: of the traced process.
+        library: the sources of the target, in which places are shown.
+        source: the target's file.
+        training: whether the model was in training mode.
+    """
+    with library.footprint.of(), library.loaded(frozenset()) as loaded:
+        machine = Machine(library, training=training, loaded=loaded, limits=Limits(steps=50_000_000))
+        machine.frames.append(Frame("", source, 1, fixed=True))
+        return _Replay(machine, recording, Places(library)).run()
+
+
+class Places:
+    """Where sites stand, as reports show them."""
+
+    def __init__(self, library: Library) -> None:
+        self.library = library
+        self._files: dict[str, SourceFile | None] = {}
+        self._spans: dict[Site, Span | None] = {}
+
+    def span(self, site: Site | None) -> Span | None:
+        """The place of a site; None where its file is not among the sources."""
+        if site is None:
+            return None
+        if site not in self._spans:
+            file = self.file(site.file)
+            shown = file.shown if file is not None else Path(site.file).name
+            self._spans[site] = Span(shown, site.line, max(site.column, 1), site.end_line, site.end_column)
+        return self._spans[site]
+
+    def file(self, name: str) -> SourceFile | None:
+        """The source of this name among those that may be read; None for any other."""
+        if name not in self._files:
+            path = Path(name)
+            try:
+                found = self.library.file(path) if path.suffix == ".py" and path.is_absolute() else None
+            except TargetError:
+                found = None
+            self._files[name] = found
+        return self._files[name]
+
+
+class _Replay:
+    def __init__(self, vm: Machine, recording: Recording, places: Places) -> None:
+        self.vm = vm
+        self.recording = recording
+        self.places = places
+        self.tensors: dict[int, Tensor] = {}
+        self.weights: dict[int, Weight] = {}
+        for weight in recording.weights:
+            self.weights.setdefault(weight.tensor, weight)
+        self.parents: dict[int, tuple[int, Call]] = {}  # view -> what it is of, and the call that gave it
+        self.groups: dict[int, list[int]] = {}  # tensor -> all that look at the same memory
+        self.stale: set[int] = set()
+        self.shapes: dict[Value, tuple[int, ...]] = {}
+        self.stands: Span | None = vm.here()  # where nothing else does
+
+    def run(self) -> Replayed:
+        vm, recording = self.vm, self.recording
+        self._inputs()
+        for call in recording.calls:
+            vm.invoked = not call.building
+            self._at(call)
+            self._call(call)
+        results = tuple(dict.fromkeys(self._tensor(number).value for number in recording.results))
+        mode = "train" if vm.training else "eval"
+        graph = OpGraph(tuple(vm.recorder.ops), results, Origin("trace", recording.symbol, mode))
+        assumed = [f"{told} (at {span})" if span else told for told, span in self._guesses()]
+        taken = [*recording.assumed, *vm.notes.assumptions, *assumed]
+        return Replayed(verify(graph, "tracer"), self.shapes, dict(vm.notes.unknowns), taken)
+
+    def _inputs(self) -> None:
+        """What the call is given: a tuple of tensors is one input, as it is when it is read."""
+        vm = self.vm
+        whole: dict[str, Tensor] = {}
+        for name, number in self.recording.inputs:
+            part = _PART.fullmatch(name)
+            word = part[1] if part is not None else name
+            if word not in whole:
+                path = vm.recorder.emit("input", (), {"name": word}, place="", span=self.stands)
+                whole[word] = Tensor(Value(path))
+            if part is None:
+                self._bind_one(number, whole[word])
+            else:
+                vm.stands = self.stands
+                self._bind_one(number, vm.item(whole[word], int(part[2])))
+
+    def _guesses(self) -> Iterator[tuple[str, Span | None]]:
+        for name, site, answer in self.recording.guesses:
+            yield f"{name} of a tensor without content was taken to give {answer}", self.places.span(site)
+
+    def _at(self, call: Call) -> None:
+        self.vm.frames[-1].place = call.place
+        self.vm.stands = self.places.span(call.site) or self.stands
+
+    # ---- one call
+
+    def _call(self, call: Call) -> None:
+        before = {number: self._tensor(number).value for number in call.written}
+        args = [self._value(arg) for arg in call.args]
+        kwargs = {key: self._value(arg) for key, arg in call.kwargs.items()}
+        try:
+            result = self._result(call, args, kwargs)
+        except (Raised, OutOfFuel) as error:
+            result = self.vm.opaque(call.name, _tensors(args, kwargs), str(error))
+        for number in call.written:
+            self._written(number, call, result, before[number])
+        self._bind(call.given, result, call)
+        for view, of in call.views:
+            if view != of and view not in self.parents:
+                self.parents[view] = (of, call)
+                group = self.groups.setdefault(of, [of])
+                group.append(view)
+                self.groups[view] = group
+
+    def _result(self, call: Call, args: list[Data], kwargs: dict[str, Data]) -> Data:
+        vm, name = self.vm, call.name
+        if CONSTRUCTED in kwargs:
+            return self._layer(name, args, kwargs)
+        if name.startswith(_METHOD) and args and isinstance(args[0], Tensor):
+            return self._method(name[len(_METHOD) :], args, kwargs)
+        if name.startswith("property.") and isinstance(args[0], Tensor):
+            row = dialects.property_row(name.removeprefix("property."))
+            return rows.UNLISTED if row is None else rows.apply(vm, name, row, [args[0]], {})
+        if name.startswith("setting.") and len(args) == 2 and isinstance(args[1], Tensor):
+            return args[1]
+        return rows.call_function(vm, name, args, kwargs)
+
+    def _method(self, name: str, args: list[Data], kwargs: dict[str, Data]) -> Data:
+        vm, tensor = self.vm, args[0]
+        if name == "__getitem__":
+            return vm.item(tensor, args[1])
+        if name == "__setitem__":
+            reads = [tensor, *([args[2]] if isinstance(args[2], (Tensor, Tensors)) else [])]
+            return vm.emit("update", reads, {"index": args[1]})
+        if name.startswith("__") and name.endswith("__"):
+            word = name[2:-2]
+            if word == "invert":
+                return conditions.unary(vm, ast.Invert, tensor)
+            if word in ("neg", "pos", "abs"):
+                word = {"neg": "neg", "pos": "positive", "abs": "abs"}[word]
+                return rows.call_method(vm, TensorMethod(tensor, word), args[1:], kwargs)
+            if word in _RELATIONS:
+                return rows.call_method(vm, TensorMethod(tensor, word), args[1:], kwargs)
+            if word in _BINARY:
+                return conditions.binary(vm, _BINARY[word], tensor, args[1])
+            if word[:1] == "r" and word[1:] in _BINARY:
+                return conditions.binary(vm, _BINARY[word[1:]], args[1], tensor)
+            if word[:1] == "i" and word[1:] in _BINARY:
+                return conditions.binary(vm, _BINARY[word[1:]], tensor, args[1])
+        return rows.call_method(vm, TensorMethod(tensor, name), args[1:], kwargs)
+
+    def _layer(self, name: str, args: list[Data], kwargs: dict[str, Data]) -> Data:
+        vm = self.vm
+        constructed = kwargs.pop(CONSTRUCTED)
+        row = dialects.layer(name)
+        if row is None or not isinstance(constructed, dict):
+            return vm.opaque(name, _tensors(args, kwargs), "it is recorded as a layer that no dialect lists")
+        attributes = constructed.get("attributes") or {}
+        if isinstance(constructed.get("args"), tuple):
+            arguments = rows.bind_init(vm, row, list(constructed["args"]), dict(constructed["kwargs"] or {}))
+            for key, value in attributes.items():
+                if key in arguments and not _alike(arguments[key], value):
+                    arguments[key] = value
+        else:
+            arguments = rows.bind_init(vm, row, [], attributes)
+        return modules.call_layer(vm, Layer(row, name, arguments), args, kwargs)
+
+    # ---- values
+
+    def _value(self, encoded: Encoded) -> Data:
+        return decode(encoded, self._tensor, External)
+
+    def _tensor(self, number: int) -> Tensor:
+        """The handle of a tensor; one that was changed through another view of its memory is looked at anew."""
+        found = self.tensors.get(number)
+        if found is None:
+            found = self.tensors[number] = self._first(number)
+        if number in self.stale:
+            self.stale.discard(number)
+            self._refresh(number, found)
+        return found
+
+    def _first(self, number: int) -> Tensor:
+        """A tensor that no call gave: a weight, a buffer, or something that slipped by."""
+        vm, shape = self.vm, self.recording.shapes[number]
+        weight = self.weights.get(number)
+        place, vm.frames[-1].place = vm.frames[-1].place, "" if weight is None else weight.name.rpartition(".")[0]
+        try:
+            if weight is not None and weight.learned:
+                made = vm.emit("parameter", (), {"name": weight.name, "shape": shape})
+                made.learned = True
+            elif weight is not None:
+                made = vm.emit("constant", (), {"shape": shape, "value": Unknown(f"the content of {weight.name}")})
+            else:
+                made = vm.opaque("tensor", (), "it was made before, or by something that was not recorded")
+        finally:
+            vm.frames[-1].place = place
+        self.shapes[made.value] = shape
+        return made
+
+    def _refresh(self, number: int, handle: Tensor) -> None:
+        parent = self.parents.get(number)
+        if parent is None:
+            handle.value = self.vm.opaque("tensor", (handle,), "a view of it was changed in place").value
+            return
+        of, call = parent
+        source = self._tensor(of)
+        place, stands = self.vm.frames[-1].place, self.vm.stands
+        self._at(call)
+        args = [source if arg == ["t", of] else self._value(arg) for arg in call.args]
+        result = self._result(call, args, {key: self._value(arg) for key, arg in call.kwargs.items()})
+        fresh: dict[int, Tensor] = {}
+        self._collect(call.given, result, fresh)
+        self.vm.frames[-1].place, self.vm.stands = place, stands
+        if number in fresh:
+            handle.value, handle.base = fresh[number].value, fresh[number].base
+        else:
+            handle.value = self.vm.opaque("tensor", (handle,), "it looks at what was changed in place").value
+
+    def _written(self, number: int, call: Call, result: Data, before: Value) -> None:
+        """A call wrote into a tensor: its handle gets the new value, and what looks at the same memory with it."""
+        handle = self.tensors[number]
+        group = self.groups.get(number, [])
+        values = {other: self.tensors[other].value for other in group if other in self.tensors}
+        if handle.learned and not self.vm.invoked:
+            return  # numbers that a learned tensor starts from
+        if handle.value == before:
+            if isinstance(result, Tensor):
+                write(self.vm, handle, result)
+            else:
+                reads = _tensors([self._value(arg) for arg in call.args], {})
+                write(self.vm, handle, self.vm.opaque(call.name, reads or (handle,), "it changes a tensor in place"))
+        for other, value in values.items():
+            if other != number and self.tensors[other].value == value and other != self._base_of(number):
+                self.stale.add(other)
+
+    def _base_of(self, number: int) -> int:
+        return -1
+
+    # ---- results
+
+    def _bind(self, given: Encoded, result: Data, call: Call) -> None:
+        fresh: dict[int, Tensor] = {}
+        if result is rows.UNLISTED or result is None or not _given_any(given):
+            if not _given_any(given):
+                return
+            reads = _tensors(
+                [self._value(arg) for arg in call.args], {k: self._value(v) for k, v in call.kwargs.items()}
+            )
+            result = self.vm.opaque(call.name, reads, f"{call.name} is not in the dialect")
+        self._collect(given, result, fresh, call)
+        for number, tensor in fresh.items():
+            if number in call.written and number in self.tensors:
+                continue  # it is the tensor that was written into
+            self._bind_one(number, tensor)
+
+    def _bind_one(self, number: int, tensor: Tensor) -> None:
+        self.tensors[number] = tensor
+        self.shapes.setdefault(tensor.value, self.recording.shapes[number])
+
+    def _collect(self, given: Encoded, result: Data, found: dict[int, Tensor], call: Call | None = None) -> None:
+        """The tensors of a result, by the numbers that they had in the traced process."""
+        if type(given) is not list:
+            return
+        if given[0] == "t":
+            number = given[1]
+            if isinstance(result, Tensors):
+                result = conditions.item_of(result, 0)
+            if isinstance(result, (tuple, list)) and len(result) == 1:
+                result = result[0]
+            if isinstance(result, Tensor):
+                found.setdefault(number, result)
+            else:
+                name = call.name if call is not None else "a view"
+                found[number] = self.vm.opaque(name, (), f"what it gives is not known: {shown(result)}")
+            return
+        for at, part in enumerate(given[1:]):
+            if not _given_any(part):
+                continue
+            if isinstance(result, Tensors):
+                one: Data = conditions.item_of(result, at)
+            elif isinstance(result, (tuple, list)):
+                one = result[at] if at < len(result) else None
+            elif isinstance(result, Tensor):
+                one = result if len(given) == 2 else self.vm.item(result, at)
+            else:
+                one = result
+            self._collect(part, one, found, call)
+
+
+def _given_any(given: Encoded) -> bool:
+    if type(given) is not list:
+        return False
+    return given[0] == "t" or any(_given_any(part) for part in given[1:])
+
+
+def _alike(one: Data, other: Data) -> bool:
+    """Whether two spellings of a size are one: 3 and (3, 3); whether there is a bias, and that it is there."""
+    if one == other:
+        return True
+    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
+        return len(one) == len(other) and all(_alike(a, b) for a, b in zip(one, other, strict=True))
+    if isinstance(one, (list, tuple)):
+        return all(_alike(item, other) for item in one) and bool(one)
+    if isinstance(other, (list, tuple)):
+        return all(_alike(one, item) for item in other) and bool(other)
+    return isinstance(one, External) and isinstance(other, External)
+
+
+def _tensors(args: Data, kwargs: dict[str, Data]) -> list[Tensor | Tensors]:
+    from archcheck.frontends.static.machine import flatten_tensors
+
+    return list(flatten_tensors([args, {key: value for key, value in kwargs.items() if key != CONSTRUCTED}]))

@@ -1,0 +1,180 @@
+"""`--trace`: the target is run in a sandbox; what it computed comes back as a reading, as from the static reader."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from archcheck.errors import TargetError
+from archcheck.frontends import dialects
+from archcheck.frontends.static.reader import Reading, Unread, Variant
+from archcheck.frontends.static.tree import ModulePlace
+from archcheck.frontends.targets import Target
+from archcheck.frontends.trace import wanted
+from archcheck.frontends.trace.replay import Places, Replayed, replay
+from archcheck.frontends.trace.sandbox import Job, Limits, TraceError, run
+from archcheck.frontends.trace.wire import Failure, Recording, parse
+from archcheck.ir.graph import Value
+from archcheck.ir.span import Span
+
+ENTRY = "archcheck.frontends.trace.child.main"
+
+
+@dataclass(frozen=True)
+class Running:
+    """How code is run.
+
+    Args:
+        python: the interpreter of the environment that holds what the model needs; the running one by default.
+        inputs: argument of the call -> shape, shape with dtype, or literal.
+        given: optional arguments of the call that are given.
+        isolation: the lowest rung of isolation that is accepted.
+        limits: bounds on the traced process.
+        cache: whether shapes of equal calls are kept; without it each call of torch is made.
+    """
+
+    python: Path = field(default_factory=lambda: Path(sys.executable))
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    given: tuple[str, ...] = ()
+    isolation: int = 0
+    limits: Limits = field(default_factory=Limits)
+    cache: bool = True
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What running a target showed."""
+
+    reading: Reading
+    shapes: Mapping[Value, tuple[int, ...]]
+    isolation: str
+    recording: Recording
+
+
+def trace(
+    target: Target,
+    module: str,
+    symbol: str,
+    arguments: Mapping[str, str],
+    running: Running,
+    *,
+    training: bool = True,
+    progress: Callable[[str], None] = lambda message: None,
+) -> Trace:
+    """The op graph that really ran.
+
+    Raises:
+        TraceError: the code cannot be run, or does not come back.
+        TargetError: it cannot be built.
+    """
+    request = request_of(target, module, symbol, arguments, running, training)
+    readable = tuple(root.path for root in target.library.roots)
+    job = Job(running.python, ENTRY, json.dumps(request).encode(), readable, running.limits, running.isolation)
+    answer = run(job, progress)
+    recording = parse(answer.data)
+    if isinstance(recording, Failure):
+        hint = (
+            "pip install 'nn-archcheck[torch]', or --python names another interpreter"
+            if recording.stage == "torch"
+            else ""
+        )
+        raise TraceError(recording.why, place=f"{target.name}", hint=hint)
+    assert target.source is not None
+    replayed = replay(recording, target.library, target.source, training)
+    return Trace(reading_of(recording, replayed, target, symbol), replayed.shapes, answer.isolation, recording)
+
+
+def request_of(
+    target: Target, module: str, symbol: str, arguments: Mapping[str, str], running: Running, training: bool
+) -> dict[str, Any]:
+    """What the traced process is asked."""
+    configs, factory = wanted.of(target, module, symbol)
+    return {
+        "version": 1,
+        "roots": [str(root.path) for root in target.library.roots if not _is_installed(root.path)],
+        "module": module,
+        "symbol": symbol,
+        "arguments": dict(arguments),
+        "configs": configs,
+        "factory": factory,
+        "inputs": dict(running.inputs),
+        "given": list(running.given),
+        "training": training,
+        "cache": running.cache,
+        **_tables(),
+    }
+
+
+def _is_installed(path: Path) -> bool:
+    """Whether a folder belongs to an environment: which packages are installed is for the traced interpreter to say."""
+    return path.name in ("site-packages", "dist-packages") or path == Path(sys.prefix)
+
+
+@cache
+def _tables() -> dict[str, Any]:
+    """What the dialects ask to be recorded whole: layers with their parameters, and functions outside of torch."""
+    layers: dict[str, Any] = {}
+    functions: list[str] = []
+    presets: dict[str, Any] = {}
+    for dialect in dialects.DIALECTS:
+        if dialect.name not in _TRACED:
+            continue
+        for name, row in dialect.layers.items():
+            defaults = {one.name: one.default for one in (*row.init_parameters, *row.call_parameters)}
+            layers[name] = [[one.name for one in row.init_parameters], {one: defaults.get(one) for one in row.plain}]
+        presets |= dialect.presets
+        if dialect.name != "torch":
+            functions += [*dialect.functions, *dialect.formulas]
+    return {"layers": layers, "functions": functions, "presets": presets}
+
+
+_TRACED = ("torch", "einops", "kernels")
+
+
+def reading_of(recording: Recording, replayed: Replayed, target: Target, symbol: str) -> Reading:
+    """A recording in the form that the static reader gives."""
+    places = Places(target.library)
+    first: dict[int, str] = {}
+    weights = tuple(
+        sorted((one.name, first.setdefault(one.tensor, one.name)) for one in recording.weights if one.learned)
+    )
+    variant = Variant(
+        when=(),
+        default=True,
+        graph=replayed.graph,
+        unread=tuple(Unread(what, why, span) for (what, why), span in replayed.unread.items()),
+        error=f"running it failed: {recording.error}" if recording.error else "",
+        places=tuple(_module_places(recording, places)),
+        weights=weights,
+    )
+    assumptions = tuple(dict.fromkeys(replayed.assumptions))
+    return Reading(symbol, _symbol_span(target, symbol), (variant,), assumptions, (), frozenset(recording.given))
+
+
+def _module_places(recording: Recording, places: Places) -> list[ModulePlace]:
+    found: list[ModulePlace] = []
+    for one in recording.modules:
+        file = places.file(one.file)
+        name = one.name.rpartition(".")[2]
+        entry = None if file is None else next(iter(file.index.names.get(name, ())), None)
+        if file is not None and entry is not None and entry.kind == "class":
+            found.append(ModulePlace(one.place, name, Span(file.shown, entry.parse().lineno, 1)))
+    return sorted(found, key=lambda one: one.path)
+
+
+def _symbol_span(target: Target, symbol: str) -> Span | None:
+    if target.source is None:
+        return None
+    try:
+        entries = target.source.index.names.get(symbol.partition(".")[0], ())
+    except TargetError:
+        return None
+    return Span(target.source.shown, entries[-1].line, 1) if entries else None
+
+
+__all__ = ["Running", "Trace", "TraceError", "trace"]

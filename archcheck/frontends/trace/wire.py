@@ -1,0 +1,245 @@
+"""What comes out of the sandbox, checked: it was written by code that nobody here trusts.
+
+Every number that names something must name something that is there, and every text is cut; what does not hold up is
+an error that says so, never a guess.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from archcheck.errors import ArchcheckError
+
+VERSION = 1
+MOST_CALLS = 2_000_000
+MOST_TEXT = 4_096
+MOST_DEPTH = 24
+
+Encoded = Any  # None, a number, a text, or a tagged list: ["t", 3], ["u", 1, 2]
+_TAGS = frozenset({"t", "u", "l", "d", "s", "e", "x"})
+
+
+class WireError(ArchcheckError):
+    """The traced process gave an answer that makes no sense."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A place in a file, as the traced process names it; columns from 1, 0 where not known."""
+
+    file: str
+    function: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call: what, in which module, from where, on what; what it gives and what it writes into."""
+
+    name: str
+    place: str
+    site: Site | None
+    args: list[Encoded]
+    kwargs: dict[str, Encoded]
+    given: Encoded
+    written: tuple[int, ...]
+    views: tuple[tuple[int, int], ...]  # (what is given, what it is a view of)
+    building: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """A name in the module tree and the tensor that has it."""
+
+    name: str
+    tensor: int
+    learned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Class:
+    """A module of the model: where it stands, and of which class it is."""
+
+    place: str
+    module: str
+    name: str
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What was recorded."""
+
+    symbol: str
+    calls: tuple[Call, ...]
+    inputs: tuple[tuple[str, int], ...]
+    weights: tuple[Weight, ...]
+    results: tuple[int, ...]
+    shapes: tuple[tuple[int, ...], ...]  # of each tensor, by its number
+    modules: tuple[Class, ...]
+    guesses: tuple[tuple[str, Site | None, str], ...]
+    assumed: tuple[str, ...]
+    given: tuple[str, ...]  # arguments of the call
+    error: str  # why the call did not end
+    times: dict[str, float]
+    initial: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why there is nothing recorded, and at which stage that was: "torch", "build"."""
+
+    why: str
+    stage: str
+
+
+def parse(data: bytes) -> Recording | Failure:
+    """The answer of a traced process.
+
+    Raises:
+        WireError: it is no answer.
+    """
+    try:
+        told = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise WireError("the traced process gave no readable answer", hint=str(error)[:200]) from None
+    if not isinstance(told, dict) or told.get("version") != VERSION:
+        raise WireError("the traced process gave an answer of another version")
+    if "calls" not in told:
+        return Failure(_text(told.get("error"), "error"), _text(told.get("stage", ""), "stage"))
+    try:
+        return _Parser(told).recording()
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise WireError(f"the traced process gave an answer that makes no sense: {error!r}"[:300]) from None
+
+
+def _text(value: object, what: str) -> str:
+    if not isinstance(value, str):
+        raise WireError(f"the traced process gave no text for {what}")
+    return value[:MOST_TEXT]
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f"{value!r} is no whole number")
+    return value
+
+
+class _Parser:
+    def __init__(self, told: dict[str, Any]) -> None:
+        self.told = told
+        kinds = [tuple(_whole(size) for size in size_and_kind[0]) for size_and_kind in told["shapes"]]
+        self.shapes = tuple(kinds[_whole(at)] for at in told["shape_of"])
+        self.sites = tuple(self._site(row) for row in told["sites"])
+        self.names = tuple(_text(name, "a name") for name in told["names"])
+        self.places = tuple(_text(place, "a place") for place in told["places"])
+
+    def recording(self) -> Recording:
+        told = self.told
+        if len(told["calls"]) > MOST_CALLS:
+            raise ValueError(f"more than {MOST_CALLS:,} calls")
+        times = {_text(name, "a time"): float(value) for name, value in told["times"].items()}
+        return Recording(
+            symbol=_text(told["symbol"], "the symbol"),
+            calls=tuple(self._call(row) for row in told["calls"]),
+            inputs=tuple((_text(name, "an input"), self._tensor(number)) for name, number in told["inputs"]),
+            weights=tuple(
+                Weight(_text(name, "a weight"), self._tensor(number), bool(learned))
+                for name, number, learned in told["weights"]
+            ),
+            results=tuple(self._tensor(number) for number in told["results"]),
+            shapes=self.shapes,
+            modules=tuple(Class(*(_text(part, "a module") for part in row)) for row in told["modules"]),
+            guesses=tuple(
+                (_text(name, "a guess"), self._at(site), _text(answer, "a guess"))
+                for name, site, answer in told["guesses"]
+            ),
+            assumed=tuple(_text(one, "an assumption") for one in told["assumed"]),
+            given=tuple(_text(one, "an argument") for one in told["given"]),
+            error=_text(told["error"], "the error"),
+            times=times,
+            initial=told.get("initial"),
+        )
+
+    def _tensor(self, number: object) -> int:
+        found = _whole(number)
+        if not 0 <= found < len(self.shapes):
+            raise ValueError(f"there is no tensor {found}")
+        return found
+
+    def _at(self, site: object) -> Site | None:
+        found = _whole(site)
+        return self.sites[found] if found >= 0 else None
+
+    def _site(self, row: list[Any]) -> Site:
+        file, function, *numbers = row
+        line, column, end_line, end_column = (None if one is None else _whole(one) for one in numbers)
+        return Site(
+            _text(file, "a file"),
+            _text(function, "a function"),
+            line or 1,
+            0 if column is None else column + 1,
+            end_line or 0,
+            0 if end_column is None else end_column + 1,
+        )
+
+    def _call(self, row: list[Any]) -> Call:
+        name, place, site, args, kwargs, given, written, views, building = row
+        for arg in args:
+            self._check(arg, 0)
+        for key, value in (kwargs or {}).items():
+            _text(key, "a keyword")
+            self._check(value, 0)
+        self._check(given, 0)
+        return Call(
+            self.names[_whole(name)],
+            self.places[_whole(place)],
+            self._at(site),
+            args,
+            kwargs or {},
+            given,
+            tuple(self._tensor(one) for one in written or ()),
+            tuple(
+                (self._tensor(one), self._tensor(of)) for one, of in views or () if one is not None and of is not None
+            ),
+            bool(building),
+        )
+
+    def _check(self, value: Encoded, depth: int) -> None:
+        if type(value) is not list:
+            if value is not None and not isinstance(value, (bool, int, float, str)):
+                raise ValueError("a value has no tag")
+            return
+        if depth > MOST_DEPTH or not value or value[0] not in _TAGS:
+            raise ValueError("a value nests too deeply, or has no tag")
+        if value[0] == "t":
+            self._tensor(value[1])
+            return
+        for item in value[1:]:
+            self._check(item, depth + 1)
+
+
+def decode(value: Encoded, tensor: Callable[[int], Any], other: Callable[[str], Any]) -> Any:
+    """A value as Python data; `tensor` gives what stands for a tensor's number, `other` what for an object's name."""
+    if type(value) is not list:
+        return value
+    tag = value[0]
+    if tag == "t":
+        return tensor(value[1])
+    if tag == "u":
+        return tuple([decode(item, tensor, other) for item in value[1:]])
+    if tag == "l":
+        return [decode(item, tensor, other) for item in value[1:]]
+    if tag == "d":
+        return {key: decode(item, tensor, other) for key, item in zip(value[1::2], value[2::2], strict=False)}
+    if tag == "s":
+        return slice(*[decode(item, tensor, other) for item in value[1:4]])
+    if tag == "e":
+        return ...
+    return other(str(value[1]))
