@@ -1,0 +1,1 @@
+"""Runs inside the sandbox; only the standard library and what the model needs is imported."""
