@@ -103,7 +103,7 @@ def command(python: Path) -> list[str]:
     `.pth` files and `sitecustomize` wait until the child is confined.
     """
     program = os.path.abspath(python)  # links stay: by its place an interpreter knows its environment
-    return [program, "-s", "-P", "-S", "-B", "-c", BOOTSTRAP, str(Path(archcheck.__file__).resolve().parents[1])]
+    return [program, "-s", "-S", "-B", "-c", BOOTSTRAP, str(Path(archcheck.__file__).resolve().parents[1])]
 
 
 def environment(folder: str) -> dict[str, str]:
@@ -125,6 +125,7 @@ def environment(folder: str) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONHASHSEED": "0",
         "PYTHONNOUSERSITE": "1",
+        "PYTHONSAFEPATH": "1",
         **{f"{name}_NUM_THREADS": "1" for name in threads},
         "VECLIB_MAXIMUM_THREADS": "1",
         "TOKENIZERS_PARALLELISM": "false",

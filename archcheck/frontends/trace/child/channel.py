@@ -29,6 +29,8 @@ LENGTH = struct.Struct(">Q")  # goes before the plan, and before the answer
 # must not be importable, and the child's environment may have no archcheck, or another one.
 BOOTSTRAP = """
 import sys
+if sys.version_info < (3, 11):
+    sys.exit("it is Python %d.%d, and 3.11 or newer is needed" % sys.version_info[:2])
 from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
 spec = PathFinder.find_spec("archcheck", [sys.argv.pop()])
