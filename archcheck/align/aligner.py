@@ -6,7 +6,7 @@ import gc
 from collections.abc import Collection, Hashable, Iterator
 from contextlib import contextmanager
 
-from archcheck.align.agree import DEFAULT_FREE, free_kinds
+from archcheck.align.agree import DEFAULT_FREE, compatible, free_kinds
 from archcheck.align.anchors import Matcher
 from archcheck.align.classify import Classifier
 from archcheck.align.edits import Alignment, Edit
@@ -101,9 +101,13 @@ def _align_kept(
         number for number, key in enumerate(numbers.keys) if isinstance(key, tuple) and _name(key[0]) in open_kinds
     )
     match = Matcher(one, other, frozenset(classes), numbers)
-    match.run()
-    wiring = Wiring(match)
-    settle(wiring)
+    if one.is_wired_like(other) and all(compatible(*pair) for pair in zip(one.ops, other.ops, strict=True)):
+        match.to[:] = match.back[:] = range(len(one))  # op for op the same: nothing is to be looked for
+        wiring = Wiring(match)
+    else:
+        match.run()
+        wiring = Wiring(match)
+        settle(wiring)
     classifier = Classifier(match, wiring)
     placed = classifier.run()
     if unroll and (one.unrolled or other.unrolled):

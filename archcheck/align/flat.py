@@ -58,6 +58,17 @@ class Side:
     def __len__(self) -> int:
         return len(self.ops)
 
+    def is_wired_like(self, other: Side) -> bool:
+        """Whether the two have the same ops in the same order that read the same of each other."""
+        return (
+            self.classes == other.classes
+            and self.scope == other.scope
+            and self.operands == other.operands
+            and self.indices == other.indices
+            and self.results == other.results
+            and self.result_indices == other.result_indices
+        )
+
     def home(self, node: int) -> int:
         """The scope in which `node` is matched."""
         scope = self.scope[node]
