@@ -33,6 +33,7 @@ _BINARY: dict[str, type[ast.operator]] = {
 }  # fmt: skip
 _RELATIONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge"})
 _METHOD = "torch.Tensor."
+_LAYING_OUT = frozenset({"torch.Tensor.view", "torch.Tensor.reshape", "torch.reshape", "torch.Tensor.expand"})
 _PART = re.compile(r"(.+)\[(\d+)\]")  # of an input that is a tuple
 CONSTRUCTED = "*"  # the keyword under which a layer's constructor arguments are told
 
@@ -104,22 +105,34 @@ class _Replay:
         self.parents: dict[int, tuple[int, Call]] = {}  # view -> what it is of, and the call that gave it
         self.groups: dict[int, list[int]] = {}  # tensor -> all that look at the same memory
         self.stale: set[int] = set()
+        self.parts: dict[int, tuple[Tensor, int]] = {}  # inputs that are parts of one, until they are read
         self.shapes: dict[Value, tuple[int, ...]] = {}
         self.stands: Span | None = vm.here()  # where nothing else does
 
     def run(self) -> Replayed:
         vm, recording = self.vm, self.recording
-        self._inputs()
         for call in recording.calls:
-            vm.invoked = not call.building
+            if not call.building and not vm.invoked:
+                vm.invoked = True
+                self._begin()
             self._at(call)
             self._call(call)
+        if not vm.invoked:
+            self._begin()
         results = tuple(dict.fromkeys(self._tensor(number).value for number in recording.results))
         mode = "train" if vm.training else "eval"
         graph = OpGraph(tuple(vm.recorder.ops), results, Origin("trace", recording.symbol, mode))
         assumed = [f"{told} (at {span})" if span else told for told, span in self._guesses()]
         taken = [*recording.assumed, *vm.notes.assumptions, *assumed]
         return Replayed(verify(graph, "tracer"), self.shapes, dict(vm.notes.unknowns), taken)
+
+    def _begin(self) -> None:
+        """Everything is built: learned tensors that calls are given stand in the order of the modules, then inputs."""
+        given = {number for call in self.recording.calls if not call.building for number in _numbers(call)}
+        for number, weight in self.weights.items():
+            if weight.learned and number in given and number not in self.tensors:
+                self._tensor(number)
+        self._inputs()
 
     def _inputs(self) -> None:
         """What the call is given: a tuple of tensors is one input, as it is when it is read."""
@@ -134,8 +147,7 @@ class _Replay:
             if part is None:
                 self._bind_one(number, whole[word])
             else:
-                vm.stands = self.stands
-                self._bind_one(number, vm.item(whole[word], int(part[2])))
+                self.parts[number] = (whole[word], int(part[2]))
 
     def _guesses(self) -> Iterator[tuple[str, Span | None]]:
         for name, site, answer in self.recording.guesses:
@@ -151,6 +163,8 @@ class _Replay:
         before = {number: self._tensor(number).value for number in call.written}
         args = [self._value(arg) for arg in call.args]
         kwargs = {key: self._value(arg) for key, arg in call.kwargs.items()}
+        if call.name in _LAYING_OUT:
+            args = self._with_tokens(call, args)
         try:
             result = self._result(call, args, kwargs)
         except (Raised, OutOfFuel) as error:
@@ -165,12 +179,29 @@ class _Replay:
                 group.append(view)
                 self.groups[view] = group
 
+    def _with_tokens(self, call: Call, args: list[Data]) -> list[Data]:
+        """The sizes that are asked for, those of the first axes as the tensor's own where they stay as they are.
+
+        Code says `x.view(*x.shape[:-1], heads, size)`; of what ran only numbers are left, which are those of one input.
+        """
+        if not args or call.args[0][:1] != ["t"] or not isinstance(args[0], Tensor):
+            return args
+        own = self.recording.shapes[call.args[0][1]]
+        whole = len(args) == 2 and isinstance(args[1], (tuple, list))
+        sizes = list(args[1] if whole else args[1:])
+        shape = rows.metadata(self.vm, "shape", args[0])
+        for at, (size, before) in enumerate(zip(sizes, own, strict=False)):
+            if size != before or isinstance(size, bool) or not isinstance(size, int):
+                break
+            sizes[at] = shape.size((at,), self.vm.stands)
+        return [args[0], tuple(sizes)] if whole else [args[0], *sizes]
+
     def _result(self, call: Call, args: list[Data], kwargs: dict[str, Data]) -> Data:
         vm, name = self.vm, call.name
         if CONSTRUCTED in kwargs:
             return self._layer(name, args, kwargs)
         if name.startswith(_METHOD) and args and isinstance(args[0], Tensor):
-            return self._method(name[len(_METHOD) :], args, kwargs)
+            return self._method(call, name[len(_METHOD) :], args, kwargs)
         if name.startswith("property.") and isinstance(args[0], Tensor):
             row = dialects.property_row(name.removeprefix("property."))
             return rows.UNLISTED if row is None else rows.apply(vm, name, row, [args[0]], {})
@@ -178,13 +209,15 @@ class _Replay:
             return args[1]
         return rows.call_function(vm, name, args, kwargs)
 
-    def _method(self, name: str, args: list[Data], kwargs: dict[str, Data]) -> Data:
+    def _method(self, call: Call, name: str, args: list[Data], kwargs: dict[str, Data]) -> Data:
         vm, tensor = self.vm, args[0]
         if name == "__getitem__":
             return vm.item(tensor, args[1])
         if name == "__setitem__":
             reads = [tensor, *([args[2]] if isinstance(args[2], (Tensor, Tensors)) else [])]
             return vm.emit("update", reads, {"index": args[1]})
+        if name == "__iter__":
+            return [vm.item(tensor, at) for at in range(len(call.given) - 1)]
         if name.startswith("__") and name.endswith("__"):
             word = name[2:-2]
             if word == "invert":
@@ -226,6 +259,9 @@ class _Replay:
     def _tensor(self, number: int) -> Tensor:
         """The handle of a tensor; one that was changed through another view of its memory is looked at anew."""
         found = self.tensors.get(number)
+        if found is None and number in self.parts:
+            self._bind_one(number, self.vm.item(*self.parts[number]))
+            found = self.tensors[number]
         if found is None:
             found = self.tensors[number] = self._first(number)
         if number in self.stale:
@@ -339,6 +375,18 @@ class _Replay:
             else:
                 one = result
             self._collect(part, one, found, call)
+
+
+def _numbers(call: Call) -> Iterator[int]:
+    """The tensors that a call is given."""
+    waiting: list[Encoded] = [*call.args, *call.kwargs.values()]
+    while waiting:
+        value = waiting.pop()
+        if type(value) is list:
+            if value[0] == "t":
+                yield value[1]
+            else:
+                waiting.extend(value[1:])
 
 
 def _given_any(given: Encoded) -> bool:

@@ -23,6 +23,7 @@ from archcheck.frontends.trace.child.encoding import Encoder
 from archcheck.frontends.trace.child.leaves import Leaf, Leaves
 
 _TORCH = torch.__path__[0]
+_ITERATION = Tensor.__iter__.__code__
 _OWN = __file__.rpartition("/")[0]
 
 
@@ -111,7 +112,10 @@ class Recorder(TorchFunctionMode):
         out, written, views = self.concrete.run(func, known, args, kwargs)
         if type(out) is not Tensor and not known.inplace and not values.holds_tensor(out):
             return out
-        self._add(known.name, encoded, named, _first(args, kwargs) if out is None else out, written, views)
+        name = known.name
+        if known.short == "unbind" and sys._getframe(1).f_code is _ITERATION:
+            name = "torch.Tensor.__iter__"  # a loop over a tensor, which is no split
+        self._add(name, encoded, named, _first(args, kwargs) if out is None else out, written, views)
         return out
 
     def _add(self, name: str, args: Any, kwargs: Any, out: Any, written: Any, views: Any) -> None:
