@@ -1,0 +1,7 @@
+"""Proof of recognition: what the passes raised, evaluated on random tensors against the textbook's formula."""
+
+from archcheck.proof.confirm import confirm, nearest
+from archcheck.proof.explain import explain
+from archcheck.proof.outcome import Outcome, Proof
+
+__all__ = ["Outcome", "Proof", "confirm", "explain", "nearest"]
