@@ -124,6 +124,7 @@ class Report:
     also: tuple[str, ...] = ()  # other classes of the file for which the same was found, and nothing else
     beside: tuple[Undetermined, ...] = ()  # other classes of the file that are not what the spec is about, and why
     unjudged: tuple[Undetermined, ...] = ()  # other classes of the file that could not be judged, and why
+    isolation: str = ""  # what stood around the code while it ran, where it was run
 
     @property
     def default(self) -> Variant:

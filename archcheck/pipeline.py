@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from enum import Enum
 
+from archcheck import witnesses
 from archcheck.align import Alignment, Edit, EditKind, align
 from archcheck.describe.description import Description, HParamsSet, describe_variants
 from archcheck.describe.regions import layers
@@ -28,6 +29,7 @@ from archcheck.passes.kinds import named
 from archcheck.rules import explain
 from archcheck.rules.case import Case
 from archcheck.spec import Spec, load, to_graph
+from archcheck.spec.model import SameWeights
 from archcheck.store import Store
 from archcheck.sweep import Kept, Progress, Read, Request, canonical, over_classes, read_symbol, silent
 
@@ -41,7 +43,8 @@ def load_target(request: Request, progress: Progress = silent) -> tuple[Read, ..
     target = resolve(parse_target(request.target), progress=progress)
     if target.symbol:
         assert target.source is not None
-        return (read_symbol(target, target.source.module, target.symbol, request),)
+        return (read_symbol(target, target.source.module, target.symbol, request, progress),)
+    _refuse_whole(request)
     found = over_classes(target, request, lambda one: one, progress, jobs=1)
     return tuple(one for one in found if isinstance(one, Read))
 
@@ -75,12 +78,18 @@ def check(request: Request, reference: str, progress: Progress = silent, *, jobs
     spec, block = load(reference)
     only = frozenset({block.id}) if block is not None else frozenset()
     _refuse_unknown("--size", request.preset.sizes, spec.values(), spec, "size")
-    _refuse_unknown("--bind", request.preset.pinned, [one.id for one in spec.blocks], spec, "block")
+    shared = [place for one in spec.claims if isinstance(one.states, SameWeights) for place in one.states.places]
+    bindable = [*(one.id for one in spec.blocks), *shared]
+    _refuse_unknown("--bind", request.preset.pinned, bindable, spec, "block or shared place")
     target = resolve(parse_target(request.target), progress=progress)
     if target.symbol:
         assert target.source is not None
-        one = read_symbol(target, target.source.module, target.symbol, request)
+        if request.both and request.running is not None:
+            two = witnesses.both(target, target.source.module, target.symbol, request, request.running, progress)
+            return (witnesses.report(two, *(_report(one, spec, reference, only, request) for one in two.reads)),)
+        one = read_symbol(target, target.source.module, target.symbol, request, progress)
         return (_report(one, spec, reference, only, request),)
+    _refuse_whole(request)
 
     def judged(one: Read) -> OfClass:
         within = frozenset(place.span for variant in one.reading.variants for place in variant.places)
@@ -90,6 +99,17 @@ def check(request: Request, reference: str, progress: Progress = silent, *, jobs
     return told_once(
         [OfClass(one.what, one.span, unread=one.why) if isinstance(one, Undetermined) else one for one in found]
     )
+
+
+def _refuse_whole(request: Request) -> None:
+    """Say that what is run must be named.
+
+    Raises:
+        ArchcheckError: it is not.
+    """
+    if request.running is not None:
+        hint = f"name a class or a function: {request.target}:Model"
+        raise ArchcheckError("--trace runs one symbol, and the target names none", hint=hint)
 
 
 def _refuse_unknown(option: str, given: Iterable[str], known: Iterable[str], spec: Spec, what: str) -> None:
@@ -120,7 +140,8 @@ def _report(one: Read, spec: Spec, reference: str, only: frozenset[str], request
         target=one.name,
         spec=f"{spec.id}#{next(iter(only))}" if only else spec.id,
         title=spec.title,
-        frontend="static",
+        frontend=one.frontend,
+        isolation=one.isolation,
         variants=distinct(variants),
         not_checked=tuple(note.what for note in spec.not_checked) if not only else (),
         assumptions=assumptions,
@@ -160,10 +181,12 @@ def describe(request: Request, progress: Progress = silent, *, jobs: int = 1) ->
         return (Description(target.name, "train", (), (), (), _hparams(target, source, request, progress)),)
 
     def described(one: Read) -> Description:
-        return describe_variants(one.name, one.reading, one.described, undetermined(one.reading))
+        found = describe_variants(one.name, one.reading, one.described, undetermined(one.reading))
+        return replace(found, frontend=one.frontend, isolation=one.isolation)
 
     if source is not None and target.symbol:
-        return (described(read_symbol(target, source.module, target.symbol, request)),)
+        return (described(read_symbol(target, source.module, target.symbol, request, progress)),)
+    _refuse_whole(request)
     found = over_classes(target, request, described, progress, jobs)
     return tuple(one for one in found if isinstance(one, Description))
 

@@ -27,6 +27,8 @@ from archcheck.store import Store
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
+    from archcheck.frontends.trace.tracer import Running
+
 MISTAKE = "archcheck failed on it"
 KEPT_FOLDERS = 2  # for which a module that nobody asks for any more stays parsed
 
@@ -48,6 +50,9 @@ class Request:
         arguments: parameter -> Python expression in the module's own words.
         training: train mode, in which dropout is active; eval mode otherwise.
         explore: also read the other side of flags.
+        given: optional arguments of the call that are given a tensor.
+        running: how the code is run; None where it is read.
+        both: whether it is read and run, and the two are held against each other.
         preset: what is said beside the spec.
     """
 
@@ -56,16 +61,21 @@ class Request:
     training: bool = True
     explore: bool = True
     preset: Preset = field(default_factory=Preset)
+    given: frozenset[str] = frozenset()
+    running: Running | None = None
+    both: bool = False
 
 
 @dataclass(frozen=True)
 class Read:
-    """One symbol of a target, read and brought into canonical form."""
+    """One symbol of a target, read or traced, and brought into canonical form."""
 
     target: Target
     symbol: str
     reading: Reading
     graphs: tuple[OpGraph, ...]  # canonical, one for each variant of the reading
+    frontend: str = "static"  # "trace" where the code was run
+    isolation: str = ""  # what stood around the code while it ran
 
     @property
     def name(self) -> str:
@@ -95,16 +105,41 @@ class Read:
             )
 
 
-def read_symbol(target: Target, module: str, symbol: str, request: Request) -> Read:
-    """One symbol of a target.
+def read_symbol(target: Target, module: str, symbol: str, request: Request, progress: Progress | None = None) -> Read:
+    """One symbol of a target, read, or run where that is asked for.
 
     Raises:
         TargetError: there is no such symbol, or what it is given cannot be used.
+        TraceError: it is to be run, and cannot be.
     """
+    if request.running is not None:
+        return run_symbol(target, module, symbol, request, request.running, progress or silent)
     reading = read(
-        target.library, module, symbol, request.arguments, training=request.training, explore=request.explore
+        target.library,
+        module,
+        symbol,
+        request.arguments,
+        training=request.training,
+        explore=request.explore,
+        given=request.given,
     )
     return Read(target, symbol, reading, tuple(canonical(variant) for variant in reading.variants))
+
+
+def run_symbol(
+    target: Target, module: str, symbol: str, request: Request, running: Running, progress: Progress
+) -> Read:
+    """One symbol of a target, run.
+
+    Raises:
+        TargetError: there is no such symbol.
+        TraceError: it cannot be run.
+    """
+    from archcheck.frontends.trace.tracer import trace
+
+    found = trace(target, module, symbol, request.arguments, running, training=request.training, progress=progress)
+    graphs = tuple(canonical(variant) for variant in found.reading.variants)
+    return Read(target, symbol, found.reading, graphs, "trace", found.isolation)
 
 
 def canonical(variant: Variant) -> OpGraph:

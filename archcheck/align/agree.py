@@ -63,8 +63,9 @@ def values(stated: AttrValue, found: AttrValue, name: str = "") -> Agreement:
             left *= len(right)
         elif not isinstance(found, tuple):
             right *= len(left)
-        if len(left) != len(right):
-            return Agreement.DIFFER
+        if len(left) != len(right):  # one that is not known may stand for several, as `*x.shape[:-1]` does
+            unknown = any(isinstance(one, Unknown) for one in (*left, *right))
+            return Agreement.UNKNOWN if unknown else Agreement.DIFFER
         each = {values(one, other, name) for one, other in zip(left, right, strict=True)}
         return next((worst for worst in (Agreement.DIFFER, Agreement.UNKNOWN) if worst in each), Agreement.AGREE)
     if isinstance(stated, (int, float)) and isinstance(found, (int, float)):

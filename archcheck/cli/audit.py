@@ -24,6 +24,7 @@ from archcheck.reporters import REPORTERS, render_all
     help="A paper's key, or a YAML file; SPEC#block for one block.",
 )
 @options.reading_options
+@options.running_options
 @options.spec_options
 @click.option("--format", "-f", "form", type=click.Choice(list(REPORTERS)), default="text", show_default=True)
 @click.option(
@@ -47,6 +48,12 @@ def command(
     reference: str,
     arguments: tuple[str, ...],
     mode: str,
+    trace: bool,
+    both: bool,
+    interpreter: str,
+    inputs: tuple[str, ...],
+    isolation: int,
+    timeout: float,
     preset: str,
     sizes: tuple[str, ...],
     pinned: tuple[str, ...],
@@ -68,6 +75,7 @@ def command(
         if name not in REPORTERS:
             raise ArchcheckError(f"--output {name}: no such format", hint=f"formats: {', '.join(REPORTERS)}")
     request = options.request_of(target, arguments, mode, options.preset_of(preset, sizes, pinned))
+    request = options.running_of(request, trace, both, interpreter, inputs, isolation, timeout)
     try:
         reports = check(request, reference, options.progress(), jobs=jobs or cores())
     finally:

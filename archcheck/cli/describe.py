@@ -11,6 +11,7 @@ from archcheck.cli.entry import HOLDS, NOTHING_JUDGED
 @click.command("describe")
 @click.argument("target")
 @options.reading_options
+@options.running_options
 @click.option("--format", "-f", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--graph", is_flag=True, help="Print the canonical op graph instead.")
 @click.option("--as-spec", is_flag=True, help="Write the architecture down as a spec, to lock it.")
@@ -21,6 +22,12 @@ def command(
     target: str,
     arguments: tuple[str, ...],
     mode: str,
+    trace: bool,
+    both: bool,
+    interpreter: str,
+    inputs: tuple[str, ...],
+    isolation: int,
+    timeout: float,
     form: str,
     graph: bool,
     as_spec: bool,
@@ -39,6 +46,7 @@ def command(
     from archcheck.workers import cores
 
     request = options.request_of(target, arguments, mode)
+    request = options.running_of(request, trace, both, interpreter, inputs, isolation, timeout)
     unread = HOLDS
     try:
         if graph:

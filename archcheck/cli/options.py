@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -31,6 +33,36 @@ def reading_options(function: Function) -> Function:
         click.option(
             "--mode", type=click.Choice(["train", "eval"]), default="train", show_default=True,
             help="Train mode has dropout, eval mode has not.",
+        ),
+    )  # fmt: skip
+    for decorator in reversed(decorators):
+        function = decorator(function)
+    return function
+
+
+def running_options(function: Function) -> Function:
+    """`--trace` and what belongs to it: how the target is run."""
+    decorators = (
+        click.option(
+            "--trace", is_flag=True,
+            help="Run the target's code in a sandbox and record what it computes, instead of reading it.",
+        ),
+        click.option("--both", is_flag=True, help="Read it and run it, and hold the two against each other."),
+        click.option(
+            "--python", "interpreter", default="", metavar="PATH",
+            help="The Python of the environment that holds torch and what the model needs; by default this one.",
+        ),
+        click.option(
+            "--input", "inputs", multiple=True, metavar="NAME=SHAPE",
+            help="An argument of the call that is run: 2x7x64, 2x7:int64, or a number, text or list. Repeatable.",
+        ),
+        click.option(
+            "--require-isolation", "isolation", type=click.IntRange(0, 3), default=0, show_default=True,
+            help="Refuse to run with less: 1 process, 2 and landlock, 3 and namespaces.",
+        ),
+        click.option(
+            "--timeout", type=click.FloatRange(min=1), default=120.0, show_default=True, metavar="SECONDS",
+            help="How long the code may run.",
         ),
     )  # fmt: skip
     for decorator in reversed(decorators):
@@ -109,6 +141,30 @@ def preset_of(preset: str, sizes: tuple[str, ...], pinned: tuple[str, ...]) -> P
 def request_of(target: str, arguments: tuple[str, ...], mode: str, preset: Preset | None = None) -> Request:
     """What is asked about a target."""
     return Request(target, pairs(arguments, "--arg"), mode == "train", True, preset or Preset())
+
+
+def running_of(
+    request: Request, trace: bool, both: bool, interpreter: str, inputs: tuple[str, ...], isolation: int, timeout: float
+) -> Request:
+    """`request` with how the target is run, where that is asked for.
+
+    Raises:
+        ArchcheckError: options say how to run, and nothing is to be run.
+    """
+    if not (trace or both):
+        if interpreter or inputs or isolation:
+            raise ArchcheckError("nothing is run without --trace or --both", hint="reading is the default, and is safe")
+        return request
+    from archcheck.frontends.trace.sandbox import Limits
+    from archcheck.frontends.trace.tracer import Running
+
+    running = Running(
+        python=Path(interpreter or sys.executable),
+        inputs=pairs(inputs, "--input"),
+        isolation=isolation,
+        limits=Limits(wall=timeout, cpu=math.ceil(timeout)),
+    )
+    return replace(request, running=running, both=both)
 
 
 def progress() -> Progress:

@@ -64,6 +64,8 @@ class Description:
     hparams: tuple[HParamsSet, ...] = ()
     symbol: str = ""  # class or function that was read
     span: Span | None = None  # where it is defined
+    frontend: str = "static"  # "trace" where the code was run
+    isolation: str = ""  # what stood around it while it ran
 
     @property
     def default(self) -> Picture:
@@ -151,7 +153,7 @@ def as_object(description: Description) -> dict[str, object]:
     found: dict[str, object] = {
         "version": VERSION,
         "target": description.target,
-        "frontend": "static",
+        "frontend": description.frontend,
         "mode": description.mode,
         "blocks": [_block(layer) for layer in default.layers],
         **_wiring(default),

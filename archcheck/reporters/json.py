@@ -9,6 +9,7 @@ The report:
 | --- | --- |
 | `version` | 1 |
 | `target`, `spec`, `title`, `frontend` | strings, as in the text report |
+| `isolation` | what stood around the code while it ran; only where it was run |
 | `verdict` | of the default variant: "HOLDS", "VIOLATED" or "UNDETERMINED" |
 | `counts` | `{"HOLDS", "VIOLATED", "UNDETERMINED"}`: claims of the default variant that are not advisory |
 | `variants` | list of `{"when", "default", "verdict", "claims", "readings"}`; `when` maps a flag to its value |
@@ -67,6 +68,7 @@ def render(report: Report, *, colour: bool = False) -> str:
             "spec": report.spec,
             "title": report.title,
             "frontend": report.frontend,
+            **({"isolation": report.isolation} if report.isolation else {}),
             "verdict": report.verdict.value,
             "counts": {verdict.value: counted[verdict] for verdict in Verdict},
             "variants": [_variant(variant) for variant in report.variants],

@@ -58,6 +58,8 @@ def _head(page: Page, report: Report) -> None:
         page.prose("also:   ", f"the same was found in {', '.join(report.also)}", indent=2, hang=10)
     page.line("claims: ", counts(report.default.claims), indent=2)
     how = " (the code was read, not run)" if report.frontend == "static" else ""
+    if report.isolation:
+        how = f" (the code was run, contained by {report.isolation})"
     page.line("reader: ", report.frontend, how, indent=2)
     if len(report.variants) > 1:
         verdicts = tuple(

@@ -74,6 +74,7 @@ def read(
     *,
     training: bool = True,
     explore: bool = True,
+    given: frozenset[str] = frozenset(),
     limits: Limits | None = None,
 ) -> Reading:
     """The graphs of `symbol` in `module`, by evaluating its source; nothing of it runs.
@@ -85,12 +86,13 @@ def read(
         arguments: parameter -> Python expression in the module's own words.
         training: whether modules are in training mode.
         explore: also read the other side of flags that decide something.
+        given: optional arguments of the call that are given a tensor.
         limits: bounds on each run.
 
     Raises:
         TargetError: there is no such symbol or parameter, or an expression cannot be evaluated.
     """
-    reader = _Reader(library, Call(module, symbol, dict(arguments or {})), training, limits)
+    reader = _Reader(library, Call(module, symbol, dict(arguments or {}), given=given), training, limits)
     return _with_deep_stack(lambda: reader.read(explore))
 
 
@@ -184,7 +186,7 @@ class _Reader:
             for when, one in distinct
         )
         assumptions = sorted({text for _, one in distinct for text in one.machine.notes.assumptions})
-        given = sorted(self.call.given)
+        given = sorted(self.call.given & first.optional)
         if self.call.builder is not None:
             assumptions.append(f"it is built as {'.'.join(self.call.builder)} does")
         if given:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from archcheck.frontends.trace.wire import Failure, Recording, parse
 from archcheck.ir.graph import Value
 from archcheck.ir.span import Span
 
+_MADE = re.compile(r"(\w+) is (.+), as it is not given")
 ENTRY = "archcheck.frontends.trace.child.main"
 
 
@@ -54,6 +56,7 @@ class Trace:
     shapes: Mapping[Value, tuple[int, ...]]
     isolation: str
     recording: Recording
+    made: Mapping[str, str]  # constructor arguments that nobody gave -> what they were taken to be
 
 
 def trace(
@@ -86,7 +89,8 @@ def trace(
         raise TraceError(recording.why, place=f"{target.name}", hint=hint)
     assert target.source is not None
     replayed = replay(recording, target.library, target.source, training)
-    return Trace(reading_of(recording, replayed, target, symbol), replayed.shapes, answer.isolation, recording)
+    made = {match[1]: match[2] for one in recording.assumed if (match := _MADE.fullmatch(one))}
+    return Trace(reading_of(recording, replayed, target, symbol), replayed.shapes, answer.isolation, recording, made)
 
 
 def request_of(
@@ -153,7 +157,8 @@ def reading_of(recording: Recording, replayed: Replayed, target: Target, symbol:
         weights=weights,
     )
     assumptions = tuple(dict.fromkeys(replayed.assumptions))
-    return Reading(symbol, _symbol_span(target, symbol), (variant,), assumptions, (), frozenset(recording.given))
+    given = frozenset(name.partition("[")[0] for name, _ in recording.inputs)
+    return Reading(symbol, _symbol_span(target, symbol), (variant,), assumptions, (), given)
 
 
 def _module_places(recording: Recording, places: Places) -> list[ModulePlace]:

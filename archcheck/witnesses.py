@@ -1,0 +1,179 @@
+"""Two witnesses of one model: what the static reader reads in its code, and what ran when it was traced.
+
+They share the op vocabulary, the dialect tables and the passes, and nothing else: where their graphs agree, neither
+evaluator nor recorder is the reason for a verdict. Where they do not, that is told as a finding of its own, and a claim
+on which they differ is undetermined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from archcheck.align import Alignment, Edit, EditKind, align
+from archcheck.align.agree import EVERYTHING
+from archcheck.findings import ClaimResult, Finding, Place, Report, Undetermined, Variant, Verdict
+from archcheck.frontends.targets import Target
+from archcheck.frontends.trace.tracer import Running, trace
+from archcheck.ir.graph import OpGraph
+from archcheck.ir.span import Span
+from archcheck.sweep import Progress, Read, Request, canonical, read_symbol
+
+AGREEMENT = "reading-and-running"  # the claim under which it is told
+MOST_TOLD = 8  # differences that are told one by one
+
+
+@dataclass(frozen=True)
+class Two:
+    """A symbol, read and run.
+
+    Attributes:
+        read: by the static reader, with the arguments with which it was run.
+        ran: by the tracer.
+        alignment: of the graphs; empty where one of them did not come to its end.
+    """
+
+    read: Read
+    ran: Read
+    alignment: Alignment
+
+    @property
+    def reads(self) -> tuple[Read, Read]:
+        """What was read, and what ran."""
+        return self.read, self.ran
+
+    @property
+    def stopped(self) -> str:
+        """Why there is nothing to hold against each other; "" where there is."""
+        for word, one in (("reading", self.read), ("running", self.ran)):
+            if error := one.reading.variants[0].error:
+                return f"{word} stopped: {error}"
+        return ""
+
+    @property
+    def differences(self) -> tuple[Edit, ...]:
+        """Where the two part."""
+        return tuple(edit for edit in self.alignment.edits if edit.kind is not EditKind.UNKNOWN)
+
+    @property
+    def uncompared(self) -> tuple[Edit, ...]:
+        """What the reader does not know: sizes, mostly."""
+        return tuple(edit for edit in self.alignment.edits if edit.kind is EditKind.UNKNOWN)
+
+
+def both(target: Target, module: str, symbol: str, request: Request, running: Running, progress: Progress) -> Two:
+    """A symbol, run, and read with the same arguments.
+
+    Raises:
+        TargetError: there is no such symbol.
+        TraceError: it cannot be run.
+    """
+    found = trace(target, module, symbol, request.arguments, running, training=request.training, progress=progress)
+    graphs = tuple(canonical(variant) for variant in found.reading.variants)
+    ran = Read(target, symbol, found.reading, graphs, "trace", found.isolation)
+    same = {**found.made, **request.arguments}
+    asked = replace(request, arguments=same, running=None, given=found.reading.given)
+    read = read_symbol(target, module, symbol, asked)
+    return Two(read, ran, compared(read.graphs[0], ran.graphs[0]))
+
+
+def compared(read: OpGraph, ran: OpGraph) -> Alignment:
+    """How what ran departs from what was read; nothing is free, since both are whole."""
+    return align(read, ran, closed=EVERYTHING)
+
+
+def report(two: Two, read: Report, ran: Report) -> Report:
+    """One report of two."""
+    by_id = {claim.claim: claim for claim in read.default.claims}
+    claims = tuple(_merged(by_id.get(claim.claim), claim) for claim in ran.default.claims)
+    default = replace(ran.default, claims=(*claims, _agreement(two)))
+    others = tuple(variant for variant in read.variants if variant is not read.default)
+    return replace(
+        read,
+        frontend="static and trace",
+        variants=(_settled(default), *others),
+        assumptions=tuple(dict.fromkeys((*read.assumptions, *ran.assumptions))),
+        undetermined=tuple(dict.fromkeys((*read.undetermined, *ran.undetermined))),
+        isolation=ran.isolation,
+    )
+
+
+def _settled(variant: Variant) -> Variant:
+    return replace(variant, default=True, when=())
+
+
+def _merged(read: ClaimResult | None, ran: ClaimResult) -> ClaimResult:
+    """The verdict of both: one that could not tell leaves it to the other; two that differ leave it open."""
+    if read is None or read.verdict is Verdict.UNDETERMINED:
+        return ran
+    if ran.verdict in (read.verdict, Verdict.UNDETERMINED):
+        return read
+    message = f"what was read says {read.verdict.name}, what ran says {ran.verdict.name}"
+    places = tuple(place for finding in (*read.findings, *ran.findings) for place in finding.places)
+    finding = Finding(
+        "not-determined",
+        Verdict.UNDETERMINED,
+        message,
+        fix="the assumptions below tell where reading and running may have gone different ways",
+        places=places,
+    )
+    return replace(read, verdict=Verdict.UNDETERMINED, findings=(finding,))
+
+
+def _agreement(two: Two) -> ClaimResult:
+    """Whether the two witnesses saw the same graph, as a claim of its own."""
+    says = "what was read and what ran are one graph"
+    differences = two.differences
+    if two.stopped:
+        findings: tuple[Finding, ...] = (_told(two.stopped, None),)
+    else:
+        findings = tuple(_told(*_words(edit)) for edit in differences[:MOST_TOLD])
+        if len(differences) > MOST_TOLD:
+            findings = (*findings, _told(f"{len(differences) - MOST_TOLD} more differences", None))
+    verdict = Verdict.UNDETERMINED if findings else Verdict.HOLDS
+    return ClaimResult(AGREEMENT, verdict, says, findings=findings, advisory=not findings)
+
+
+def _told(message: str, span: Span | None) -> Finding:
+    return Finding(
+        "not-determined",
+        Verdict.UNDETERMINED,
+        message,
+        fix="judge with what ran alone (--trace), or with what was read alone",
+        places=(Place(span, ""),) if span is not None else (),
+    )
+
+
+def _words(edit: Edit) -> tuple[str, Span | None]:
+    """An edit as a sentence about the two witnesses, and where it stands."""
+    read, ran = edit.expected, edit.actual
+    op = ran if ran is not None else read
+    assert op is not None
+    name = op.kind.name.replace("_", " ")
+    also = f" ({len(edit.also) + 1} times)" if edit.also else ""
+    if read is None:
+        return f"a {name} ran that was not read{also}", op.span
+    if ran is None:
+        return f"a {name} was read that did not run{also}", op.span
+    if edit.kind is EditKind.MOVED:
+        return f"a {name} was read in another place than it ran{also}", op.span
+    if edit.aspect == "kind":
+        return f"{read.kind.name.replace('_', ' ')} was read where {name} ran{also}", op.span
+    if edit.aspect.startswith("attr:"):
+        attribute = edit.aspect.removeprefix("attr:").replace("_", " ")
+        return f"{attribute} of {name} was read as {edit.stated!r} and was {edit.found!r} when it ran{also}", op.span
+    return f"a {name} reads another value when it is read than when it ran{also}", op.span
+
+
+def open_questions(two: Two) -> tuple[Undetermined, ...]:
+    """What either witness could not tell."""
+    found: dict[Undetermined, None] = {}
+    for one in two.reads:
+        for graph in one.graphs[:1]:
+            for op in graph.walk():
+                if op.kind.name == "opaque":
+                    found[Undetermined(str(op.attr("name")), str(op.attr("why")), op.span)] = None
+    return tuple(found)
+
+
+Arguments = Mapping[str, str]
