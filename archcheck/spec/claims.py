@@ -1,4 +1,4 @@
-"""Claims beyond wiring: sharing, absence, counts, sequences, repeats, attributes."""
+"""Claims beyond wiring: sharing, absence, counts, sequences, repeats, attributes, initial values."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ from archcheck.spec.model import (
 from archcheck.spec.nodes import Mapping, Node, Scalar, Sequence, Text
 from archcheck.spec.problems import did_you_mean, hints
 from archcheck.spec.source import Source, is_true, pairs
+from archcheck.spec.starts import Starts
 from archcheck.spec.words import declared, pattern, reference
 
-FORMS = ("same_weights", "absent", "present", "count", "path", "repeat", "attributes")
+FORMS = ("same_weights", "absent", "present", "count", "path", "repeat", "attributes", "init")
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class Claims:
             "path": self.path,
             "repeat": self.repeat,
             "attributes": self.attributes,
+            "init": lambda node: Starts(self.source).init(node.get("init")),
         }
 
     def same_weights(self, node: Mapping) -> SameWeights | None:

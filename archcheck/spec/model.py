@@ -221,7 +221,68 @@ class Attributes:
         return ", ".join(map(str, self.stated))
 
 
-Statement = SameWeights | Absent | Present | Count | Path | Repeat | Attributes
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What learns: `linear in feed_forward`, `attention.value in decoder_layer`, `residual.last_norm`.
+
+    `role` says which ops of `what` are meant. "": `what` itself. "query", "key", "value": the maps that feed an
+    attention; "output": the map behind it, or the last one of another sublayer. "all", "first" and "last": ops of kind
+    `of` inside.
+    """
+
+    what: What
+    role: str
+    of: OpKind | None  # what `role` counts
+    where: What | None
+    text: Text
+
+    def __str__(self) -> str:
+        return " ".join(self.text.text.split())
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What the weights of some parts are before training: one value, a spread, a scheme, or a multiple of others'.
+
+    Formulas may use `fan_in` and `fan_out`, the sizes that a weight maps from and to, and `layer`, from 1.
+    """
+
+    of: tuple[Part, ...]
+    weight: Expression | None = None  # all are this value
+    bias: Expression | None = None
+    std: Expression | None = None
+    scheme: str = ""
+    gain: Expression | None = None
+    fan: str = "in"
+    bound: Expression | None = None  # of a uniform distribution around 0
+    cut: Expression | None = None  # where a normal distribution is cut off, in its standard deviations
+    ratio: Expression | None = None  # their standard deviation over that of `to`
+    to: tuple[Part, ...] = ()
+    tolerance: float = 0.05  # relative, beside what the size of a sample asks for
+
+    def __str__(self) -> str:
+        rows = [f"{name} {value}" for name in ("weight", "bias") if (value := getattr(self, name)) is not None]
+        spread = [self.scheme.replace("_", " ")] if self.scheme else []
+        spread += [f"fan {self.fan}"] if self.fan != "in" else []
+        words = {"gain": "gain", "std": "standard deviation", "bound": "bound", "cut": "cut at"}
+        spread += [f"{word} {value}" for name, word in words.items() if (value := getattr(self, name)) is not None]
+        if self.ratio is not None:
+            spread.append(f"{self.ratio} times the standard deviation of {', '.join(map(str, self.to))}")
+        rows += [", ".join(spread)] if spread else []
+        return f"{', '.join(map(str, self.of))} start with {' and '.join(rows)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Init:
+    """What learned tensors are before training."""
+
+    starts: tuple[Start, ...]
+
+    def __str__(self) -> str:
+        return "; ".join(map(str, self.starts))
+
+
+Statement = SameWeights | Absent | Present | Count | Path | Repeat | Attributes | Init
 
 
 @dataclass(frozen=True, slots=True)

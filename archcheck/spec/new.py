@@ -70,6 +70,8 @@ _TAIL = """
 #   - {id: head, where: Section 4, path: "pool(mode=mean) -> linear -> output", only: true}
 #   - {id: tied, where: Section 3, same_weights: [embedding, output]}
 #   - {id: heads, where: Section 3, attributes: {self_attention: {heads: 8}}}
+#   - {id: zero-init, where: Section 5, init: {of: residual.last_norm, weight: 0}}
+#   - {id: scaled-init, where: Section 5, init: {of: attention.output, std: 0.02 / (2*6)**0.5}}
 
 # What the paper states and no graph can show:
 # not_checked: [the learning-rate schedule]

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, Validatio
 from archcheck.ir.span import Span
 from archcheck.spec.nodes import Document, Mapping, Node, Scalar, Sequence
 from archcheck.spec.problems import Problems, did_you_mean, hints
+from archcheck.spec.starts import FANS, SCHEMES
 
 WORD = r"^[^\W\d]\w*$"  # a name that a flow can use
 ID = r"^[^\W\d][\w.-]*$"
@@ -127,6 +128,31 @@ class ReadingBlockShape(BlockShape):
     where: Where = _may()
 
 
+def _init_form(value: object) -> str:
+    """Which form of `init` is meant, so that mistakes are told for that one only."""
+    return "list" if isinstance(value, list) else "one"
+
+
+_Parts = str | list[str]
+
+
+class InitShape(_Shape):
+    """What learned tensors are before training. Formulas may use fan_in, fan_out and layer (from 1)."""
+
+    of: _Parts = Field(description="The parts: attention.value, residual.last_norm, linear in feed_forward, embedding.")
+    weight: Formula = _may(description="The one value of all their weights: 0.")
+    bias: Formula = _may(description="The one value of all their biases.")
+    std: Formula = _may(description="Standard deviation of their weights: 0.02 / (2*N)**0.5.")
+    scheme: str = _may(description="How they are drawn.", json_schema_extra={"enum": list(SCHEMES)})
+    gain: Formula = _may(description="Factor on a xavier or kaiming standard deviation.")
+    fan: str = _may(description="Which side a kaiming scheme keeps.", json_schema_extra={"enum": list(FANS)})
+    bound: Formula = _may(description="A uniform distribution lies between -bound and bound.")
+    cut: Formula = _may(description="Where a truncated normal is cut off, in standard deviations.")
+    ratio: Formula = _may(description="Their standard deviation over that of the parts under to:.")
+    to: _Parts = _may(description="The parts that ratio: compares with.")
+    tolerance: int | float | str = _may(description="How far a spread may be off, beside the noise of a sample: 5%.")
+
+
 class ClaimShape(_Shape):
     """One statement of the paper beyond the wiring of a block, in one of its forms."""
 
@@ -145,6 +171,9 @@ class ClaimShape(_Shape):
     attributes: dict[str, dict[Word, Value]] = _may(
         min_length=1, description="{self_attention in decoder_layer: {causal: true}}."
     )
+    init: Annotated[
+        Annotated[InitShape, Tag("one")] | Annotated[list[InitShape], Tag("list")], Discriminator(_init_form)
+    ] = _may(description="Values before training: {of: residual.last_norm, weight: 0}.")
     advisory: bool = _may(description="Reported, never failing.")
     strict: Strict = _may()
     presets: Presets = _may(alias="for")
@@ -346,6 +375,7 @@ _EXAMPLES = {
     "where": "say where the paper states it: where: Section 3.1",
     "says": "say in one sentence how the figure is read",
     "what": "say what is not checked",
+    "of": "name the parts: of: residual.last_norm",
     "blocks": "the blocks as this reading has them",
 }
 

@@ -166,7 +166,9 @@ def test_the_examples_in_a_starters_comments_are_right() -> None:
         commented = rest.startswith(("claims:", "  - {", "not_checked:", "sizes:")) and not head.strip()
         lines.append(rest if commented else line)
     made = read("\n".join(lines).replace("where the paper says it", "").encode(), "he2016.yaml")
-    assert [claim.id for claim in made.claims] == ["final-norm", "no-dropout", "norms", "head", "tied", "heads"]
+    assert [claim.id for claim in made.claims] == [
+        *("final-norm", "no-dropout", "norms", "head", "tied", "heads", "zero-init", "scaled-init")
+    ]
     assert made.not_checked
     assert dict(made.sizes)
 
