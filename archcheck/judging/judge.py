@@ -20,6 +20,7 @@ from archcheck.findings import (
 from archcheck.frontends.static.reader import ModulePlace
 from archcheck.ir.graph import AttrValue, OpGraph, Unknown
 from archcheck.ir.span import Span
+from archcheck.ir.weights import Initial
 from archcheck.judging import statements, widths
 from archcheck.judging.application import applied
 from archcheck.judging.binding import Expected, Form, Target, bind, expectation, fits
@@ -45,8 +46,9 @@ class Subject:
     default: bool = True
     error: str = ""  # why reading stopped before the end; then nothing is judged
     error_span: Span | None = None
-    weights: tuple[tuple[str, str], ...] = ()
+    weights: tuple[tuple[str, str], ...] = ()  # (place of a learned tensor, first place of the same tensor)
     rounds: Mapping[str, Unknown] = field(default_factory=dict)  # ops in loops whose number of rounds is not known
+    initial: Mapping[str, Initial] | None = None  # every name of a learned tensor -> its values; None: not instantiated
 
 
 def fitting_preset(spec: Spec, place: Callable[[Span], Place], preset: Preset, subject: Subject) -> Preset:

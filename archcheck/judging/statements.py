@@ -1,53 +1,49 @@
-"""Claims beyond the wiring of a block: counts, widths, attributes, what is absent or present, paths, shared weights."""
+"""Claims beyond the wiring of a block: counts, widths, attributes, what is absent or present, paths, weights."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from archcheck.align.agree import Agreement, values
-from archcheck.describe.regions import alone, as_graph
-from archcheck.findings import ClaimResult, Finding, Place, Verdict
+from archcheck.findings import ClaimResult, Finding, Verdict
 from archcheck.ir.graph import AttrValue, Op, OpGraph, Unknown, Value
-from archcheck.ir.span import Span
-from archcheck.judging import paths
+from archcheck.judging import initial, parts, paths, sharing
 from archcheck.judging.binding import Target
+from archcheck.judging.parts import Targets
 from archcheck.spec import Block, Claim
-from archcheck.spec.formula import Amount, Expression
+from archcheck.spec.formula import Expression
 from archcheck.spec.model import (
     Absent,
     Attributes,
     Citation,
     Count,
+    Init,
     Path,
     Pattern,
     Present,
     Repeat,
     SameWeights,
     Stated,
-    What,
 )
 from archcheck.spec.problems import Problems
 
 if TYPE_CHECKING:
     from archcheck.judging.judge import Judge, Subject
 
-Targets = Mapping[str, tuple[Target, ...]]
 MOST_PLACES = 3  # at which a count is shown
-GIVE_THE_SIZE = "give the size: --preset NAME or --size NAME=NUMBER"
-AUDIT_THE_HOLDER = "audit the model that holds it"
 
 
 def of_block(judge: Judge, block: Block, targets: tuple[Target, ...], subject: Subject) -> Iterator[ClaimResult]:
     """What a block states beside its wiring: how often it stands, and sizes in it."""
     if block.repeat is not None:
-        findings = [] if targets else [_unfound(block.id)]
+        findings = [] if targets else [parts.unfound(block.id)]
         for target in targets:
             findings += _repeat(judge, block.id, block.repeat, target, subject)
         says = f"{block.id} stands {block.repeat} times in a row"
         yield _result(judge, f"{block.id}.repeat", says, block.citation, findings, block)
     for stated in block.widths:
-        findings = [] if targets else [_unfound(block.id)]
+        findings = [] if targets else [parts.unfound(block.id)]
         for target in targets:
             findings += _stated(judge, stated, _ops_of(stated.what, target), target.region.symbol)
         yield _result(judge, f"{block.id}.{stated.attr}", str(stated), block.citation, _once(findings), block)
@@ -68,7 +64,9 @@ def of_claim(judge: Judge, claim: Claim, targets: Targets, subject: Subject) -> 
     elif isinstance(states, Path):
         findings = paths.follow(states, subject.graph, subject.symbol, judge.place)
     elif isinstance(states, SameWeights):
-        findings = _shared(judge, states, subject)
+        findings = sharing.shared(judge, states, subject)
+    elif isinstance(states, Init):
+        findings = initial.judged(judge, states, targets, subject)
     return _result(judge, claim.id, claim.says, claim.citation, _once(findings), claim)
 
 
@@ -93,25 +91,6 @@ def _once(findings: list[Finding]) -> list[Finding]:
     return list(dict.fromkeys(findings))
 
 
-def _untold(message: str, fix: str = "", places: tuple[Place, ...] = ()) -> Finding:
-    return Finding("not-determined", Verdict.UNDETERMINED, message, fix=fix, places=places)
-
-
-def _nowhere(where: What | None, subject: Subject) -> Finding:
-    """What a claim looks into is not there."""
-    if where is not None and not where.block:
-        return _untold(f"{subject.symbol} holds no {where} that could be read", AUDIT_THE_HOLDER)
-    return _unfound(str(where))
-
-
-def _unfound(block: str) -> Finding:
-    return _untold(f"{block} was not found in the code", f"name the part that it is: --bind {block}=CLASS")
-
-
-def _at(judge: Judge, span: Span | None) -> tuple[Place, ...]:
-    return () if span is None else (judge.place(span),)
-
-
 def _spoken(op: Op) -> str:
     """An op's kind as a sentence names it."""
     return op.kind.name.replace("_", " ")
@@ -126,14 +105,6 @@ def _readers(ops: Iterable[Op]) -> dict[str, list[Op]]:
     return found
 
 
-def _amount(judge: Judge, amount: Expression) -> Amount:
-    """The number that the spec states, under the sizes that are known."""
-    problems = Problems(judge.spec.file, judge.spec.lines)
-    found = amount.number(judge.values, problems)
-    problems.raise_any()
-    return Unknown(f"{amount} is no number") if found is None else found
-
-
 def _value(judge: Judge, stated: Stated) -> AttrValue:
     """The attribute that the spec states, under the sizes that are known."""
     problems = Problems(judge.spec.file, judge.spec.lines)
@@ -142,51 +113,18 @@ def _value(judge: Judge, stated: Stated) -> AttrValue:
     return found
 
 
-# ---- shared weights
-
-
-def _shared(judge: Judge, states: SameWeights, subject: Subject) -> list[Finding]:
-    """Whether the places that a claim names hold one and the same learned tensor."""
-    weights = dict(subject.weights)
-    held: dict[str, dict[str, str]] = {}
-    for place in states.places:
-        module = judge.preset.pinned.get(place, place)
-        found = {name.rpartition(".")[2]: first for name, first in weights.items() if name.rpartition(".")[0] == module}
-        if module in weights:
-            found = {"weight": weights[module]}
-        if "weight" not in found:
-            unbound = [place for place in states.places if place not in judge.preset.pinned]
-            fix = f"bind each of the places to a module: {' '.join(f'--bind {place}=MODULE' for place in unbound)}"
-            return [_untold(f"which module of {subject.symbol} is {place} is not told", fix)]
-        held[place] = found
-    if len({found["weight"] for found in held.values()}) == 1:
-        return []
-    places = ", ".join(f"{place} is {found['weight']}" for place, found in held.items())
-    return [
-        Finding(
-            "shared-weights",
-            Verdict.VIOLATED,
-            f"{' and '.join(states.places)} have weights of their own",
-            "The paper shares one weight matrix between them.",
-            f"In the code, {places}.",
-            "assign one module's weight to the other",
-            _at(judge, subject.span),
-        )
-    ]
-
-
 # ---- counts
 
 
 def _repeats(judge: Judge, block: str, amount: Expression, targets: Targets, subject: Subject) -> Iterator[Finding]:
     if not targets.get(block):
-        yield _unfound(block)
+        yield parts.unfound(block)
     for target in targets.get(block, ()):
         yield from _repeat(judge, block, amount, target, subject)
 
 
 def _repeat(judge: Judge, block: str, amount: Expression, target: Target, subject: Subject) -> Iterator[Finding]:
-    stated = _amount(judge, amount)
+    stated = parts.amount(judge, amount)
     found: AttrValue = target.region.repeat
     open_rounds = next(
         (subject.rounds[op.path] for op in target.region.graph.walk() if op.path in subject.rounds), None
@@ -199,15 +137,15 @@ def _repeat(judge: Judge, block: str, amount: Expression, target: Target, subjec
         found *= max(1, periods)
     if target.region.op is None and periods <= 1:
         why = f"{target.region.symbol} is one {block}; how many stand in a row is decided where it is used"
-        yield _untold(why, AUDIT_THE_HOLDER)
+        yield parts.untold(why, parts.AUDIT_THE_HOLDER)
         return
-    places = _at(judge, target.region.span)
+    places = parts.at(judge, target.region.span)
     agreement = values(stated, found)
     if agreement is Agreement.UNKNOWN:
         why = stated.why if isinstance(stated, Unknown) else "the code does not tell the count"
         has = found.why if isinstance(found, Unknown) else found
         message = f"how often {block} stands cannot be compared: {why}; the code has {has}"
-        yield _untold(message, GIVE_THE_SIZE, places)
+        yield parts.untold(message, parts.GIVE_THE_SIZE, places)
     elif agreement is Agreement.DIFFER:
         yield Finding(
             "count",
@@ -221,29 +159,31 @@ def _repeat(judge: Judge, block: str, amount: Expression, target: Target, subjec
 
 
 def _count(judge: Judge, pattern: Pattern, amount: Expression, targets: Targets, subject: Subject) -> Iterator[Finding]:
-    graphs = _graphs(pattern.where, targets, subject)
+    graphs = parts.graphs(pattern.where, targets, subject)
     if not graphs:
-        yield _nowhere(pattern.where, subject)
+        yield parts.nowhere(pattern.where, subject)
     if beyond := paths.beyond_kind(pattern.what):
-        yield _untold(beyond)
+        yield parts.untold(beyond)
         return
-    stated = _amount(judge, amount)
+    stated = parts.amount(judge, amount)
     for graph in graphs:
         if unread := next((op for op in graph.walk() if op.kind.name == "opaque"), None):
-            yield _untold(f"how many {pattern.what} there are cannot be told: {unread.attr('name')} could not be read")
+            yield parts.untold(
+                f"how many {pattern.what} there are cannot be told: {unread.attr('name')} could not be read"
+            )
             continue
-        ops = _matching(pattern.what, graph)
+        ops = parts.matching(pattern.what, graph)
         if (
             why := next((subject.rounds[op.path] for op in graph.walk() if op.path in subject.rounds), None)
         ) is not None:
-            yield _untold(f"how many {pattern.what} there are cannot be told: the code has {why.why}")
+            yield parts.untold(f"how many {pattern.what} there are cannot be told: the code has {why.why}")
             continue
         found = sum(_multiplied(graph, op) for op in ops)
         spans = dict.fromkeys(op.span for op in ops if op.span is not None)
-        places = tuple(judge.place(span) for span in spans)[:MOST_PLACES] or _at(judge, subject.span)
+        places = tuple(judge.place(span) for span in spans)[:MOST_PLACES] or parts.at(judge, subject.span)
         if isinstance(stated, Unknown):
             message = f"how many {pattern.what} there are cannot be compared: {stated.why}; the code has {found}"
-            yield _untold(message, GIVE_THE_SIZE, places)
+            yield parts.untold(message, parts.GIVE_THE_SIZE, places)
         elif stated != found:
             where = f" in {pattern.where}" if pattern.where else f" in {subject.symbol}"
             yield Finding(
@@ -275,16 +215,16 @@ def _ops_of(pattern: Pattern | None, target: Target) -> list[Op]:
     if pattern is None:
         return [target.region.op] if target.region.op is not None else list(target.graph.ops)
     ops = [target.region.op] if target.region.op is not None else []
-    return [op for op in [*ops, *target.graph.walk()] if _is(pattern.what, op)]
+    return [op for op in [*ops, *target.graph.walk()] if parts.names(pattern.what, op)]
 
 
 def _attribute(judge: Judge, stated: Stated, targets: Targets, subject: Subject) -> Iterator[Finding]:
     where = stated.what.where if stated.what else None
-    graphs = _graphs(where, targets, subject)
+    graphs = parts.graphs(where, targets, subject)
     if not graphs:
-        yield _nowhere(where, subject)
+        yield parts.nowhere(where, subject)
     for graph in graphs:
-        ops = list(graph.walk()) if stated.what is None else _matching(stated.what.what, graph)
+        ops = list(graph.walk()) if stated.what is None else parts.matching(stated.what.what, graph)
         yield from _stated(judge, stated, ops, subject.symbol)
 
 
@@ -292,17 +232,17 @@ def _stated(judge: Judge, stated: Stated, ops: list[Op], symbol: str) -> Iterato
     amount = _value(judge, stated)
     told = [op for op in ops if op.states(stated.attr)]
     if not told:
-        yield _untold(f"{stated.attr} of {stated.what.what if stated.what else symbol} is not told by the code")
+        yield parts.untold(f"{stated.attr} of {stated.what.what if stated.what else symbol} is not told by the code")
     for op in told:
         found = op.attr(stated.attr)
-        places = _at(judge, op.span)
+        places = parts.at(judge, op.span)
         name = _spoken(op)
         agreement = values(amount, found, stated.attr)
         if agreement is Agreement.UNKNOWN:
             unknown = amount if isinstance(amount, Unknown) else found
             why = unknown.why if isinstance(unknown, Unknown) else "its axes are counted from different ends"
-            fix = GIVE_THE_SIZE if isinstance(amount, Unknown) else ""
-            yield _untold(f"{stated.attr} of {name} cannot be compared: {why}", fix, places)
+            fix = parts.GIVE_THE_SIZE if isinstance(amount, Unknown) else ""
+            yield parts.untold(f"{stated.attr} of {name} cannot be compared: {why}", fix, places)
         elif agreement is Agreement.DIFFER:
             yield Finding(
                 "attribute",
@@ -319,61 +259,32 @@ def _stated(judge: Judge, stated: Stated, ops: list[Op], symbol: str) -> Iterato
 # ---- presence
 
 
-def _graphs(where: What | None, targets: Targets, subject: Subject) -> list[OpGraph]:
-    """The parts of the code that a claim looks into: all of it, those that are the block, or every op of a kind."""
-    if where is None:
-        return [subject.graph]
-    if where.block:
-        return [target.graph for target in targets.get(where.block, ())]
-    ops = [op for op in subject.graph.walk() if _is(where, op)]
-    return [as_graph(op) if op.body else alone(op) for op in ops]
-
-
-def _is(what: What, op: Op) -> bool:
-    return what.kind is not None and what.kind.covers(op.kind)
-
-
-def _matching(what: What, graph: OpGraph) -> list[Op]:
-    """The ops that a claim speaks of: those on the layer's own level; only where it has none, those inside sublayers.
-
-    A paper's "dropout of the layer" is what stands around its sublayers, not what a sublayer does to its weights.
-    """
-    level: list[Op] = []
-    waiting = list(reversed(graph.ops))
-    while waiting:
-        op = waiting.pop()
-        level.append(op)
-        if op.kind.family != "sublayer":
-            waiting += reversed(op.body)
-    return [op for op in level if _is(what, op)] or [op for op in graph.walk() if _is(what, op)]
-
-
 def _presence(judge: Judge, pattern: Pattern, wanted: bool, targets: Targets, subject: Subject) -> Iterator[Finding]:
     """Whether something stands where a pattern says."""
     if stated := paths.beyond_kind(pattern.what):
-        yield _untold(stated)
+        yield parts.untold(stated)
         return
     if pattern.relation in ("", "in"):
-        graphs = _graphs(pattern.where, targets, subject)
+        graphs = parts.graphs(pattern.where, targets, subject)
         if not graphs:
-            yield _nowhere(pattern.where, subject)
+            yield parts.nowhere(pattern.where, subject)
         for graph in graphs:
-            yield from _present(judge, pattern, wanted, _matching(pattern.what, graph), graph, subject)
+            yield from _present(judge, pattern, wanted, parts.matching(pattern.what, graph), graph, subject)
         return
     assert pattern.where is not None
     found = targets.get(pattern.where.block, ())
     if not found:
-        yield _unfound(str(pattern.where))
+        yield parts.unfound(str(pattern.where))
     for target in found:
         stands = target.region.op
         if stands is None or not any(op is stands for op in subject.graph.ops):
-            yield _untold(
+            yield parts.untold(
                 f"what stands {pattern.relation} {pattern.where} is decided where {target.region.symbol} is used",
-                AUDIT_THE_HOLDER,
+                parts.AUDIT_THE_HOLDER,
             )
             continue
         near = _after(subject.graph, stands) if pattern.relation == "after" else _before(subject.graph, stands)
-        meant = [op for op in near if _is(pattern.what, op)]
+        meant = [op for op in near if parts.names(pattern.what, op)]
         yield from _present(judge, pattern, wanted, meant, subject.graph, subject, near)
 
 
@@ -396,11 +307,11 @@ def _present(
             f"The paper has no {pattern}.",
             f"{subject.symbol} computes a {_spoken(op)} there.",
             "take it out, or record the deviation",
-            _at(judge, op.span),
+            parts.at(judge, op.span),
             op.because[-1:],
         )
     elif not found and unread:
-        yield _untold(f"whether there is {pattern} cannot be told: {unread[0].attr('name')} could not be read")
+        yield parts.untold(f"whether there is {pattern} cannot be told: {unread[0].attr('name')} could not be read")
     elif not found and wanted:
         yield Finding(
             "missing",
@@ -409,7 +320,7 @@ def _present(
             f"The paper has {pattern}.",
             f"{subject.symbol} has none.",
             "add it, or record the deviation",
-            _at(judge, subject.span),
+            parts.at(judge, subject.span),
         )
 
 

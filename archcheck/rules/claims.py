@@ -95,4 +95,24 @@ PAGES: tuple[Page, ...] = (
         "Weights that are tied outside the code that was read.",
         "vaswani2017, section 3.4.",
     ),
+    _page(
+        "initial-values",
+        "weights that start with other values than stated",
+        "Says that the weights of an instance of the code start with other values than `init:` states.",
+        "One value (zero, one), or the spread of a sample: its standard deviation, within the claim's tolerance "
+        "(5 %) and four standard errors of the sample, in each layer and in all together; whether it is normal, "
+        "uniform or cut off, where the claim names it. Which weights are meant is decided by structure: the value map "
+        "of an attention is the linear that feeds its third operand.",
+        "Deep networks train or diverge by the scale of their residual branches at the start: zero-initialised "
+        "(goyal2017, zhang2019fixup), divided by the root of their number (radford2019), or multiplied by a factor of "
+        "the depth (wang2022).",
+        "The paper:  init: {of: attention.value, scheme: xavier_normal, gain: (8*N)**(-1/4)}\n"
+        "Departs:    nn.init.xavier_normal_(self.v_proj.weight)\n"
+        "Agrees:     nn.init.xavier_normal_(self.v_proj.weight, gain=(8 * layers) ** -0.25)",
+        "Anything without an instance: reading is UNDETERMINED, and --trace settles it. A spread of fewer than 64 "
+        "entries; the maps of queries, keys and values in one matrix, unless they are its thirds; weights that are "
+        "loaded or changed after the constructor; on a copy with fewer layers, formulas over sizes that no `repeat:` "
+        "ties to it.",
+        "glorot2010, Equations 12 and 16; he2015, Equations 10 and 14; wang2022, Figure 2; radford2019, section 2.3.",
+    ),
 )
