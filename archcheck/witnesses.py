@@ -127,7 +127,7 @@ def _agreement(two: Two) -> ClaimResult:
     if two.stopped:
         findings: tuple[Finding, ...] = (_told(two.stopped, None),)
     else:
-        findings = tuple(_told(*_words(edit)) for edit in differences[:MOST_TOLD])
+        findings = tuple(_told(*words(edit)) for edit in differences[:MOST_TOLD])
         if len(differences) > MOST_TOLD:
             findings = (*findings, _told(f"{len(differences) - MOST_TOLD} more differences", None))
     verdict = Verdict.UNDETERMINED if findings else Verdict.HOLDS
@@ -144,7 +144,7 @@ def _told(message: str, span: Span | None) -> Finding:
     )
 
 
-def _words(edit: Edit) -> tuple[str, Span | None]:
+def words(edit: Edit) -> tuple[str, Span | None]:
     """An edit as a sentence about the two witnesses, and where it stands."""
     read, ran = edit.expected, edit.actual
     op = ran if ran is not None else read

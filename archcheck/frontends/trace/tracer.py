@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from archcheck.errors import TargetError
+from archcheck.errors import ArchcheckError, TargetError
 from archcheck.frontends import dialects
 from archcheck.frontends.static.reader import Reading, Unread, Variant
 from archcheck.frontends.static.tree import ModulePlace
@@ -19,7 +19,7 @@ from archcheck.frontends.targets import Target
 from archcheck.frontends.trace import wanted
 from archcheck.frontends.trace.replay import Places, Replayed, replay
 from archcheck.frontends.trace.sandbox import Job, Limits, TraceError, run
-from archcheck.frontends.trace.wire import Failure, Recording, parse
+from archcheck.frontends.trace.wire import Failure, Recording, parse, parse_many
 from archcheck.ir.graph import Value
 from archcheck.ir.span import Span
 
@@ -75,22 +75,57 @@ def trace(
         TraceError: the code cannot be run, or does not come back.
         TargetError: it cannot be built.
     """
-    request = request_of(target, module, symbol, arguments, running, training)
+    request = {**_tables(), **request_of(target, module, symbol, arguments, running, training)}
+    answer = run(_job(target, request, running), progress)
+    return _traced(target, symbol, parse(answer.data), answer.isolation, training)
+
+
+def trace_many(
+    targets: Sequence[tuple[Target, str, str]],
+    running: Running,
+    *,
+    seconds: float = 60.0,
+    training: bool = True,
+    progress: Callable[[str], None] = lambda message: None,
+) -> list[Trace | ArchcheckError]:
+    """Several symbols of one library (target, module, symbol), run in one process one after the other.
+
+    Args:
+        seconds: that each may take.
+
+    Raises:
+        TraceError: the process does not come back.
+    """
+    requests = [
+        {**request_of(target, module, symbol, {}, running, training), "seconds": seconds}
+        for target, module, symbol in targets
+    ]
+    answer = run(_job(targets[0][0], {"common": _tables(), "many": requests}, running), progress)
+    found: list[Trace | ArchcheckError] = []
+    for (target, _, symbol), recording in zip(targets, parse_many(answer.data, len(targets)), strict=True):
+        if isinstance(recording, ArchcheckError):
+            found.append(recording)
+            continue
+        try:
+            found.append(_traced(target, symbol, recording, answer.isolation, training))
+        except TraceError as error:
+            found.append(error)
+    return found
+
+
+def _job(target: Target, request: Mapping[str, Any], running: Running) -> Job:
     readable = tuple(root.path for root in target.library.roots)
-    job = Job(running.python, ENTRY, json.dumps(request).encode(), readable, running.limits, running.isolation)
-    answer = run(job, progress)
-    recording = parse(answer.data)
+    return Job(running.python, ENTRY, json.dumps(request).encode(), readable, running.limits, running.isolation)
+
+
+def _traced(target: Target, symbol: str, recording: Recording | Failure, isolation: str, training: bool) -> Trace:
     if isinstance(recording, Failure):
-        hint = (
-            "pip install 'nn-archcheck[torch]', or --python names another interpreter"
-            if recording.stage == "torch"
-            else ""
-        )
-        raise TraceError(recording.why, place=f"{target.name}", hint=hint)
+        hint = "pip install 'nn-archcheck[torch]', or name another interpreter with --python"
+        raise TraceError(recording.why, place=target.name, hint=hint if recording.stage == "torch" else "")
     assert target.source is not None
     replayed = replay(recording, target.library, target.source, training)
     made = {match[1]: match[2] for one in recording.assumed if (match := _MADE.fullmatch(one))}
-    return Trace(reading_of(recording, replayed, target, symbol), replayed.shapes, answer.isolation, recording, made)
+    return Trace(reading_of(recording, replayed, target, symbol), replayed.shapes, isolation, recording, made)
 
 
 def request_of(
@@ -110,7 +145,6 @@ def request_of(
         "given": list(running.given),
         "training": training,
         "cache": running.cache,
-        **_tables(),
     }
 
 
@@ -182,4 +216,4 @@ def _symbol_span(target: Target, symbol: str) -> Span | None:
     return Span(target.source.shown, entries[-1].line, 1) if entries else None
 
 
-__all__ = ["Running", "Trace", "TraceError", "trace"]
+__all__ = ["Running", "Trace", "TraceError", "trace", "trace_many"]

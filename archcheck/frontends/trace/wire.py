@@ -105,10 +105,36 @@ def parse(data: bytes) -> Recording | Failure:
     Raises:
         WireError: it is no answer.
     """
+    return _parsed(_loaded(data))
+
+
+def parse_many(data: bytes, count: int) -> list[Recording | Failure | WireError]:
+    """The answers of a traced process to `count` requests; one that makes no sense does not spoil the others.
+
+    Raises:
+        WireError: it is no answer, or one to another number of requests.
+    """
+    told = _loaded(data)
+    many = told.get("many") if isinstance(told, dict) else None
+    if not isinstance(many, list) or len(many) != count:
+        raise WireError("the traced process gave another number of answers than was asked for")
+    found: list[Recording | Failure | WireError] = []
+    for one in many:
+        try:
+            found.append(_parsed(one))
+        except WireError as error:
+            found.append(error)
+    return found
+
+
+def _loaded(data: bytes) -> Any:
     try:
-        told = json.loads(data)
+        return json.loads(data)
     except (ValueError, RecursionError) as error:
         raise WireError("the traced process gave no readable answer", hint=str(error)[:200]) from None
+
+
+def _parsed(told: Any) -> Recording | Failure:
     if not isinstance(told, dict) or told.get("version") != VERSION:
         raise WireError("the traced process gave an answer of another version")
     if "calls" not in told:

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import signal
 import sys
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 VERSION = 1
 
 
 def main(request: bytes, answer: Callable[[bytes], None]) -> None:
-    """Answer a request; what fails is told in the answer."""
+    """Answer a request, or several; what fails is told in the answer."""
     asked: dict[str, Any] = json.loads(request)
-    answer(json.dumps(told(asked), separators=(",", ":")).encode())
+    sys.setrecursionlimit(20_000)
+    warnings.filterwarnings("ignore")
+    if "many" in asked:
+        common = asked["common"]
+        found: Any = {"version": VERSION, "many": [told({**common, **one}) for one in asked["many"]]}
+    else:
+        found = told(asked)
+    answer(json.dumps(found, separators=(",", ":")).encode())
+
+
+class OutOfTime(KeyboardInterrupt):
+    """One of several has taken its time; nothing may hold it up that catches exceptions."""
 
 
 def told(asked: Mapping[str, Any]) -> dict[str, Any]:
     """The answer to a request."""
-    sys.setrecursionlimit(20_000)
-    warnings.filterwarnings("ignore")
     try:
         import torch
     except ImportError as error:
@@ -33,7 +45,30 @@ def told(asked: Mapping[str, Any]) -> dict[str, Any]:
     torch.set_num_threads(1)
     start = time.process_time()
     try:
-        found = trace(asked)
+        with _no_longer_than(asked.get("seconds")):
+            found = trace(asked)
     except CannotBuildError as error:
         return {"version": VERSION, "error": str(error), "stage": "build"}
+    except OutOfTime:
+        return {"version": VERSION, "error": f"it took longer than {asked['seconds']} s", "stage": "time"}
+    finally:
+        gc.collect()
     return {"version": VERSION, "torch": torch.__version__, "seconds": time.process_time() - start, **found}
+
+
+@contextmanager
+def _no_longer_than(seconds: float | None) -> Iterator[None]:
+    if not seconds or not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        raise OutOfTime
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
