@@ -80,7 +80,7 @@ def check(request: Request, reference: str, progress: Progress = silent, *, jobs
     _refuse_unknown("--size", request.preset.sizes, spec.values(), spec, "size")
     shared = [place for one in spec.claims if isinstance(one.states, SameWeights) for place in one.states.places]
     bindable = [*(one.id for one in spec.blocks), *shared]
-    _refuse_unknown("--bind", request.preset.pinned, bindable, spec, "block or shared place")
+    _refuse_unknown("--bind", request.preset.pinned, bindable, spec, "block")
     target = resolve(parse_target(request.target), progress=progress)
     if target.symbol:
         assert target.source is not None

@@ -40,8 +40,10 @@ def judged(judge: Judge, states: Init, targets: Targets, subject: Subject) -> li
     """What is to be said of a claim about initial values: nothing where it holds."""
     if subject.initial is None:
         named = ", ".join(dict.fromkeys(str(part) for start in states.starts for part in start.of))
-        message = f"the initial values of {named} are not known from reading"
-        return [parts.untold(message, "run the code's constructor: --trace", parts.at(judge, subject.span))]
+        message, fix = f"the initial values of {named} are not known from reading", "run with --trace"
+        if subject.graph.origin.frontend == "trace":
+            message, fix = f"the initial values of {named} are not known: the trace made no instance with values", ""
+        return [parts.untold(message, fix, parts.at(judge, subject.span))]
     values = Values(judge, targets, subject, Learned(subject.graph, subject.initial))
     return [finding for start in states.starts for finding in values.findings(start)]
 

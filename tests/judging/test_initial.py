@@ -61,6 +61,14 @@ def test_without_an_instance_nothing_is_known_and_the_report_says_how_to_know(tm
     assert finding.places[0].span.line > 1  # of the class
 
 
+def test_a_trace_without_values_is_not_told_to_be_a_reading(tmp_path: Path) -> None:
+    read = subject(tmp_path)
+    traced = replace(read, graph=replace(read.graph, origin=replace(read.graph.origin, frontend="trace")))
+    result = judged(traced, DEEPNET)
+    assert result.verdict is Verdict.UNDETERMINED
+    assert result.findings[0].message.endswith("the trace made no instance with values")
+
+
 @pytest.mark.parametrize(
     "claim",
     [

@@ -86,5 +86,5 @@ def test_places_of_a_claim_can_be_bound(tmp_path: Path) -> None:
     pinned = {"encoder.embedding": "tokens", "output": "head"}
     (report,) = check(Request(f"{tmp_path / 'model.py'}:Model", preset=Preset(pinned=pinned)), str(spec))
     assert report.default.claims[-1].verdict is Verdict.HOLDS
-    with pytest.raises(ArchcheckError, match='has no block or shared place "outputs"'):
+    with pytest.raises(ArchcheckError, match='has no block "outputs"'):
         check(Request(f"{tmp_path / 'model.py'}:Model", preset=Preset(pinned={"outputs": "head"})), str(spec))
