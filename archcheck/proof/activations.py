@@ -161,6 +161,10 @@ def fitted(points: Array, values: Array) -> Iterator[tuple[str, Function]]:
     least, most = float(np.min(values)), float(np.max(values))
     for name, function in named():
         plain = function(points)
+        zero = int(np.argmin(np.abs(points)))
+        shift = float(values[zero] - plain[zero])
+        if math.isfinite(shift) and shift:
+            yield f"{name} plus {shift:.6g}", lambda x, shift=shift, function=function: function(x) + shift  # type: ignore[misc]
         peak = int(np.argmax(np.abs(plain) * (np.abs(points) <= 4)))
         if plain[peak] and math.isfinite(values[peak]) and values[peak]:
             factor = float(values[peak] / plain[peak])

@@ -9,15 +9,16 @@ that no value answers to.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from itertools import combinations
+from itertools import combinations, product
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from archcheck.proof.world import Array
 
-QUERIES, KEYS = "s", "t"
+_STATES = {"added": "", "scaled": "the scale on {} too", "subtracted": "{} subtracted", "ignored": "{} missing"}
+_MOST_BIASES = 3  # of which every mixture is tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,7 @@ class Form:
     scale: float
     softcap: float = 0.0
     axis: int = -1
-    bias: str = "added"
-    scaled: tuple[int, ...] = ()  # the biases that the scale is on too
+    biases: tuple[str, ...] = ()  # of each: 'added', 'scaled' too, 'subtracted' or 'ignored'; added where none is told
     mask: str = "hidden"
     cap_last: bool = False
     words: dict[str, str] = field(default_factory=dict, hash=False)
@@ -74,15 +74,17 @@ class Form:
 
         with np.errstate(all="ignore"):
             scores = given.query @ given.key.swapaxes(-1, -2)
-            scores = _sum(scores, [given.biases[at] for at in self.scaled])
+            states = self.biases or ("added",) * len(given.biases)
+            for bias, state in zip(given.biases, states, strict=True):
+                scores = scores + bias if state == "scaled" else scores
             scores = scores * self.scale
             for factor in given.factors:
                 scores = scores * factor
             if self.softcap and not self.cap_last:
                 scores = self.softcap * np.tanh(scores / self.softcap)
-            if self.bias in ("added", "subtracted"):
-                later = [bias for at, bias in enumerate(given.biases) if at not in self.scaled]
-                scores = _sum(scores, later, -1.0 if self.bias == "subtracted" else 1.0)
+            for bias, state in zip(given.biases, states, strict=True):
+                if state in ("added", "subtracted"):
+                    scores = scores + bias if state == "added" else scores - bias
             if self.softcap and self.cap_last:
                 scores = self.softcap * np.tanh(scores / self.softcap)
             for mask in given.hidden:
@@ -97,12 +99,6 @@ class Form:
             for factor in given.weighed:
                 weights = weights * factor
             return np.asarray(weights @ given.value)
-
-
-def _sum(scores: Array, biases: Sequence[Array], sign: float = 1.0) -> Array:
-    for bias in biases:
-        scores = scores + sign * bias
-    return scores
 
 
 def _softmax(scores: Array, axis: int) -> Array:
@@ -150,12 +146,12 @@ def _departures(stated: Form, rank: int, features: int, biases: int) -> Iterator
     for scale, words in scales.items():
         if not math.isclose(scale, stated.scale, rel_tol=1e-12):
             yield "scale", {"scale": scale}, words
-    yield "bias", {"bias": "ignored"}, "the mask missing"
-    for count in range(1, biases + 1):
-        for chosen in combinations(range(biases), count):
-            which = "the mask or bias" if count == biases else f"{count} of {biases} biases"
-            yield "bias", {"scaled": chosen}, f"the scale on {which} too"
-    yield "bias", {"bias": "subtracted"}, "the mask or bias subtracted"
+    for states in product(_STATES, repeat=biases) if biases <= _MOST_BIASES else ():
+        changed = [state for state in states if state != "added"]
+        if changed:
+            which = {state: f"{changed.count(state)} of {biases} biases" for state in changed}
+            which = dict.fromkeys(changed, "the mask or bias") if biases == 1 else which
+            yield "bias", {"biases": states}, " and ".join(_STATES[one].format(name) for one, name in which.items())
     yield "mask", {"mask": "ignored"}, "the mask missing"
     yield "mask", {"mask": "inverted"}, "the mask inverted: what it marks is seen"
     yield "mask", {"mask": "zero"}, "masked scores set to 0, which are still weighed"

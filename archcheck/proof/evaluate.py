@@ -37,7 +37,8 @@ def definitions() -> Mapping[str, tuple[Definition, frozenset[str]]]:
 
     define(pointwise.one, " ".join(pointwise.unary()), "p axes alpha")
     define(pointwise.two, "add mul scale maximum minimum", "by")
-    define(pointwise.two, "sub div", "by reverse rounding")
+    define(pointwise.two, "sub", "by reverse")
+    define(pointwise.two, "div", "by reverse rounding")
     define(pointwise.elementwise, "elementwise", "function by")
     define(pointwise.power, "pow", "exponent base")
     define(pointwise.clamp, "clamp", "min max")
@@ -63,7 +64,9 @@ def definitions() -> Mapping[str, tuple[Definition, frozenset[str]]]:
     define(reductions.logsumexp, "logsumexp", "axis")
     define(reductions.running, "cumsum cumprod", "axis exclusive reverse")
     define(reductions.extreme_place, "argmax argmin", "axis")
-    define(reductions.layer, "layer_norm rms_norm", "eps eps_place dim axis correction offset elementwise_affine bias")
+    stated = "eps eps_place dim axis offset elementwise_affine bias"
+    define(reductions.layer, "layer_norm", f"{stated} correction")
+    define(reductions.layer, "rms_norm", stated)
     define(products.matmul, "matmul", "transpose_a transpose_b")
     define(products.matmul_add, "matmul_add", "alpha beta")
     define(products.einsum, "einsum", "equation")
@@ -155,12 +158,11 @@ def _run(
             for index, value in enumerate(op.results):
                 values[Value(op.path, index)] = _given(value, values)
             continue
-        operands = _operands(op, values, free)
         row = table.get(op.kind.name)
         if row is None:
             raise CannotEvaluate(f"{op.kind.name} has no definition here")
         try:
-            found = row[0](Reader(op, world, sizes), operands)
+            found = row[0](Reader(op, world, sizes), _operands(op, values, free))
         except (ValueError, IndexError) as error:  # numpy's words for sizes that do not go together
             raise DoesNotFit(str(error)) from None
         for index, array in enumerate(found if isinstance(found, tuple) else (found,)):

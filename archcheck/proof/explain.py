@@ -28,7 +28,8 @@ _NAMES = {
 def named(text: str) -> str:
     """The name of a formula, its kind by the name that people know: "RMSNorm with 1 + weight"."""
     kind, space, rest = text.partition(" ")
-    return f"{_NAMES.get(kind, kind)}{space}{rest}"
+    plain = kind.rstrip(",")
+    return f"{_NAMES.get(plain, plain)}{kind[len(plain) :]}{space}{rest}"
 
 
 def explain(proof: Proof) -> str:

@@ -46,7 +46,8 @@ def prove_attention(subject: Subject, *, searched: bool = False) -> Found:
 
     Args:
         subject: it reads queries, keys and values first, then masks and biases.
-        searched: nobody said what it is; the scale of the paper then takes the place of the one that is stated.
+        searched: nobody said what it is; any number is then taken for the scale, and told, since how many features a
+            head has is not known; without a number the scale is missing.
     """
     try:
         roles = roles_of(subject)
@@ -66,7 +67,7 @@ def _unmasked(subject: Subject, found: Found) -> Found:
     read = {value for op in subject.ops for value in op.reads}
     if found.outcome is Outcome.NOT_PROVED or all(value in read for value in subject.reads[3:]):
         return found
-    words = f"{found.is_} and" if found.is_ else "attention with"
+    words = f"{found.is_} and" if found.outcome is Outcome.DIFFERS and found.is_ else "attention with"
     return replace(found, outcome=Outcome.DIFFERS, error=math.inf, is_=f"{words} the mask missing")
 
 
@@ -299,7 +300,8 @@ def _compare(case: _Case, searched: bool) -> Found:
                 words = " and ".join([*form.words.values(), "a sink: one more score that no value answers to"])
                 return Found(Outcome.DIFFERS, error, f"attention with {words}", "", gap, _DRAWS)
             if not form.words:
-                return Found(Outcome.CONFIRMED, gap, near=gap, draws=_DRAWS)
+                is_ = f"attention with the scale {scale:.6g}" if searched else ""
+                return Found(Outcome.CONFIRMED, gap, is_, near=gap, draws=_DRAWS)
             return Found(Outcome.DIFFERS, error, f"attention with {form.name}", "", gap, _DRAWS)
     if open_scale or tensor:
         return not_proved("the factor on the scores could not be read")
@@ -342,6 +344,7 @@ def _scales(case: _Case, searched: bool) -> Iterator[float]:
     subject = case.roles.subject
     scale = subject.stated("scale", 1)
     if searched:
+        yield from [math.prod(found)] if (found := _factors(case.roles.before)[1:]) else []
         yield 1 / math.sqrt(case.sizes["d"])
         return
     if isinstance(scale, (int, float)):

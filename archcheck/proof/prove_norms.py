@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from archcheck.ir.graph import Op, Size, Unknown, Value
 from archcheck.proof.evaluate import evaluate
-from archcheck.proof.norms import forms, stated_form
+from archcheck.proof.norms import Form, forms, stated_form
 from archcheck.proof.outcome import Found, Outcome, joined, not_proved, same, worst
 from archcheck.proof.subject import Subject, numbers_in, opens_in, rounded
 from archcheck.proof.world import CannotEvaluate, DoesNotFit, World, place
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _AROUND = (3, 5, 2, 13, 17)  # sizes of the other axes: distinct, prime, and none is that of the features
 _FEW = (2, 3, 5, 7, 11)  # the same, where features are many
 _WIDE = 256
+_DRAWS = 3
 _FREE = (7, 11)  # counts of features where nothing read tells one
 _LARGEST = 65536
 _EXTREME = (1.3e-2, 4.1e-2)  # in the place of epsilon: large enough to show where it stands
@@ -201,22 +202,15 @@ def _epsilon(subject: Subject, stated: object, extreme: float | None) -> tuple[f
 
 
 def _compare(subject: Subject, draws: _Draws, axis: int, size: int, searched: bool) -> Found:
-    correction = subject.stated("correction", 0)
-    stated = stated_form(
-        subject.kind,
-        str(subject.stated("eps_place", "")),
-        float(correction) if isinstance(correction, (int, float)) else 0.0,
-    )
+    """What the body is for one number of axes and features: the first form, scale and shift that give its results."""
+    stated = _stated_form(subject)
     axes = (place(axis, draws.x[0].ndim),)
-    learned = list(_affines(subject, draws))
-    ordered = sorted(learned, key=lambda one: not _is_stated(subject, one, searched))
-    wanted = [one for one in ordered if _is_stated(subject, one, searched)]
-    plain = tuple(stated.of(x, axes, eps) for x, eps in zip(draws.x, draws.eps, strict=True))
-    error = min((worst(draws.outputs, _apply(plain, one)) for one in wanted), default=math.inf)
-    dim = subject.stated("dim")
+    ordered = sorted(_affines(subject, draws), key=lambda one: not _is_stated(subject, one, searched))
     for eps_words, eps in _epsilons(subject, draws):
         for over_words, over in _over(axes, draws.x[0].ndim):
             for form in forms(stated, with_eps=any(eps)):
+                if form != stated and not _is_per_feature(form.of(draws.x[0], over, eps[0]), draws.outputs[0], axes):
+                    continue
                 normed = tuple(form.of(x, over, one) for x, one in zip(draws.x, eps, strict=True))
                 for affine in ordered:
                     outputs = _apply(normed, affine)
@@ -224,18 +218,62 @@ def _compare(subject: Subject, draws: _Draws, axis: int, size: int, searched: bo
                         continue
                     near = worst(draws.outputs, outputs)
                     words = [*form.words(stated), *_words(subject, affine, searched), *eps_words, *over_words]
-                    if isinstance(dim, int) and dim != size and _is_told(subject) and not searched:
-                        words.append(f"{size} features, not {dim}")
-                        error = math.nan  # of a norm over other features than there are
-                    elif words and isinstance(dim, int) and dim == size and not _is_told(subject):
-                        words.append(f"if there are {dim} features")
-                    name = " and ".join(words).replace(" and if there", ", if there")
-                    kind = form.kind if form.kind != stated.kind or name else ""
-                    if not name and not kind:
+                    if not words and form.kind == stated.kind and not _is_misstated(subject, size, searched):
                         return Found(Outcome.CONFIRMED, near, draws=len(draws.x), near=near)
-                    is_ = f"{form.kind} with {name}" if name else form.kind
-                    return Found(Outcome.DIFFERS, error, is_, "", near, len(draws.x))
-    return Found(Outcome.DIFFERS, error, draws=len(draws.x))
+                    is_ = _name(subject, form.kind, words, size, searched)
+                    return Found(Outcome.DIFFERS, _error(subject, draws, axes, size, searched), is_, "", near, _DRAWS)
+    return Found(Outcome.DIFFERS, _error(subject, draws, axes, size, searched), draws=_DRAWS)
+
+
+def _stated_form(subject: Subject) -> Form:
+    correction = subject.stated("correction", 0)
+    if not isinstance(correction, (int, float)):
+        raise CannotEvaluate("correction of the variance could not be read")
+    return stated_form(subject.kind, str(subject.stated("eps_place", "")), float(correction))
+
+
+def _error(subject: Subject, draws: _Draws, axes: tuple[int, ...], size: int, searched: bool) -> float:
+    """The largest difference from what is stated; NaN where that is a norm over other features than there are."""
+    if _is_misstated(subject, size, searched):
+        return math.nan
+    stated = _stated_form(subject)
+    plain = tuple(stated.of(x, axes, eps) for x, eps in zip(draws.x, draws.eps, strict=True))
+    wanted = [one for one in _affines(subject, draws) if _is_stated(subject, one, searched)]
+    return min((worst(draws.outputs, _apply(plain, one)) for one in wanted), default=math.inf)
+
+
+def _is_misstated(subject: Subject, size: int, searched: bool) -> bool:
+    """Whether another number of features is stated than learned tensors or tokens tell."""
+    dim = subject.stated("dim")
+    return isinstance(dim, int) and dim != size and _is_told(subject) and not searched
+
+
+def _name(subject: Subject, kind: str, words: list[str], size: int, searched: bool) -> str:
+    """What a body was found to be, from how it departs, part by part."""
+    dim = subject.stated("dim")
+    if _is_misstated(subject, size, searched):
+        words = [*words, f"{size} features, not {dim}"]
+    name = f"{kind} with {' and '.join(words)}" if words else kind
+    guessed = words and dim == size and not _is_told(subject)
+    return f"{name}, if there are {dim} features" if guessed else name
+
+
+def _is_per_feature(normed: Array, output: Array, axes: tuple[int, ...]) -> bool:
+    """Whether a scale and a shift for each feature may lead from one tensor to the other; True where that is not told.
+
+    A quick no for most forms: three tokens decide, for each feature, whether they lie on one line.
+    """
+    import numpy as np
+
+    if axes != (normed.ndim - 1,):
+        return True
+    n, o = normed.reshape(-1, normed.shape[-1])[:3], output.reshape(-1, output.shape[-1])[:3]
+    if len(n) < 3:
+        return True
+    with np.errstate(all="ignore"):
+        gap = np.abs((o[2] - o[0]) * (n[1] - n[0]) - (o[1] - o[0]) * (n[2] - n[0]))
+        size = np.max(np.abs(o)) * np.max(np.abs(n))
+    return not bool(np.max(gap) > 1e-6 * size)
 
 
 def _is_told(subject: Subject) -> bool:

@@ -49,19 +49,36 @@ def prove_activation(subject: Subject, *, searched: bool = False) -> Found:
     if wanted is not None and _agree(points, exact, wanted):
         gap = _gap(points, given, wanted)
         return Found(Outcome.CONFIRMED, gap, near=gap, draws=_DRAWS)
-    for name, function in chain(named(), misspelled(), fitted(points[0], given[0])):
+    for name, function in chain(named(), misspelled()):
         if _agree(points, exact, function):
-            near = _gap(points, given, function)
-            textbook = wanted or dict(named()).get(plain_name(name))
-            if searched and name == plain_name(name):
-                return Found(Outcome.CONFIRMED, near, name, near=near, draws=_DRAWS)
-            gap = math.nan if textbook is None else _gap(points, given, textbook)
-            return Found(Outcome.DIFFERS, gap, name, near=near, draws=_DRAWS)
+            return _as_named(name, function, wanted, points, given, searched=searched)
     for name, function in named() if wanted is None else [(subject.kind, wanted)]:
-        if words := _cut(subject, function):
+        cut = _cut(subject, function)
+        if cut is not None:
             gap = _gap(points, given, function)
-            return Found(Outcome.DIFFERS, gap, f"{name} {words}", near=gap, draws=_DRAWS)
+            return Found(Outcome.DIFFERS, gap, f"{name} with {cut[0]}", near=cut[1], draws=_DRAWS)
+    for name, function in fitted(points[0], given[0]):
+        if _agree(points, given, function):
+            return _as_named(name, function, wanted, points, given, searched=searched)
     return Found(Outcome.DIFFERS, math.nan if wanted is None else _gap(points, given, wanted), draws=_DRAWS)
+
+
+def _as_named(
+    name: str,
+    function: Function,
+    wanted: Function | None,
+    points: Sequence[Array],
+    given: Sequence[Array],
+    *,
+    searched: bool,
+) -> Found:
+    """A body that is the function `name`, beside the one that is `wanted`, or the plain one of that name."""
+    near = _gap(points, given, function)
+    if searched and name == plain_name(name):
+        return Found(Outcome.CONFIRMED, near, name, near=near, draws=_DRAWS)
+    textbook = wanted or dict(named()).get(plain_name(name))
+    gap = math.nan if textbook is None else _gap(points, given, textbook)
+    return Found(Outcome.DIFFERS, gap, name, near=near, draws=_DRAWS)
 
 
 def _stated(subject: Subject) -> Function:
@@ -115,8 +132,8 @@ def _gap(points: Sequence[Array], found: Sequence[Array], function: Function) ->
         return worst(found, [np.asarray(function(x)) for x in points])
 
 
-def _cut(subject: Subject, function: Function) -> str:
-    """Which numbers are cut to few digits, where they alone keep the ops from being a function."""
+def _cut(subject: Subject, function: Function) -> tuple[str, float] | None:
+    """Which numbers are cut to few digits, where they alone keep the ops from being a function, and what is left."""
     loose: dict[tuple[str, str], float] = {}
     words: list[str] = []
     for op, name, number in numbers_in(subject.ops):
@@ -124,7 +141,10 @@ def _cut(subject: Subject, function: Function) -> str:
             if number != one and abs(number - one) < _CUT * one:
                 loose[op.path, name] = one
                 words.append(f"{number:g} for {one:.10g}")
-    return f"with {' and '.join(words)}" if loose and _agree(*_evaluated(subject, loose), function) else ""
+    if not loose:
+        return None
+    points, values = _evaluated(subject, loose)
+    return (" and ".join(words), _gap(points, values, function)) if _agree(points, values, function) else None
 
 
 # ---- softmax

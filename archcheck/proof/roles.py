@@ -64,6 +64,8 @@ class Roles:
                 raise CannotEvaluate(f"{op.kind.name} reads something whose part in the formula is not known")
             rng = np.random.default_rng([number, list(roles).index(value)])
             shape = list(shapes[0])
+            if op.kind.name == "matmul_add":  # what is added has the sizes of the product
+                shape = [*np.broadcast_shapes(shapes[0][:-2], shapes[1][:-2]), shapes[0][-2], shapes[1][-1]]
             if role == "hidden":
                 marks = sum(
                     (1 + (axis + number) % 2) * index for axis, index in enumerate(np.indices(shape))
@@ -201,7 +203,10 @@ def _roles(subject: Subject, query: Value, key: Value, value: Value, softmax: Op
             if isinstance(number, (int, float)) and not isinstance(number, bool):
                 found.constants[one] = np.asarray(float(number))
                 continue
-            found.beside.append((*_role(op, at, op.path in behind), one))
+            role, sign = _role(op, at, op.path in behind)
+            if role == "bias" and op.kind.name == "sub" and one in subject.penalties:
+                sign = -1.0
+            found.beside.append((role, sign, one))
     return found
 
 
@@ -228,7 +233,7 @@ def _role(op: Op, at: int, behind: bool) -> tuple[str, float]:
         if not behind:
             if name == "matmul_add" and op.attr("beta", 1) != 1:
                 raise CannotEvaluate("a bias under a factor of its own")
-            return "bias", -1.0 if name == "sub" and at == 1 else 1.0
+            return "bias", 1.0
     elif name in _FACTORS and name != "div":
         return ("weighed" if behind else "factor"), 1.0
     elif name == "masked_fill" and at == 1:

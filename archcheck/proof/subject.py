@@ -16,6 +16,7 @@ _VIEWS = frozenset({"identity", "reshape", "permute", "expand"})
 _MOVES = _VIEWS | {"select", "split"}
 _FARTHEST = 12  # ops between two operands one of which is a view of the other
 _MOST_REDUCTIONS = 5
+_LARGE = 1e3
 _KEEPING = frozenset({"identity", "dropout", "rope"})  # the count of features
 _PER_TOKEN = frozenset({"linear", "norm", "activation", "dropout", "scale"})
 
@@ -33,6 +34,7 @@ class Subject:
         shapes: recorded sizes of values, where a trace knows them.
         width: count of entries of the last axis of the first value read, where what gives it tells.
         alike: value outside -> value read, of the same sizes but for the last axis: a token's features were mapped.
+        penalties: values read that are a large number times a mask, which hides what it marks by being subtracted.
     """
 
     kind: str
@@ -43,6 +45,7 @@ class Subject:
     shapes: Mapping[Value, tuple[int, ...]] = field(default_factory=dict)
     width: int | None = None
     alike: Mapping[Value, Value] = field(default_factory=dict)
+    penalties: frozenset[Value] = frozenset()
 
     def stated(self, name: str, default: AttrValue = None) -> AttrValue:
         """The value of an attribute, `default` where it is not stated."""
@@ -108,7 +111,8 @@ class Subject:
         stated = tuple((one.name, attr(one.value)) for one in self.attrs)
         shapes = tuple((numbers[one], shape) for one, shape in self.shapes.items() if one in numbers)
         alike = tuple((numbers[one], numbers.get(other)) for one, other in self.alike.items() if one in numbers)
-        return self.kind, reads, rows, stated, value(self.result), shapes, self.width, alike
+        penalties = frozenset(numbers[one] for one in self.penalties if one in numbers)
+        return self.kind, reads, rows, stated, value(self.result), shapes, self.width, alike, penalties
 
 
 def subject_of(op: Op, givers: Mapping[str, Op], shapes: Mapping[Value, tuple[int, ...]]) -> Subject:
@@ -133,7 +137,14 @@ def subject_of(op: Op, givers: Mapping[str, Op], shapes: Mapping[Value, tuple[in
     known = {value: shapes[value] for value in (*reads, *_asked(op.body)) if value in shapes and value.op not in inside}
     alike = {of: one for of in _asked(op.body) for one in reads if of not in reads and _is_mapped(one, of, givers)}
     width = _width(reads[0], givers) if reads else None
-    return Subject(op.kind.name, (*joined, *op.body), op.results[0], tuple(reads), op.attrs, known, width, alike)
+    ops = (*joined, *op.body)
+    penalties = frozenset(one for one in reads if _is_penalty(givers.get(one.op)))
+    return Subject(op.kind.name, ops, op.results[0], tuple(reads), op.attrs, known, width, alike, penalties)
+
+
+def _is_penalty(op: Op | None) -> bool:
+    by = op.attr("by") if op is not None and op.kind.name in ("mul", "scale") else None
+    return isinstance(by, (int, float)) and by >= _LARGE
 
 
 def _is_mapped(value: Value, of: Value, givers: Mapping[str, Op]) -> bool:
