@@ -121,6 +121,8 @@ class Values:
             values = self.subject.initial.get(name)
             if values is None:
                 yield f"the instance has no values of {name}"
+            elif values.constant is not None:
+                yield Sample(owned, name, values)  # so is each part of it
             elif owned.cut or (owned.third is not None and owned.third >= len(values.thirds)):
                 yield f"it is a part of {name}, of which only the whole was looked at"
             else:

@@ -17,6 +17,7 @@ from archcheck.ir.graph import Op, OpGraph, Value
 from archcheck.ir.ops import Tier
 from archcheck.ir.weights import Initial
 from archcheck.judging import parts
+from archcheck.judging.thirds import third_of
 from archcheck.passes.kinds import (
     ATTENTIONS,
     CONVS,
@@ -35,7 +36,6 @@ from archcheck.spec.starts import FEEDING, ROLES
 
 MAPS = CONVS | {LINEAR} | named("bilinear", "embedding")
 _ADDS = named("add", "sub")
-_CUTS = named("split", "select")
 _IN_PROJECTION = "in_proj_weight"  # of torch.nn.MultiheadAttention, which keeps the three maps in one tensor
 
 
@@ -188,7 +188,7 @@ class Learned:
         Args:
             tensor: "weight" or "bias".
         """
-        third, cut = _part(op)
+        third, cut = third_of(op)
         names = list(dict.fromkeys(self._read(op, tensor)))
         if not names:
             names, of_all = self._at_place(op, tensor)
@@ -329,29 +329,6 @@ def _numbers(places: list[list[str]], above: list[str]) -> set[int]:
     """The numbers of a list's elements that stand among `places`."""
     at = len(above)
     return {int(steps[at]) for steps in places if len(steps) > at and steps[:at] == above and steps[at].isdecimal()}
-
-
-def _part(op: Op) -> tuple[int | None, bool]:
-    """Which third of a learned matrix `op` is, where it is a part of one; and whether it is another part of it."""
-    if not op.body or not op.results:
-        return None, False
-    inside = {inner.path: inner for inner in op.body}
-    value = op.results[0]
-    giver = inside.get(value.op)
-    while giver is not None and giver.kind in VIEWS and giver.reads:
-        value = giver.reads[0]
-        giver = inside.get(value.op)
-    if giver is None or giver.kind not in _CUTS:
-        return None, False
-    if giver.attr("sections") == 3:
-        return value.index, False
-    whole = next((inner.attr("out_features") for inner in op.body if inner.kind is LINEAR), None)
-    start, length, size = giver.attr("start", 0), giver.attr("length"), giver.attr("size")
-    if isinstance(whole, int) and isinstance(size, int) and whole == 3 * size:
-        return value.index, False
-    if isinstance(whole, int) and isinstance(start, int) and isinstance(length, int) and whole == 3 * length:
-        return start // length, start % length != 0
-    return None, True
 
 
 def _role(op: Op, place: int) -> str:

@@ -184,10 +184,12 @@ blocks:
 """
 
 
-def subject(folder: Path, symbol: str = "Model", initial: Mapping[str, Initial] | None = None) -> Subject:
-    """A class of SOURCE, read; `initial` stands for what a trace would bring."""
+def subject(
+    folder: Path, symbol: str = "Model", initial: Mapping[str, Initial] | None = None, file: str = "model.py"
+) -> Subject:
+    """A class of SOURCE, or of another file, read; `initial` stands for what a trace would bring."""
     (folder / "model.py").write_text(SOURCE)
-    target = resolve(parse_target(f"{folder / 'model.py'}:{symbol}"))
+    target = resolve(parse_target(f"{folder / file}:{symbol}"))
     assert target.source is not None
     one = read_symbol(target, target.source.module, symbol, Request(""))
     return replace(next(iter(one.subjects())), initial=initial)

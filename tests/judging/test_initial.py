@@ -223,6 +223,46 @@ def test_thirds_of_one_matrix_are_told_apart(tmp_path: Path) -> None:
     assert "blocks.0.attention.qkv.weight[3/3] has 4,096 entries" in result.findings[0].code
 
 
+CUTS = {
+    "y.chunk(3, -1)": True,
+    "y.split(self.d, dim=-1)": True,
+    "(y[..., :64], y[..., 64:128], y[..., 128:])": True,
+    "y.reshape(b, n, 3, 4, 16).permute(2, 0, 3, 1, 4).unbind(0)": True,
+    "y.view(b, n, 4, 48).transpose(1, 2).chunk(3, -1)": False,  # head by head
+}
+
+
+@pytest.mark.parametrize(("cut", "contiguous"), CUTS.items())
+def test_a_matrix_is_cut_in_thirds_where_the_code_cuts_it_so(tmp_path: Path, cut: str, contiguous: bool) -> None:
+    heads = "" if "view" in cut or "reshape" in cut else ".view(b, n, 4, 16).transpose(1, 2)"
+    (tmp_path / "cut.py").write_text(f"""
+import torch
+from torch import nn
+import torch.nn.functional as F
+
+class Cut(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.d = 64
+        self.qkv, self.out = nn.Linear(64, 192), nn.Linear(64, 64)
+
+    def forward(self, x):
+        b, n, d = x.shape
+        y = self.qkv(x)
+        q, k, v = {cut}
+        q, k, v = (m{heads} for m in (q, k, v))
+        return self.out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(b, n, d))
+""")
+    thirds = tuple(sample(f"qkv.weight[{at}/3]", (64, 64), 0.1 / at) for at in (1, 2, 3))
+    rows = {"qkv.weight": replace(sample("qkv.weight", (192, 64), 0.07), thirds=thirds)}
+    model = subject(tmp_path, "Cut", rows, "cut.py")
+    for at, name in enumerate(("query", "key", "value"), 1):
+        result = judged(model, f"init: {{of: attention.{name}, std: 0.1/{at}}}")
+        assert result.verdict is (Verdict.HOLDS if contiguous else Verdict.UNDETERMINED)
+    zero = {"qkv.weight": constant("qkv.weight", (192, 64), 0)}
+    assert judged(replace(model, initial=zero), "init: {of: attention.value, weight: 0}").verdict is Verdict.HOLDS
+
+
 @pytest.mark.parametrize(("symbol", "names"), [("Named", ["block1", "block2", "block3"]), ("Shared", ["block"])])
 def test_rounds_without_a_list(tmp_path: Path, symbol: str, names: list[str]) -> None:
     def rows(values: list[float]) -> dict[str, Initial]:
