@@ -36,7 +36,10 @@ _LAYOUTS: dict[int, tuple[str, ...]] = {  # of queries; keys and values alike, w
     5: ("bwhsd", "bwshd", "bhwsd", "bwhds"),
     2: ("sd", "ds"),
     0: ("bhsd", "bshd", "sbhd", "bs(hd)", "sb(hd)", "(bh)sd"),  # some with axes merged, each as it comes
+    -1: ("bgrsd", "b(gr)sd", "bs(gr)d", "b(rg)sd"),  # r heads in a group, each with the keys of its group
 }
+_GROUPED = ("bgsd", "bsgd", "bg1sd")  # keys and values of groups: one head for each (ainslie2023, section 2.2)
+_IN_TURN = "(rg)"  # heads that share keys stand r apart, not side by side
 _OPEN = 0.37  # in the place of a scale that could not be read
 _MOST_NUMBERS = 2  # sizes in reshapes that are tried as counts of heads and widths
 
@@ -51,9 +54,10 @@ def prove_attention(subject: Subject, *, searched: bool = False) -> Found:
     """
     try:
         roles = roles_of(subject)
-        found = list(_ranks(roles, (4, 3), searched))
+        repeated = any(op.kind.name == "expand" for op in subject.ops)  # perhaps heads, which those of a group share
+        found = list(_ranks(roles, (4, 3, -1) if repeated else (4, 3), searched))
         found = found or list(_ranks(roles, (5, 2), searched))
-        found = found or list(_ranks(roles, (0,), searched))
+        found = found or list(_ranks(roles, (-1, 0), searched))
     except CannotEvaluate as error:
         return not_proved(str(error))
     return joined(
@@ -72,8 +76,8 @@ def _unmasked(subject: Subject, found: Found) -> Found:
 
 
 def _ranks(roles: Roles, ranks: Sequence[int], searched: bool) -> Iterator[Found]:
-    recorded = roles.subject.shapes.get(roles.query)
-    for rank in ranks if recorded is None else [one for one in ranks if one in (0, len(recorded))]:
+    recorded = roles.recorded(roles.query)
+    for rank in ranks if recorded is None else [one for one in ranks if one in (-1, 0, len(recorded))]:
         best: Found | None = None
         for case in _cases(roles, rank):
             found = _compare(case, searched)
@@ -107,13 +111,18 @@ def _cases(roles: Roles, rank: int) -> Iterator[_Case]:
     numbers = _opened(roles)
     for sizes in _sizes(roles):
         batch = "".join(one for one in layouts[0] if one not in "sd")  # the first layout has no axes merged
-        for query, key in product(layouts, [one.replace("s", "t") for one in layouts]):
+        held = _GROUPED if rank == -1 else layouts
+        for query, key in product(layouts, [one.replace("s", "t") for one in held]):
+            if not _is_recorded(roles, (query, key)):
+                continue
             scored = _Case(roles, sizes, batch, (query, key, ""), numbers)
             try:
                 _, before = _scored(scored, 0)
             except DoesNotFit:
                 continue
-            for value in [one.replace("s", "t").replace("d", "e") for one in layouts]:
+            for value in [one.replace("s", "t").replace("d", "e") for one in held]:
+                if not _is_recorded(roles, (query, key, value)):
+                    continue
                 case = _Case(roles, sizes, batch, (query, key, value), numbers)
                 try:
                     _weighed(case, 0, before)
@@ -122,6 +131,18 @@ def _cases(roles: Roles, rank: int) -> Iterator[_Case]:
                 except DoesNotFit:
                     continue
                 yield case
+
+
+def _is_recorded(roles: Roles, layouts: Sequence[str]) -> bool:
+    """Whether the sizes that a trace recorded can be those of axes that lie so: an axis has one size wherever it is."""
+    sizes: dict[str, int] = {}
+    for value, layout in zip((roles.query, roles.key, roles.value), layouts, strict=False):
+        shape = roles.recorded(value)
+        if shape is None or len(shape) != len(layout):  # some axes are merged
+            continue
+        if any(sizes.setdefault(name, size) != size for name, size in zip(layout, shape, strict=True)):
+            return False
+    return True
 
 
 def _sizes(roles: Roles) -> Iterator[dict[str, int]]:
@@ -134,7 +155,12 @@ def _sizes(roles: Roles) -> Iterator[dict[str, int]]:
                 held[size] = None
     numbers = [*held][:_MOST_NUMBERS]
     free = [one for one in (2, 3, 5, 7, 11, 13, 17, 19, 23, 29) if one not in numbers]
-    plain = dict(zip("bhnstdew", (free[0], free[1], free[1], *free[2:7]), strict=True))
+    repeats = [op.attr("repeats") for op in roles.subject.ops if op.kind.name == "expand"]
+    shared = next((one for one in repeats if isinstance(one, int) and one > 1), free[7])
+    plain = dict(zip("bhngstdew", (free[0], free[1], free[1], free[1], *free[2:7]), strict=True)) | {
+        "r": shared,
+        "1": 1,
+    }
     yield plain
     for heads, width in product((plain["h"], *numbers), (plain["e"], *numbers)):
         if heads != width and (heads, width) != (plain["h"], plain["e"]):
@@ -170,9 +196,11 @@ def _array(draw: np.random.Generator, layout: str, sizes: Mapping[str, int]) -> 
 
 
 def _canonical(array: Array, layout: str, order: str, sizes: Mapping[str, int]) -> Array:
-    """An array whose axes lie as `layout` says, in the order of `order`."""
-    names = layout.replace("(", "").replace(")", "")
-    return array.reshape([sizes[one] for one in names]).transpose([names.index(one) for one in order])
+    """An array whose axes lie as `layout` says, in the order of `order`; an axis that it lacks has size 1."""
+    names = layout.replace("(", "").replace(")", "").replace("1", "")
+    array = array.reshape([sizes[one] for one in names])
+    array = array.transpose([names.index(one) for one in order if one in names])
+    return array.reshape([sizes[one] if one in names else 1 for one in order])
 
 
 def _scored(case: _Case, number: int) -> tuple[Given, dict[Value, Array]]:
@@ -299,6 +327,9 @@ def _compare(case: _Case, searched: bool) -> Found:
             if sunk:
                 words = " and ".join([*form.words.values(), "a sink: one more score that no value answers to"])
                 return Found(Outcome.DIFFERS, error, f"attention with {words}", "", gap, _DRAWS)
+            if _IN_TURN in case.layouts[0]:
+                words = " and ".join([*form.words.values(), "heads that share keys in turn, not side by side"])
+                return Found(Outcome.DIFFERS, math.nan, f"attention with {words}", "", gap, _DRAWS)
             if not form.words:
                 is_ = f"attention with the scale {scale:.6g}" if searched else ""
                 return Found(Outcome.CONFIRMED, gap, is_, near=gap, draws=_DRAWS)

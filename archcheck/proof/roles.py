@@ -52,6 +52,10 @@ class Roles:
         """All ops that depend on query, key or value."""
         return (*self.before, *self.after)
 
+    def recorded(self, value: Value) -> tuple[int, ...] | None:
+        """The sizes of a value that is read, where a trace recorded them."""
+        return self.subject.shapes.get(_plain(value))
+
     def drawer(self, number: int) -> Callable[[Op, Value, Sequence[tuple[int, ...]]], Array]:
         """What makes the tensors beside the scores, for the draw `number`."""
         import numpy as np

@@ -137,6 +137,13 @@ ATTENTIONS = {
     ),
 }
 
+# Keys and values have a head for each group of queries (ainslie2023, section 2.2), repeated within the formula.
+SHARED = (
+    "%j = expand %k repeats=4 axis=1 interleaved=True\n%w = expand %v repeats=4 axis=1 interleaved=True\n"
+    "%t = permute %j axis=-2 other_axis=-1\n%s = matmul %q, %t\n%c = mul %s by=0.125\n%p = softmax %c axis=-1\n"
+    "matmul %p, %w\n"
+)
+
 
 def raised(text: str, kind: str = "") -> OpGraph:
     """The graph of `text` after the passes that raise formulas, run one by one so that nothing else changes it."""

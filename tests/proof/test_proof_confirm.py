@@ -169,6 +169,16 @@ def test_the_axis_of_a_softmax_depends_on_how_many_axes_there_are() -> None:
     assert proof.is_ == "attention with the softmax over the queries"
 
 
+def test_recorded_sizes_tell_how_keys_lie() -> None:
+    """Without the transpose it is attention only if keys come transposed."""
+    graph = raised(INPUTS + "%s = matmul %q, %k\n%p = softmax %s axis=-1\nmatmul %p, %v\n")
+    query, key, value = (Value(op.path) for op in graph.ops[:3])
+    assert confirm(graph)[0].outcome is Outcome.CONFIRMED
+    turned = {query: (2, 4, 5, 8), key: (2, 4, 8, 7), value: (2, 4, 7, 8)}
+    assert confirm(graph, turned)[0].outcome is Outcome.CONFIRMED
+    assert confirm(graph, {**turned, key: (2, 4, 7, 8)})[0].outcome is not Outcome.CONFIRMED
+
+
 def test_sizes_that_are_recorded_are_used() -> None:
     graph = raised(X + RMS)
     (proof,) = confirm(graph, {Value(graph.ops[0].path): (8, 128, 768)})

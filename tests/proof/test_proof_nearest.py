@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from proof_bodies import ANGLES, ATTENTIONS, ERF, FIRST, HALF_WHOLE, INPUTS, LAYER, RMS, TURNED, X, nearest_of
+from proof_bodies import ANGLES, ATTENTIONS, ERF, FIRST, HALF_WHOLE, INPUTS, LAYER, RMS, SHARED, TURNED, X, nearest_of
 
 from archcheck.proof import Outcome, explain
 
@@ -89,6 +89,15 @@ def test_a_near_miss_is_named(name: str) -> None:
 def test_the_scale_of_an_attention_is_told() -> None:
     proof = nearest_of(INPUTS.rpartition("%m")[0] + ATTENTIONS["scaled scores"])
     assert (proof.outcome, proof.is_) == (Outcome.CONFIRMED, "attention with the scale 0.125")
+
+
+def test_heads_that_share_keys_stand_side_by_side() -> None:
+    queries = INPUTS.rpartition("%m")[0]
+    assert nearest_of(queries + SHARED).outcome is Outcome.CONFIRMED
+    proof = nearest_of(queries + SHARED.replace("repeats=4 axis=1 interleaved=True", "repeats=(1,4,1,1,)"))
+    assert proof.outcome is not Outcome.CONFIRMED
+    proof = nearest_of(queries + SHARED.replace(" interleaved=True", ""))
+    assert proof.outcome is not Outcome.CONFIRMED  # of three axes it repeats keys, which changes nothing
 
 
 def test_the_sentence_about_a_near_miss() -> None:
