@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from archcheck.proof.world import Array
 
 _AROUND = (3, 5, 2, 13, 17)  # sizes of the other axes: distinct, prime, and none is that of the features
-_FEW = (2, 3, 5, 7, 11)  # the same, where features are many
+_FEW = (3, 2, 5, 7, 11)  # the same, where features are many
 _WIDE = 256
 _DRAWS = 3
 _FREE = (7, 11)  # counts of features where nothing read tells one
@@ -96,7 +96,8 @@ def _ranks(subject: Subject, axis: int) -> tuple[int, ...]:
     stated = [attr.value for op in subject.ops for attr in op.attrs if attr.name in ("axis", "axes", "other_axis")]
     rows = [one for value in stated for one in (value if isinstance(value, tuple) else (value,))]
     counted = axis >= 0 or any(isinstance(one, int) and one >= 0 for one in rows)
-    return (2, 3, 4) if counted else (3,)
+    wide = any((_told(op) or 0) > _WIDE for op in subject.learned)
+    return (2, 3, 4) if counted else (2,) if wide else (3,)
 
 
 def _counts(subject: Subject, rank: int, axis: int) -> tuple[int, ...]:
