@@ -80,6 +80,7 @@ TORCH = Dialect(
         "logging.",
         "warnings.",
     ),
+    readable=("torch.nn.modules.", "torch.nn.functional.", "torch.nn.utils.", "torch.nn.attention.", "torch.distributions.", "labml."),
     metadata=METADATA,
     properties=PROPERTIES,
     formulas=FORMULAS,

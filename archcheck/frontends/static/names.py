@@ -323,7 +323,7 @@ def read_external(vm: Machine, name: str) -> Data:
     dotted, _, last = name.rpartition(".")
     top = dotted.partition(".")[0]
     only_types = top in sys.stdlib_module_names or top == "typing_extensions"
-    if not dotted or only_types or vm.library.module(dotted) is None:
+    if not dotted or only_types or not dialects.may_be_read(name) or vm.library.module(dotted) is None:
         return None
     if opened_by(dotted) not in vm.opened:
         vm.opened.add(opened_by(dotted))
