@@ -19,9 +19,11 @@ __all__ = [
     "Parameter",
     "Row",
     "activation",
+    "answer",
     "base_methods",
     "canonical",
     "container",
+    "defaults",
     "formula",
     "function",
     "is_callable",
@@ -35,6 +37,7 @@ __all__ = [
     "keyword",
     "known",
     "layer",
+    "may_be_read",
     "may_tie",
     "method",
     "method_formula",
@@ -254,6 +257,25 @@ def presets(qualified: str) -> dict[str, AttrValue]:
     """Attributes that a library sets on instances of this class where it builds a model."""
     dialect = _of(qualified)
     return {} if dialect is None else dialect.presets.get(qualified, {})
+
+
+def defaults(qualified: str) -> dict[str, AttrValue]:
+    """Attributes that instances of this class are taken to have where nobody gives them."""
+    dialect = _of(qualified)
+    return {} if dialect is None else dialect.defaults.get(qualified, {})
+
+
+def answer(qualified: str) -> tuple[AttrValue, str] | None:
+    """What a function is taken to answer that asks what a tensor holds, and the assumption; None for any other."""
+    dialect = _of(qualified)
+    return None if dialect is None else dialect.answers.get(qualified)
+
+
+@cache
+def may_be_read(qualified: str) -> bool:
+    """Whether a name that no table lists is looked up in its framework's source: its machinery is not."""
+    dialect = _of(qualified)
+    return dialect is None or dialect.readable is None or qualified.startswith(dialect.readable)
 
 
 def is_transparent(qualified: str) -> bool:

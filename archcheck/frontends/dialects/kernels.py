@@ -135,6 +135,9 @@ KERNELS = Dialect(
     # Attention and experts spelled out in PyTorch, which every release has; kernels compute the same.
     tied_by={"transformers.configuration_utils.PreTrainedConfig": "tie_word_embeddings"},
     presets={"transformers.configuration_utils.PreTrainedConfig": {"_attn_implementation_internal": "eager", "_experts_implementation_internal": "eager"}},
+    # A model is read as one call: nothing of it is kept for another.
+    defaults={"transformers.configuration_utils.PreTrainedConfig": {"use_cache": False}},
+    answers={"transformers.masking_utils.find_packed_sequence_indices": (None, "no sequences are packed into one")},
     functions=_FUNCTIONS,
     layers=_LAYERS,
     classes=_CLASSES,

@@ -192,6 +192,8 @@ class Dialect:
             dot is a whole name.
         bases: qualified name of a base class whose instances are models or layers -> names of the methods that
             a call runs, in order of preference (`torch.nn.Module` -> `("forward",)`).
+        readable: prefixes of qualified names that are read from the framework's source, where it is at hand and no table lists
+            them; all other names are its machinery. None: all are read.
         prepares: names of the methods that the first call of such an instance runs before, with the shape of its input.
         modes: names of arguments of a call that say whether a model is trained, and that the framework fills from the call
             around where they are left out.
@@ -206,6 +208,10 @@ class Dialect:
             which weights a model shares.
         presets: qualified class name -> attributes that the library sets on its instances where it builds a model, and
             that code reads although the class itself leaves them None.
+        defaults: qualified class name -> attributes that are taken to be these where nobody gives them, whatever the library's
+            own default is: they say how a model is used, not what it is.
+        answers: qualified name of a function -> what it is taken to answer, and what is assumed by that. It asks what a
+            tensor holds.
         tied_by: qualified class name of a configuration, or of a model -> the attribute of its configuration by which the library decides whether the map to
             the vocabulary uses the embedding's own matrix.
         classes: qualified class name -> its definition in Python, for classes that other code extends and looks into; a
@@ -231,6 +237,9 @@ class Dialect:
     transparent: tuple[str, ...] = ()
     ties: tuple[str, ...] = ()
     presets: dict[str, dict[str, AttrValue]] = field(default_factory=dict)
+    defaults: dict[str, dict[str, AttrValue]] = field(default_factory=dict)
+    answers: dict[str, tuple[AttrValue, str]] = field(default_factory=dict)
+    readable: tuple[str, ...] | None = None
     prepares: tuple[str, ...] = ()
     modes: tuple[str, ...] = ()
     tied_by: dict[str, str] = field(default_factory=dict)

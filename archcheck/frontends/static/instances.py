@@ -155,6 +155,9 @@ def fill_fields(
             for name, preset in dialects.presets(f"{base.file.module}.{base.name}").items():
                 if instance.attributes.get(name) is None:
                     instance.attributes[name] = preset
+            for name, default in dialects.defaults(f"{base.file.module}.{base.name}").items():
+                if name not in kwargs and name in instance.attributes:
+                    instance.attributes[name] = default
 
 
 def fields_of(cls: Class) -> dict[str, tuple[Class, ast.AnnAssign]]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from archcheck.frontends import dialects
 from archcheck.frontends.static.opens import Open
-from archcheck.ir.graph import Value
+from archcheck.ir.graph import AttrValue, Value
 from archcheck.ir.span import Setting, Span
 
 if TYPE_CHECKING:
@@ -219,6 +219,7 @@ class Function:
     """A function, method or lambda of the code that is read, with the scope that it closes over."""
 
     __slots__ = (
+        "answer",
         "attributes",
         "cls",
         "defaults",
@@ -247,6 +248,7 @@ class Function:
         self.keyword_defaults: list[Data] = []
         self.generator: bool | None = None
         self.formula = False  # a dialect's formula, whose ops stand where it is called
+        self.answer: tuple[AttrValue, str] | None = None  # what a dialect takes it to answer, and what that assumes
         self.ignored: bool | None = None  # a dialect says that it computes nothing
         self.ties = False  # a dialect says that it may make weights one
         self.attributes: dict[str, Data] = {}

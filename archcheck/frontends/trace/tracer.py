@@ -165,7 +165,8 @@ def _tables() -> dict[str, Any]:
         for name, row in dialect.layers.items():
             defaults = {one.name: one.default for one in (*row.init_parameters, *row.call_parameters)}
             layers[name] = [[one.name for one in row.init_parameters], {one: defaults.get(one) for one in row.plain}]
-        presets |= dialect.presets
+        for name in {*dialect.presets, *dialect.defaults}:
+            presets[name] = {**dialect.presets.get(name, {}), **dialect.defaults.get(name, {})}
         if dialect.name != "torch":
             functions += [*dialect.functions, *dialect.formulas]
     return {"layers": layers, "functions": functions, "presets": presets}
