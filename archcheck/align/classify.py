@@ -293,14 +293,9 @@ class Classifier:
             op, other = self.expected.ops[mismatch.one], self.actual.ops[mismatch.other]
             if found is None and op.kind is not other.kind and not op.kind.covers(other.kind):
                 return  # another kind reads less: that is said once
-            edit = Edit(
-                EditKind.CHANGED,
-                op,
-                other,
-                f"reads:{mismatch.place}",
-                stated,
-                found,
-            )
+            open_ = self._are_constants_that_may_be_one(mismatch)
+            kind = EditKind.UNKNOWN if open_ else EditKind.CHANGED
+            edit = Edit(kind, op, other, f"reads:{mismatch.place}", stated, found)
             self._add(mismatch.one, mismatch.other, self._at(edit, mismatch.other))
             return
         giver = self.expected.ops[mismatch.stated[0]] if mismatch.stated else None
@@ -312,6 +307,13 @@ class Classifier:
             EditKind.CHANGED, giver, given, f"gives:{mismatch.place}", stated, found, before=given, after=holder
         )
         self._add(node, twin, edit)
+
+    def _are_constants_that_may_be_one(self, mismatch: Mismatch) -> bool:
+        """Whether two constants are read that differ in nothing that is known of them."""
+        if mismatch.stated is None or mismatch.found is None:
+            return False
+        one, other = self.expected.ops[mismatch.stated[0]], self.actual.ops[mismatch.found[0]]
+        return one.kind is other.kind and one.kind.name == "constant" and compatible(one, other)
 
     @staticmethod
     def _words(side: Side, read: Read | None) -> str | None:
