@@ -12,6 +12,12 @@ from typing import Any
 
 import torch
 
+from archcheck.frontends.trace.child import settings
+from archcheck.frontends.trace.child.settings import Setting
+from archcheck.frontends.trace.child.sizes import Sizes
+
+MOST_COMPLETED = 8  # fields of a configuration
+
 
 class CannotBuildError(Exception):
     """The target cannot be built; the message says why, in the user's words."""
@@ -27,6 +33,8 @@ class Built:
         symbol: whose arguments `call` takes.
         assumed: what was taken for granted to build it.
         config: the configuration that sizes of inputs are taken from.
+        arguments: what the constructor was given, from which they are taken where there is no configuration.
+        completes: whether the configuration was made here with its defaults, and may be completed.
     """
 
     model: torch.nn.Module | None
@@ -34,6 +42,8 @@ class Built:
     symbol: str
     assumed: list[str] = field(default_factory=list)
     config: Any = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    completes: bool = False
 
 
 def import_target(request: Mapping[str, Any]) -> types.ModuleType:
@@ -93,6 +103,8 @@ class _Builder:
         self.request = request
         self.assumed: list[str] = []
         self.config: Any = None
+        self.constructed: dict[str, Any] = {}
+        self.defaults = False  # whether the configuration was made here
 
     def build(self, value: Any, rest: list[str]) -> Built:
         if inspect.isclass(value):
@@ -115,7 +127,8 @@ class _Builder:
             symbol = f"{symbol}.{part}"
         if not callable(call):
             raise CannotBuildError(f"{symbol} cannot be called")
-        return Built(model, call, symbol, self.assumed, self.config or getattr(made, "config", None))
+        config = self.config or getattr(made, "config", None)
+        return Built(model, call, symbol, self.assumed, config, self.constructed, self.defaults)
 
     def _function(self, value: Any, rest: list[str]) -> Built:
         for part in rest:
@@ -158,14 +171,30 @@ class _Builder:
                 positional.append(value)
             else:
                 keywords[name] = value
-        try:
-            return function(*positional, **keywords)
-        except CannotBuildError:
-            raise
-        except Exception as error:
-            raise CannotBuildError(
-                f"constructing {getattr(function, '__name__', function)} failed: {_told(error)}"
-            ) from error
+        self.constructed = keywords
+        completed: list[str] = []
+        while True:
+            try:
+                made = function(*positional, **keywords)
+            except CannotBuildError:
+                raise
+            except Exception as error:
+                if (setting := self._completing(error, completed)) is None:
+                    raise CannotBuildError(
+                        f"constructing {getattr(function, '__name__', function)} failed: {_told(error)}"
+                    ) from error
+                setting.apply()
+                completed.append(setting.assumed)
+            else:
+                self.assumed += completed
+                return made
+
+    def _completing(self, error: Exception, completed: list[str]) -> Setting | None:
+        """A field of a configuration with defaults that has none, where a value for it follows from others."""
+        if not self.defaults or len(completed) >= MOST_COMPLETED:
+            return None
+        proposed = settings.completing(error, Sizes(None, self.config))
+        return next((one for one in proposed if one.assumed not in completed), None)
 
     def _noted(self, value: Any) -> Any:
         if self._is_config(type(value)):
@@ -192,6 +221,7 @@ class _Builder:
         return value
 
     def _made(self, cls: Any) -> Any:
+        self.defaults = True
         try:
             return cls()
         except Exception as error:

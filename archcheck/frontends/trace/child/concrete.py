@@ -9,6 +9,7 @@ a second time.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,7 @@ from archcheck.frontends.trace.child.naming import Known
 
 SMALL = 65_536  # entries of a tensor that is kept real
 MATERIAL = 1 << 22  # entries of all inputs of a call that is run on zeros, where torch has no shapes for it
+MOST_REAL = 1 << 24  # entries of what a call on the CPU may give; what is larger has a shape only
 
 _UNFILLED = frozenset({"empty", "empty_strided", "empty_permuted", "rand", "randn", "randint", "normal", "randperm"})
 _MOVES = frozenset({"to", "cpu", "cuda", "npu", "xpu", "mps", "as_tensor", "asarray"})
@@ -29,6 +31,12 @@ _BY_VALUE = frozenset(  # what these give depends on numbers, not on shapes alon
     {"__getitem__", "repeat_interleave", "split", "tensor_split", "split_with_sizes", "masked_select", "nonzero",
      "argwhere", "where", "bincount", "unique", "unique_consecutive", "one_hot", "combinations", "histc"}
 )  # fmt: skip
+_BY_SIZE = frozenset(  # what these are given besides tensors are sizes and places, which may be tensors of one number
+    {"view", "reshape", "expand", "repeat", "pad", "interpolate", "narrow", "new_zeros", "new_ones", "new_full",
+     "new_empty", "unflatten", "roll", "chunk", "topk", "unfold", "tile", "resize_", "broadcast_to",
+     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "index_fill", "select", "tril", "triu", "diagonal", "as_strided"}
+)  # fmt: skip
+_MAKES = _UNFILLED | {"zeros", "ones", "full", "arange", "linspace", "eye", "range", "logspace", "hann_window"}
 
 Outcome = tuple[Any, Any, Any]  # what a call gives, what it wrote into, which outputs are views of what
 
@@ -72,6 +80,8 @@ class Concrete:
         """What a call gives, with the tensors that it wrote into and the pairs of views and what they are of."""
         given: list[Tensor] = []
         self._given = given
+        if known.short in _BY_SIZE or known.short in _MAKES:
+            args, kwargs = self._sized(known, args, kwargs)
         try:
             key = (func, *[self._key(arg) for arg in args])
             if kwargs:
@@ -84,7 +94,9 @@ class Concrete:
         signatures = self._signatures
         real = [one for one in given if not signatures[id(one)].meta]
         if len(real) == len(given) and not (self.vague and any(id(one) in self.vague for one in given)):
-            return self._real(func, known, args, kwargs or {}, given)
+            if len(given) == 1 or known.asks or not _is_large(given):
+                return self._real(func, known, args, kwargs or {}, given)
+            key = ()
         if known.asks:
             return self._guess(known, args, kwargs or {}), None, None
         cache = self.cache
@@ -98,6 +110,28 @@ class Concrete:
         if found is None and cache is not None and key and not (by_value and real):
             cache[key] = False if written or views or known.inplace else self._template(out)
         return out, written, views
+
+    def _sized(
+        self, known: Known, args: tuple[Any, ...], kwargs: dict[str, Any] | None
+    ) -> tuple[tuple[Any, ...], dict[str, Any] | None]:
+        """The arguments with numbers in place of tensors of one number, where they say sizes."""
+        first = 0 if known.short in _MAKES else 1
+        if any(_holds_number(arg) for arg in args[first:]):
+            args = (*args[:first], *[self._number(arg) for arg in args[first:]])
+        if kwargs and any(_holds_number(value) for value in kwargs.values()):
+            kwargs = {name: value if name == "input" else self._number(value) for name, value in kwargs.items()}
+        return args, kwargs
+
+    def _number(self, value: Any) -> Any:
+        if type(value) in (tuple, list, torch.Size):
+            numbers = [self._number(item) for item in value]
+            return numbers if type(value) is list else tuple(numbers)
+        if not _holds_number(value):
+            return value
+        if value.is_meta or id(value) in self.vague:
+            self._guessing("a size", "1")
+            return 1
+        return value.item()
 
     def _key(self, value: Any) -> Any:
         kind = type(value)
@@ -126,6 +160,19 @@ class Concrete:
         self._held.append(tensor)
         return signature
 
+    def mark(self) -> tuple[int, set[int], dict[tuple[str, int, str], None]]:
+        """What is known by now, to come `back` to."""
+        return len(self._held), set(self.vague), dict(self.guessed)
+
+    def back(self, mark: tuple[int, set[int], dict[tuple[str, int, str], None]]) -> None:
+        """Forget what a call that failed has brought."""
+        count, vague, guessed = mark
+        for tensor in self._held[count:]:
+            self._signatures.pop(id(tensor), None)
+        del self._held[count:]
+        self.vague = set(vague)
+        self.guessed = dict(guessed)
+
     # ---- nothing is given
 
     def _made(self, func: Any, known: Known, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -136,6 +183,9 @@ class Concrete:
             if known.short in ("rand", "randn") and not _entries(args, kwargs, 2):
                 self.guessed[known.short, self.here(), "0.5"] = None
                 return torch.full((), 0.5)
+            if known.short == "empty" and _whole(kwargs.get("dtype")) and not _entries(args, kwargs, SMALL):
+                size = {"size": kwargs["size"]} if "size" in kwargs else {}
+                return torch.zeros(*args, **size, dtype=kwargs["dtype"])  # indices, which are filled one by one
             kwargs = {**kwargs, "device": "meta"}
             kwargs.pop("pin_memory", None)
             kwargs.pop("generator", None)
@@ -271,8 +321,30 @@ class Concrete:
 
     def _guess(self, known: Known, args: Any, kwargs: dict[str, Any]) -> Any:
         answer = guesses.content(known.short, args)
+        if known.short in ("__bool__", "item", "__contains__", "equal", "allclose", "is_nonzero") and not answer:
+            answer = guesses.is_raised_otherwise(sys._getframe(3))
         self._guessing(known.short, repr(answer)[:40])
         return answer
+
+
+def _whole(dtype: Any) -> bool:
+    return isinstance(dtype, torch.dtype) and not dtype.is_floating_point and not dtype.is_complex
+
+
+def _holds_number(value: Any) -> bool:
+    """Whether a tensor of one whole number stands in `value`."""
+    if isinstance(value, Tensor):
+        return not value.dim() and not value.is_floating_point() and value.dtype != torch.bool
+    return type(value) in (tuple, list, torch.Size) and any(_holds_number(item) for item in value)
+
+
+def _is_large(given: list[Tensor]) -> bool:
+    """Whether what is made of these tensors together may have too many entries to be held."""
+    rank = max(one.dim() for one in given)
+    count = 1
+    for axis in range(1, rank + 1):
+        count *= max(one.shape[-axis] if one.dim() >= axis else 1 for one in given)
+    return count > MOST_REAL
 
 
 def _shape(tensor: Tensor) -> tuple[Any, Any, Any]:

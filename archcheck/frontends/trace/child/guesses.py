@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dis
 from collections.abc import Callable
+from types import CodeType, FrameType
 from typing import Any
 
 import torch
@@ -20,12 +22,62 @@ def content(asked: str, args: tuple[Any, ...]) -> Any:
         return 1
     if asked == "__float__":
         return 1.0
+    if asked == "__format__" and tensor.dim():
+        return "tensor"
     one = False if tensor.dtype == torch.bool else 1.0 if tensor.is_floating_point() else 1
     if asked == "tolist":
         return _nested(one, tuple(tensor.shape))
     if asked == "numpy":
         raise RuntimeError("numpy() of a tensor that has no numbers while it is traced")
-    return one
+    return format(one, args[1] if len(args) > 1 else "") if asked == "__format__" else one
+
+
+def is_raised_otherwise(frame: FrameType | None) -> bool:
+    """Whether the code that asks raises an exception when the answer is false: an `assert`, `if not ...: raise`.
+
+    Args:
+        frame: the innermost one outside of the recorder.
+    """
+    while frame is not None and "/archcheck/frontends/trace/" in frame.f_code.co_filename:
+        frame = frame.f_back
+    for _ in range(6):
+        if frame is None:
+            return False
+        code = frame.f_code
+        if code.co_name.startswith(("_check", "_assert", "torch_compilable_check")):
+            return True
+        if "/torch/" not in code.co_filename:
+            return _raises_if_false(code, frame.f_lasti)
+        frame = frame.f_back
+    return False
+
+
+def _raises_if_false(code: CodeType, at: int) -> bool:
+    """Whether the instruction at this offset, or one soon after, jumps on a condition, and false leads to `raise`."""
+    instructions = [one for one in dis.get_instructions(code) if one.offset >= at]
+    negated = False
+    for one in instructions[:6]:
+        name = one.opname
+        if name == "UNARY_NOT":
+            negated = not negated
+        if "JUMP" in name and "IF_" in name and "NONE" not in name:
+            jumps_if_true = "IF_TRUE" in name
+            follows = instructions[instructions.index(one) + 1 :]
+            target = [later for later in instructions if later.offset >= one.argval]
+            false_path = follows if jumps_if_true != negated else target
+            return _raises(false_path)
+        if "JUMP" in name or name.startswith("RETURN"):
+            return False
+    return False
+
+
+def _raises(path: list[dis.Instruction]) -> bool:
+    for one in path[:120]:
+        if one.opname == "RAISE_VARARGS":
+            return True
+        if "JUMP" in one.opname or one.opname.startswith(("RETURN", "STORE", "FOR_ITER", "RERAISE")):
+            return False
+    return False
 
 
 def _nested(one: Any, shape: tuple[int, ...]) -> Any:
@@ -98,8 +150,21 @@ def by_value(asked: str, args: Any, kwargs: dict[str, Any], vague: set[int]) -> 
         listed = tuple(
             [int(item) for item in one] if isinstance(one, (list, tuple)) and len(one) else one for one in numbers
         )
-        return (args[0], *listed), kwargs
+        return (args[0], *_fitting(args[0], listed, kwargs)), kwargs
     return args, kwargs
+
+
+def _fitting(tensor: Tensor, sizes: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    """Sizes of parts that were guessed to be 1 each are made so that the parts are the whole."""
+    parts = sizes[0] if sizes else None
+    dim = sizes[1] if len(sizes) > 1 else kwargs.get("dim", 0)
+    if not isinstance(parts, list) or not parts or set(parts) != {1} or not isinstance(dim, int):
+        return sizes
+    whole = tensor.shape[dim]
+    if whole <= len(parts):
+        return sizes
+    each, rest = divmod(whole, len(parts))
+    return [each + (at < rest) for at in range(len(parts))], *sizes[1:]
 
 
 class _Several(tuple[Any, ...]):

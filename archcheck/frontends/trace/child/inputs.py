@@ -1,25 +1,33 @@
-"""Makes the arguments of a call: from what the user gives, from the signature, the configuration and the modules.
+"""Makes the arguments of a call: from what the user gives, the signature, its documentation, and the model.
 
 Only what the call must have is given, as when the model is read. What it turns out to want besides is found by trying:
-an exception tells what is missing or has the wrong shape.
+an exception tells what is missing or has the wrong shape, and of several things to try the one comes first that
+mends a call which got further than others.
 """
 
 from __future__ import annotations
 
 import ast
+import heapq
 import inspect
 import re
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from archcheck.frontends.trace.child import recipes
+from archcheck.frontends.trace.child import documented, recipes
 from archcheck.frontends.trace.child.building import Built, CannotBuildError
+from archcheck.frontends.trace.child.mending import Mender, Proposal
+from archcheck.frontends.trace.child.settings import Setting
+from archcheck.frontends.trace.child.sizes import Sizes
 
-MOST_TRIES = 12
-_NOT_TENSORS = ("int", "bool", "str", "float", "Callable", "Cache", "dict")
+_State = tuple[dict[str, Any], tuple[Setting, ...]]  # arguments, and fields of the configuration that were set
+MOST_TRIES = 48
+MOST_SECONDS = 40.0  # of processor time, for all tries together
+_NOT_GIVEN = ("past_key_values", "output_attentions", "output_hidden_states", "return_dict")
 
 
 class Inputs:
@@ -38,29 +46,62 @@ class Inputs:
             self.parameters = list(inspect.signature(function).parameters.values())
         except (TypeError, ValueError):
             self.parameters = []
-        self.sizes = recipes.Sizes(built.model, built.config)
+        named = [one for one in self.parameters if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
+        names = [one.name for one in named]
+        required = [one.name for one in named if one.default is one.empty]
+        main = getattr(built.model, "main_input_name", None)
+        main = main if isinstance(main, str) and main in names else ""
+        self.sizes = Sizes(built.model, built.config, built.arguments)
+        self.recipes = recipes.Recipes(self.sizes, documented.shapes(function), names, required, main)
+        said = documented.kinds(function)
+        self.annotations = {one.name: f"{_annotation(one)} {said.get(one.name, '')}".strip() for one in named}
         self.values: dict[str, Any] = {}
         self.positional: list[Any] = []
-        self.tried: set[str] = set()
-        self.assumed: list[str] = []
-        names = {one.name for one in self.parameters}
-        open_ended = any(one.kind == one.VAR_KEYWORD for one in self.parameters)
+        self._open_ended = any(one.kind == one.VAR_KEYWORD for one in self.parameters)
+        self._candidates: dict[str, list[Any]] = {}
         for name, text in given.items():
-            if name not in names and not open_ended:
+            if name not in names and not self._open_ended:
                 raise CannotBuildError(
-                    f"--input {name}: the call has no such parameter; it takes {', '.join(sorted(names))}"
+                    f"--input {name}: the call has no such parameter; it takes {', '.join(sorted(names)) or 'none'}"
                 )
             self.values[name] = _given(name, text)
-        for name in wanted:
+        free = {name: one for name, one in self.annotations.items() if name not in given and name not in _NOT_GIVEN}
+        self.mender = Mender(free, frozenset(required), self.candidates, self.sizes, completes=built.completes)
+        for name in [*wanted, *required]:
             if name in names and name not in self.values:
                 self._give(name)
-        self._required()
+        if not any(recipes.holds_tensor(value) for value in self.values.values()):
+            self._give_main(main, names)
+        self._first = dict(self.values)
+        self._tries = 0
+        self._started = time.process_time()
+        self._settings: tuple[Setting, ...] = ()
+        self._undo: list[tuple[Setting, list[Any]]] = []
+        self._cost = 0.0
+        self._waiting: list[tuple[int, float, int, _State]] = []
+        self._seen = {_signature(self.values, ())}
+        self._furthest: tuple[int, _State] = (-1, (self.values, ()))
+        self._last = False
 
     @property
     def names(self) -> list[str]:
         """Of the arguments that are given, in the order of the signature."""
         order = {one.name: at for at, one in enumerate(self.parameters)}
         return sorted(self.values, key=lambda name: order.get(name, len(order)))
+
+    @property
+    def assumed(self) -> list[str]:
+        """What is taken for granted about the arguments, in the user's words."""
+        told: list[str] = []
+        for name in self.names:
+            value = self.values[name]
+            if name not in self._first:
+                shown = f"={value}" if isinstance(value, (bool, int, float, str)) else ""
+                told.append(f"called with {name}{shown}, without which the call fails")
+            elif value is not self._first[name]:
+                told.append(f"{name} is given {_shown(value)}, as the call fails with {_shown(self._first[name])}")
+        told += [f"called without {name}, with which the call fails" for name in self._first if name not in self.values]
+        return [*told, *[one.assumed for one in self._settings]]
 
     def arguments(self) -> tuple[list[Any], dict[str, Any]]:
         """Positional and keyword arguments."""
@@ -69,107 +110,102 @@ class Inputs:
         positional += [self.values[name] for name in only if name in self.values]
         return positional, {name: self.values[name] for name in self.names if name not in only}
 
-    def _required(self) -> None:
-        for one in self.parameters:
-            if one.kind in (one.VAR_POSITIONAL, one.VAR_KEYWORD) or one.default is not one.empty:
-                continue
-            if one.name not in self.values:
-                self._give(one.name)
-        if not any(recipes.holds_tensor(value) for value in self.values.values()):
-            self._give_main()
-
-    def _give_main(self) -> None:
-        """A call that would be given no tensor gets the one that it is about."""
-        main = getattr(self.built.model, "main_input_name", None)
-        names = [one.name for one in self.parameters if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
-        if isinstance(main, str) and main in names:
-            self._give(main)
-        elif names:
-            self._give(names[0])
-        elif any(one.kind == one.VAR_POSITIONAL for one in self.parameters) or not self.parameters:
-            self.positional = [recipes.make("x", None, self.sizes)]
+    def candidates(self, name: str) -> list[Any]:
+        """Values for an argument, the likeliest first."""
+        if name not in self._candidates:
+            self._candidates[name] = list(self.recipes.candidates(name, self.annotations.get(name)))[:16]
+        return self._candidates[name]
 
     def _give(self, name: str) -> None:
-        annotation = next((one.annotation for one in self.parameters if one.name == name), None)
-        self.values[name] = recipes.make(name, annotation, self.sizes)
+        self.values[name] = self.candidates(name)[0]
+
+    def _give_main(self, main: str, names: list[str]) -> None:
+        """A call that would be given no tensor gets the one that it is about."""
+        if main or names:
+            self._give(main or names[0])
+        elif any(one.kind == one.VAR_POSITIONAL for one in self.parameters) or not self.parameters:
+            self.positional = [next(self.recipes.candidates("x", None))]
 
     # ---- mending
 
-    def mend(self, error: BaseException) -> bool:
-        """Whether there is something else to try, after the call failed with `error`."""
-        text = str(error)
-        if text in self.tried or len(self.tried) >= MOST_TRIES:
+    def mend(self, error: BaseException, reached: int = 0) -> bool:
+        """Whether there is something else to try, after the call failed with `error`.
+
+        Where there is nothing left, the call that got furthest is made once more, so that it is the one that is told.
+
+        Args:
+            error: why the call failed.
+            reached: how far it got: how many calls of torch were made.
+        """
+        if self._last:
             return False
-        self.tried.add(text)
-        return self._reshape(text) or self._give_more(text, error)
-
-    def _reshape(self, text: str) -> bool:
-        """Give a tensor the size that the exception tells."""
-        for pattern, at in _SIZES_TOLD:
-            if (match := re.search(pattern, text)) is None:
-                continue
-            numbers = [int(number) for number in re.findall(r"\d+", match[1])]
-            if not numbers:
-                continue
-            size = numbers[-1]
-            changed = False
-            for name, value in self.values.items():
-                if isinstance(value, Tensor) and value.is_floating_point() and value.dim() >= 2:
-                    shape = list(value.shape)
-                    axis = at if at < 0 or value.dim() > at else -1
-                    if shape[axis] != size:
-                        shape[axis] = size
-                        self.values[name] = recipes.floating(*shape)
-                        changed = True
-            if changed:
+        if reached > self._furthest[0]:
+            self._furthest = reached, (self.values, self._settings)
+        self._tries += 1
+        if self._tries < MOST_TRIES and time.process_time() - self._started < MOST_SECONDS:
+            for proposal in self.mender.proposals(error, self.values):
+                self._add(proposal, reached)
+            if self._waiting:
+                _, self._cost, _, state = heapq.heappop(self._waiting)
+                self._take(state)
                 return True
-        if match := re.search(r"Expected (\d)D \(unbatched\) or (\d)D|[Ee]xpected (\d)D|must be (\d)-?[dD]", text):
-            rank = int(next(number for number in reversed(match.groups()) if number))
-            for name, value in self.values.items():
-                if isinstance(value, Tensor) and value.is_floating_point() and value.dim() != rank:
-                    self.values[name] = recipes.of_rank(rank, self.sizes)
-                    return True
-        return False
+        self._last = True
+        if self.values is self._furthest[1][0]:
+            return False
+        self._take(self._furthest[1])
+        return True
 
-    def _give_more(self, text: str, error: BaseException) -> bool:
-        """Give an optional argument that the exception, or the line that raised it, names."""
-        names = [one.name for one in self.parameters if one.name not in self.values]
-        tensors = [one.name for one in self.parameters if one.name in names and _may_be_tensor(one)]
-        spoken = [name for name in tensors if re.search(rf"\b{re.escape(name)}\b", text)]
-        if not spoken:
-            line = recipes.failing_code(error)
-            spoken = [name for name in tensors if re.search(rf"\b{re.escape(name)}\b", line)]
-        if not spoken and "NoneType" in text:
-            spoken = [name for name in tensors if name not in ("past_key_values", "labels")][:1]
-        for name in spoken[:1]:
-            self._give(name)
-            self.assumed.append(f"called with {name}, without which the call fails")
-            return True
-        return False
+    def _take(self, state: _State) -> None:
+        for setting, before in reversed(self._undo):
+            setting.undo(before)
+        self.values, self._settings = state
+        self._undo = [(setting, setting.apply()) for setting in self._settings]
 
-
-def _may_be_tensor(parameter: inspect.Parameter) -> bool:
-    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-        return False
-    text = str(parameter.annotation)
-    return "Tensor" in text or parameter.annotation is parameter.empty
+    def _add(self, proposal: Proposal, reached: int) -> None:
+        values = {name: value for name, value in self.values.items() if name not in proposal.dropped}
+        values |= proposal.given
+        settings = (*self._settings, *proposal.settings)
+        signature = _signature(values, settings)
+        if signature in self._seen:
+            return
+        self._seen.add(signature)
+        cost = self._cost + proposal.cost
+        heapq.heappush(self._waiting, (-reached, cost, len(self._seen), (values, settings)))
 
 
-_SIZES_TOLD: tuple[tuple[str, int], ...] = (
-    (r"mat1 and mat2 shapes cannot be multiplied \(\d+x\d+ and (\d+)x\d+\)", -1),
-    (r"a and b must have same reduction dim, but got \[.*?\] X \[(\d+), \d+\]", -1),
-    (r"normalized_shape=\[([\d, ]+)\]", -1),
-    (r"expected input\[.*?\] to have (\d+) channels", 1),
-    (r"running_mean should contain \d+ elements not (\d+)", 1),
-    (r"input\.size\(-1\) must be equal to input_size\. Expected (\d+)", -1),
-    (r"The size of tensor a \(\d+\) must match the size of tensor b \((\d+)\) at non-singleton dimension", -1),
-)
+def _annotation(parameter: inspect.Parameter) -> str:
+    """The type of an argument, as it is written, or that of its default."""
+    if parameter.annotation is not parameter.empty:
+        return str(parameter.annotation)
+    default = parameter.default
+    return type(default).__name__ if isinstance(default, (bool, int, float, str)) else str(parameter.empty)
+
+
+def _signature(values: Mapping[str, Any], settings: tuple[Setting, ...]) -> str:
+    set_ = sorted((setting.name, repr(setting.value)) for setting in settings)
+    return repr((sorted((name, _shown(value)) for name, value in values.items()), set_))
+
+
+def _shown(value: Any) -> str:
+    """A value in few words: a tensor by its shape."""
+    if isinstance(value, Tensor):
+        kind = (
+            ""
+            if value.is_floating_point()
+            else " of whole numbers"
+            if value.dtype != torch.bool
+            else " of truth values"
+        )
+        return f"[{', '.join(map(str, value.shape))}]{kind}"
+    if isinstance(value, (list, tuple)):
+        return f"({', '.join(_shown(item) for item in value)})"
+    return repr(value)[:80]
 
 
 def _given(name: str, text: str) -> Any:
     """The value of `--input NAME=TEXT`."""
     shape, _, dtype = text.partition(":")
-    if re.fullmatch(r"\d+(x\d+)*", shape.strip()):
+    if re.fullmatch(r"\d+(x\d+)*", shape.strip()) and ("x" in shape or dtype):
         sizes = [int(size) for size in shape.strip().split("x")]
         kind = getattr(torch, dtype.strip() or "float32", None)
         if not isinstance(kind, torch.dtype):
@@ -183,6 +219,3 @@ def _given(name: str, text: str) -> Any:
         raise CannotBuildError(
             f"--input {name}={text}: give a shape, as 2x7x64 or 2x7:int64, or a number, a text or a list of them"
         ) from None
-
-
-Caller = Callable[[list[Any], dict[str, Any]], Any]

@@ -25,7 +25,7 @@ _TELLING = frozenset(
     {"size", "dim", "ndimension", "stride", "numel", "nelement", "is_floating_point", "is_complex", "is_contiguous",
      "is_signed", "storage_offset", "element_size", "get_device", "data_ptr", "untyped_storage", "storage", "has_names",
      "is_inference", "is_conj", "is_neg", "is_pinned", "is_shared", "is_set_to", "is_same_size", "register_hook",
-     "__len__", "__hash__", "__format__", "__repr__", "__str__", "__dir__", "__reduce_ex__", "__deepcopy__",
+     "__len__", "__hash__", "__repr__", "__str__", "__dir__", "__reduce_ex__", "__deepcopy__",
      "__array__", "_is_view", "_has_symbolic_sizes_strides", "requires_grad_", "retain_grad", "backward", "is_tensor",
      "result_type", "promote_types", "can_cast", "broadcast_shapes", "broadcast_tensors_shape",
      "_set_grad_enabled", "set_grad_enabled", "_is_zerotensor", "is_storage", "typename", "dim_order",
@@ -34,7 +34,7 @@ _TELLING = frozenset(
 )  # fmt: skip
 ASKING = frozenset(
     {"__bool__", "__int__", "__float__", "__index__", "__complex__", "__contains__", "item", "tolist", "equal",
-     "allclose", "is_nonzero", "numpy"}
+     "allclose", "is_nonzero", "numpy", "__format__"}
 )  # fmt: skip
 
 

@@ -64,7 +64,7 @@ def _without_weights(model: torch.nn.Module, recorder: Recorder) -> None:
 def _called(built: Built, asked: Mapping[str, Any], recorder: Recorder) -> tuple[str, Any, Inputs]:
     """Call what was built, with other arguments where a call fails; why it failed, what it gave, what it was given."""
     inputs = Inputs(built, asked["inputs"], asked["given"])
-    first = len(recorder.calls)
+    first, known = len(recorder.calls), recorder.concrete.mark()
     before = len(recorder.values.kept), dict(recorder.values.numbers), list(recorder.values.found)
     while True:
         args, kwargs = inputs.arguments()
@@ -79,9 +79,10 @@ def _called(built: Built, asked: Mapping[str, Any], recorder: Recorder) -> tuple
             raise
         except BaseException as error:
             text = f"{type(error).__name__}: {str(error).strip()[:400]}"
-            if not inputs.mend(error):
+            if not inputs.mend(error, len(recorder.calls) - first):
                 return f"{text} ({_place(error)})", None, inputs
         del recorder.calls[first:]
+        recorder.concrete.back(known)
         count, numbers, found = before
         del recorder.values.kept[count:]
         recorder.values.numbers = dict(numbers)
