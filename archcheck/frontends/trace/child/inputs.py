@@ -78,10 +78,13 @@ class Inputs:
         self._settings: tuple[Setting, ...] = ()
         self._undo: list[tuple[Setting, list[Any]]] = []
         self._cost = 0.0
-        self._waiting: list[tuple[int, float, int, _State]] = []
+        self._waiting: list[tuple[int, float, int, tuple[str, ...], _State]] = []
         self._seen = {_signature(self.values, ())}
         self._furthest: tuple[int, _State] = (-1, (self.values, ()))
         self._last = False
+        self._path: tuple[str, ...] = ()  # what was changed, in order
+        self._good: _State | None = None  # with which the call came to its end
+        self._doubted: list[str] | None = None  # changes that may not have been needed
 
     @property
     def names(self) -> list[str]:
@@ -137,6 +140,8 @@ class Inputs:
             error: why the call failed.
             reached: how far it got: how many calls of torch were made.
         """
+        if self._good is not None:
+            return not self._last and self._less()
         if self._last:
             return False
         if reached > self._furthest[0]:
@@ -146,13 +151,43 @@ class Inputs:
             for proposal in self.mender.proposals(error, self.values):
                 self._add(proposal, reached)
             if self._waiting:
-                _, self._cost, _, state = heapq.heappop(self._waiting)
+                _, self._cost, _, self._path, state = heapq.heappop(self._waiting)
                 self._take(state)
                 return True
         self._last = True
         if self.values is self._furthest[1][0]:
             return False
         self._take(self._furthest[1])
+        return True
+
+    def lessen(self) -> bool:
+        """Whether to call once more, after a call came to its end, as it may do so with less being given.
+
+        What was changed last was needed; what was changed before may have been a wrong turn.
+        """
+        if self._last or len(self._path) < 2 or time.process_time() - self._started > MOST_SECONDS:
+            return False
+        self._good = self.values, self._settings
+        if self._doubted is None:
+            self._doubted = list(dict.fromkeys(name for name in self._path[:-1] if name != self._path[-1]))
+        return self._less()
+
+    def _less(self) -> bool:
+        """Take back one change that is doubted; or, where there is none left, come back to what is known to do."""
+        assert self._good is not None
+        values, settings = self._good
+        while self._doubted:
+            name = self._doubted.pop(0)
+            less = {one: value for one, value in values.items() if one != name}
+            if name in self._first:
+                less[name] = self._first[name]
+            if _signature(less, settings) != _signature(values, settings):
+                self._take((less, settings))
+                return True
+        self._last = True
+        if self.values is values:
+            return False
+        self._take(self._good)
         return True
 
     def _take(self, state: _State) -> None:
@@ -170,7 +205,8 @@ class Inputs:
             return
         self._seen.add(signature)
         cost = self._cost + proposal.cost
-        heapq.heappush(self._waiting, (-reached, cost, len(self._seen), (values, settings)))
+        path = (*self._path, *proposal.given, *proposal.dropped)
+        heapq.heappush(self._waiting, (-reached, cost, len(self._seen), path, (values, settings)))
 
 
 def _annotation(parameter: inspect.Parameter) -> str:

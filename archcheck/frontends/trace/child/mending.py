@@ -102,8 +102,8 @@ class Mender:
         code = list(lines(error))
         spoken += [name for name in absent for line, frame in code if self._is_read(name, line, frame)]
         first = [name for name in dict.fromkeys(spoken) if name not in ("past_key_values", "labels")]
-        for name in first:
-            yield self._giving([name])
+        for name in first:  # hidden states instead of ids would leave the embedding out
+            yield self._giving([name], 3 if name.endswith("inputs_embeds") else 1)
         if len(first) > 1:
             yield self._giving(first, 3)
         if "NoneType" in text or "None" in text or "specify" in text or "provide" in text.lower():

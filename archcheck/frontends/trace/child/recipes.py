@@ -150,6 +150,8 @@ class Recipes:
             lowered, "pixel_values", "hidden_states", "image_patches", "images", "x", "pixel_values_videos"
         ):
             yield from self._patches(documented)
+        if self.packed and kind == "pixels" and lowered.endswith("mask"):
+            yield torch.ones(BATCH if "spatial_shapes" in self.names else 1, SIDE * SIDE, dtype=torch.long)
         for words, recipe in _FIXED:
             if _is(lowered, *words):
                 yield recipe(self, documented)
@@ -316,8 +318,8 @@ class Recipes:
             flat = sizes.patch
             channels = int(first.in_channels)
             kernel = first.kernel_size[-1]
-            if "batch" in self.documented.get("spatial_shapes", ["batch_size"])[0] and "spatial_shapes" in self.names:
-                yield floating(1, count, flat)
+            if "spatial_shapes" in self.names:
+                yield floating(BATCH, count, flat)
             yield floating(count, flat)
             yield floating(1, count, flat)
             yield floating(count, channels, kernel, kernel)
@@ -326,7 +328,7 @@ class Recipes:
         else:
             flat = sizes.patch
             if "spatial_shapes" in self.names:
-                yield floating(1, count, flat)
+                yield floating(BATCH, count, flat)
             yield floating(count, flat)
             yield floating(1, count, flat)
             yield floating(count, sizes.channels, side, side)
@@ -337,7 +339,8 @@ class Recipes:
     def grid(self, documented: tuple[int, ...] | None) -> Tensor:
         """Sizes of images in patches: times, rows, columns, or the last two."""
         axes = 3 if documented is None else documented[-1]
-        return torch.tensor([GRID[-axes:]])
+        count = BATCH if "spatial_shapes" in self.names else 1  # there, each image fills one row of a batch
+        return torch.tensor([GRID[-axes:]]).repeat(count, 1)
 
     def rotary(self, documented: tuple[int, ...] | None) -> tuple[Tensor, Tensor]:
         """Cosines and sines of rotary position embeddings."""

@@ -65,7 +65,7 @@ def completing(error: BaseException, sizes: Sizes) -> Iterator[Setting]:
     if "config" in text.lower():
         for name in re.findall(r"[`'\"](\w+)[`'\"]", text):
             yield from _filling(name, sizes)
-    for line, frame in list(lines(error, above=3))[:4]:
+    for line, frame in list(lines(error, above=8))[:4]:
         for path, name in re.findall(r"\b([\w.]*config)\.(\w+)", line):
             config = _followed(path, frame.f_locals)
             if config is not None and getattr(config, name, _MISSING) is None:

@@ -74,7 +74,9 @@ def _called(built: Built, asked: Mapping[str, Any], recorder: Recorder) -> tuple
         recorder.given = [(name, recorder.values.add(tensor)) for name, tensor in told]
         try:
             with recorder.watching(), recorder:
-                return "", built.call(*args, **kwargs), inputs
+                result = built.call(*args, **kwargs)
+            if not inputs.lessen():
+                return "", result, inputs
         except (KeyboardInterrupt, MemoryError):
             raise
         except BaseException as error:
