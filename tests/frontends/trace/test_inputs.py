@@ -1,0 +1,396 @@
+"""Arguments of a traced call: what is given unasked, what is mended, and what a user is told when nothing helps."""
+
+from __future__ import annotations
+
+import itertools
+import textwrap
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from archcheck.frontends.trace.child import documented  # noqa: E402  # torch may be missing
+from archcheck.frontends.trace.child.main import told  # noqa: E402
+from archcheck.frontends.trace.child.recipes import ids  # noqa: E402
+
+Trace = Callable[..., dict[str, Any]]
+_NUMBERS = itertools.count()
+_IMPORTS = "import torch\nfrom torch import Tensor, nn\nimport torch.nn.functional as F\n\n"
+
+
+@pytest.fixture
+def trace(tmp_path: Path) -> Trace:
+    """Traces the class `Model` of a source."""
+
+    def run(
+        source: str,
+        inputs: Mapping[str, str] | None = None,
+        arguments: Mapping[str, str] | None = None,
+        configs: Mapping[str, list[str]] | None = None,
+    ) -> dict[str, Any]:
+        name = f"traced_{next(_NUMBERS)}"
+        (tmp_path / f"{name}.py").write_text(_IMPORTS + textwrap.dedent(source))
+        return _asked(name, "Model", [str(tmp_path)], inputs, arguments, configs)
+
+    return run
+
+
+def _asked(
+    module: str,
+    symbol: str,
+    roots: list[str] | None = None,
+    inputs: Mapping[str, str] | None = None,
+    arguments: Mapping[str, str] | None = None,
+    configs: Mapping[str, list[str]] | None = None,
+) -> dict[str, Any]:
+    tables: dict[str, Any] = {"layers": {}, "functions": [], "presets": {}}
+    return told(
+        {
+            "version": 1, "roots": roots or [], "module": module, "symbol": symbol, "arguments": dict(arguments or {}),
+            "configs": {name: list(place) for name, place in (configs or {}).items()}, "factory": False,
+            "inputs": dict(inputs or {}), "given": [], "training": True, "cache": True, **tables,
+        }
+    )  # fmt: skip
+
+
+def _given(answer: Mapping[str, Any]) -> dict[str, list[int]]:
+    """Shapes of the tensors that a call was given."""
+    assert answer["error"] == "", answer["error"]
+    return {name: answer["shapes"][answer["shape_of"][number]][0] for name, number in answer["inputs"]}
+
+
+# ---- what is given unasked
+
+
+def test_features_are_those_of_the_first_layer(trace: Trace) -> None:
+    given = _given(
+        trace("class Model(nn.Sequential):\n    def __init__(self):\n        super().__init__(nn.Linear(24, 8))")
+    )
+    assert given["input"] == [2, 7, 24]
+
+
+def test_ids_are_given_to_an_embedding_and_are_in_its_range(trace: Trace) -> None:
+    answer = trace("""
+        class Model(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.rows = nn.Embedding(5, 8)
+
+            def forward(self, idx):
+                assert int(idx.max()) < 5 and len(set(idx.flatten().tolist())) > 1
+                return self.rows(idx)
+    """)
+    assert _given(answer) == {"idx": [2, 7]}
+    assert not answer["guesses"]  # the assertion was decided by the numbers
+
+
+def test_only_what_the_call_needs_is_given(trace: Trace) -> None:
+    answer = trace("""
+        class Model(nn.Module):
+            def forward(self, hidden_states: Tensor, attention_mask: Tensor | None = None):
+                return hidden_states.exp()
+    """)
+    assert list(_given(answer)) == ["hidden_states"]
+    assert answer["assumed"] == []
+
+
+@pytest.mark.parametrize(
+    ("documentation", "shape"),
+    [
+        ("x (`torch.Tensor` of shape `(batch_size, sequence_length, 40)`): what is read.", [2, 7, 40]),
+        ("x: (B, C, H, W) of pixels", [2, 3, 224, 224]),
+        ("x (Tensor): tensor of shape (batch, 3 * 4 + 2)", [2, 14]),
+        (":param x: of shape [batch_size, 11, 2 ** 3]", [2, 11, 8]),
+    ],
+)
+def test_documented_axes_say_the_shape(trace: Trace, documentation: str, shape: list[int]) -> None:
+    answer = trace(f'''
+        class Model(nn.Module):
+            def forward(self, x):
+                """Computes.
+
+                {documentation}
+                """
+                return x.exp()
+    ''')
+    assert _given(answer) == {"x": shape}
+
+
+def test_sizes_come_from_what_the_constructor_is_given(trace: Trace) -> None:
+    source = """
+        class Model(nn.Module):
+            def __init__(self, image_size, patch_size):
+                super().__init__()
+                self.size = image_size
+                self.patches = nn.Conv2d(1, 8, patch_size, patch_size)
+
+            def forward(self, img):
+                assert img.shape[-1] == self.size
+                return self.patches(img)
+    """
+    answer = trace(source, arguments={"image_size": "48", "patch_size": "16"})
+    assert _given(answer) == {"img": [2, 1, 48, 48]}
+
+
+def test_ids_differ_and_stay_below_the_vocabulary() -> None:
+    found = ids(50, 2, 7)
+    assert len(found.unique()) == 14
+    assert found.min() >= 1
+    assert found.max() < 50
+    assert ids(2, 2, 7).max() < 2
+
+
+def test_documentation_that_is_no_shape_is_left_alone() -> None:
+    def call(x: Any, y: Any) -> None:
+        """x: something (see the paper, section 3, for its axes and more)
+        y (`int`, *optional*, defaults to 3): a number."""
+
+    assert documented.shapes(call) == {}
+
+
+# ---- what the exception says
+
+
+def test_a_size_that_the_exception_tells_is_given(trace: Trace) -> None:
+    answer = trace("""
+        class Model(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.norm = nn.LayerNorm(10)
+                self.out = nn.Linear(30, 10)
+
+            def forward(self, x):
+                return self.norm(self.out(x))
+    """)
+    assert _given(answer) == {"x": [2, 7, 30]}
+    assert any("x is given [2, 7, 30]" in one for one in answer["assumed"])
+
+
+def test_an_argument_without_which_the_call_fails_is_given_and_told(trace: Trace) -> None:
+    answer = trace("""
+        class Model(nn.Module):
+            def forward(self, hidden_states: Tensor, mask: Tensor | None = None, memory: Tensor | None = None):
+                if memory is None:
+                    raise ValueError("You must give memory")
+                return hidden_states + memory
+    """)
+    assert list(_given(answer)) == ["hidden_states", "memory"]
+    assert answer["assumed"] == ["called with memory, without which the call fails"]
+
+
+def test_an_argument_is_found_where_none_is_used_in_an_inner_call(trace: Trace) -> None:
+    answer = trace("""
+        class Inner(nn.Module):
+            def forward(self, x, context):
+                return x + context.mean()
+
+        class Model(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.inner = Inner()
+
+            def forward(self, x: Tensor, encoder_hidden_states: Tensor | None = None):
+                return self.inner(x, encoder_hidden_states)
+    """)
+    assert list(_given(answer)) == ["x", "encoder_hidden_states"]
+
+
+def test_what_turned_out_not_to_be_needed_is_not_given(trace: Trace) -> None:
+    answer = trace("""
+        class Model(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.out = nn.Linear(12, 4)
+
+            def forward(self, x: Tensor, mask: Tensor | None = None):
+                \"\"\"x: (B, N, 20)\"\"\"
+                if x.shape[-1] != 12 and mask is None:
+                    raise ValueError("without a mask")
+                return self.out(x)
+    """)
+    assert _given(answer) == {"x": [2, 7, 12]}
+
+
+def test_a_length_becomes_a_multiple(trace: Trace) -> None:
+    answer = trace("""
+        class Model(nn.Module):
+            def forward(self, waveform):
+                if waveform.shape[-1] % 480:
+                    raise ValueError("the length must be a multiple of 480")
+                return waveform.view(waveform.shape[0], -1, 480)
+    """)
+    assert _given(answer) == {"waveform": [2, 16320]}
+
+
+def test_another_layout_is_tried(trace: Trace) -> None:
+    answer = trace("""
+        class Model(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.first = nn.Conv1d(1, 4, 8)
+
+            def forward(self, audio):
+                batch, channels, samples = audio.shape
+                return self.first(audio)
+    """)
+    assert _given(answer) == {"audio": [2, 1, 16000]}
+
+
+def test_a_mask_has_the_length_of_what_it_masks(trace: Trace) -> None:
+    answer = trace("""
+        class Model(nn.Module):
+            def forward(self, input_features: Tensor, input_features_mask: Tensor):
+                \"\"\"
+                input_features (`torch.Tensor` of shape `(batch_size, sequence_length, feature_dim)`): frames.
+                input_features_mask (`torch.Tensor` of shape `(batch_size, sequence_length)`): which count.
+                \"\"\"
+                assert bool(input_features_mask.all())
+                return input_features * input_features_mask[..., None]
+    """)
+    given = _given(answer)
+    assert given["input_features"][:2] == given["input_features_mask"]
+    assert not answer["guesses"]
+
+
+# ---- content
+
+
+def test_a_check_of_numbers_that_are_not_there_is_taken_to_pass(trace: Trace) -> None:
+    answer = trace("""
+        class Model(nn.Module):
+            def forward(self, x):
+                assert x.isfinite().all(), "no numbers"
+                if not (x.abs() < 100).all():
+                    raise ValueError("too large")
+                if x.isnan().any():
+                    raise ValueError("no numbers")
+                return x.exp()
+    """)
+    assert answer["error"] == ""
+    assert [guess[2] for guess in answer["guesses"]] == ["True", "True", "False"]
+
+
+def test_sizes_that_are_tensors_are_numbers(trace: Trace) -> None:
+    answer = trace("""
+        class Model(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.register_buffer("pad", torch.tensor(3))
+                self.register_buffer("more", torch.tensor(5))
+
+            def forward(self, x):
+                assert F.pad(x, (0, self.pad)).shape[-1] == x.shape[-1] + 3
+                return F.pad(x, (0, self.more)).view(x.shape[0], torch.div(x.shape[1], 1, rounding_mode="trunc"), -1)
+    """)
+    assert answer["error"] == ""
+    assert not answer["guesses"]
+
+
+def test_what_a_failed_call_guessed_is_not_told(trace: Trace) -> None:
+    answer = trace("""
+        class Model(nn.Module):
+            def forward(self, x: Tensor, memory: Tensor | None = None):
+                if memory is None and x.sum() > 3:
+                    x = x * 2
+                return x + memory
+    """)
+    assert list(_given(answer)) == ["x", "memory"]
+    assert answer["guesses"] == []
+
+
+# ---- what the user gives
+
+
+@pytest.mark.parametrize(
+    ("text", "shape", "dtype"),
+    [
+        ("3x5", [3, 5], "torch.float32"),
+        ("3x5:int64", [3, 5], "torch.int64"),
+        ("2x4:bfloat16", [2, 4], "torch.bfloat16"),
+    ],
+)
+def test_a_shape_is_given(trace: Trace, text: str, shape: list[int], dtype: str) -> None:
+    answer = trace("class Model(nn.Module):\n    def forward(self, x):\n        return x * 2", inputs={"x": text})
+    assert answer["shapes"][answer["shape_of"][dict(answer["inputs"])["x"]]] == [shape, dtype]
+
+
+def test_a_literal_is_given_beside_the_tensor(trace: Trace) -> None:
+    source = """
+        class Model(nn.Module):
+            def forward(self, x, times, name="a"):
+                assert name == "b" and times == 3
+                return x * times
+    """
+    answer = trace(source, inputs={"times": "3", "name": "'b'"})
+    assert list(_given(answer)) == ["x"]
+
+
+def test_what_the_user_gives_is_not_changed(trace: Trace) -> None:
+    source = """
+        class Model(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.out = nn.Linear(30, 10)
+
+            def forward(self, x):
+                return self.out(x)
+    """
+    answer = trace(source, inputs={"x": "2x7x31"})
+    assert "31" in answer["error"]
+    assert answer["stage"] == "run"
+
+
+def test_an_input_that_is_no_parameter_names_those_there_are(trace: Trace) -> None:
+    answer = trace("class Model(nn.Module):\n    def forward(self, x, y=None):\n        return x", inputs={"z": "3x4"})
+    assert answer["error"] == "--input z: the call has no such parameter; it takes x, y"
+
+
+def test_an_input_that_is_no_shape_says_what_to_write(trace: Trace) -> None:
+    answer = trace("class Model(nn.Module):\n    def forward(self, x):\n        return x", inputs={"x": "big"})
+    assert answer["error"].startswith("--input x=big: give a shape, as 2x7x64 or 2x7:int64")
+
+
+def test_a_missing_constructor_argument_names_the_option(trace: Trace) -> None:
+    answer = trace("class Model(nn.Module):\n    def __init__(self, tokenizer):\n        super().__init__()")
+    assert answer["error"] == "the argument tokenizer is not given; --arg tokenizer=... gives it"
+
+
+def test_the_call_that_got_furthest_is_told_when_nothing_helps(trace: Trace) -> None:
+    answer = trace("""
+        class Model(nn.Module):
+            def forward(self, x):
+                y = x.exp().log().exp()
+                raise RuntimeError("this never works")
+    """)
+    assert answer["error"].startswith("RuntimeError: this never works")
+    assert len(answer["calls"]) == 3
+
+
+# ---- torch's and transformers' own
+
+
+def test_torchs_own_transformer_is_called() -> None:
+    answer = _asked("torch.nn", "Transformer", arguments={"d_model": "32", "nhead": "4", "num_encoder_layers": "1"})
+    assert _given(answer)["src"][-1] == 32
+
+
+def test_a_decoder_gets_ids_too() -> None:
+    pytest.importorskip("transformers")
+    arguments = {"config": "T5Config(vocab_size=50, d_model=16, d_kv=4, d_ff=32, num_layers=1, num_heads=4)"}
+    answer = _asked("transformers.models.t5.modeling_t5", "T5Model", arguments=arguments)
+    assert list(_given(answer)) == ["input_ids", "decoder_input_ids"]
+    assert "called with decoder_input_ids, without which the call fails" in answer["assumed"]
+
+
+def test_patches_fit_their_grid() -> None:
+    pytest.importorskip("transformers")
+    place = "transformers.models.qwen2_5_vl"
+    configs = {"config": [f"{place}.configuration_qwen2_5_vl", "Qwen2_5_VLVisionConfig"]}
+    arguments = {"config": "Qwen2_5_VLVisionConfig(depth=1, fullatt_block_indexes=[0])"}
+    answer = _asked(
+        f"{place}.modeling_qwen2_5_vl", "Qwen2_5_VisionTransformerPretrainedModel", None, None, arguments, configs
+    )
+    assert _given(answer) == {"hidden_states": [16, 3 * 2 * 14 * 14], "grid_thw": [1, 3]}
