@@ -8,9 +8,10 @@ several layers share stays outside of them.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Hashable
 from typing import ClassVar
 
-from archcheck.ir.graph import AttrValue, Op, OpGraph, Unknown, Value
+from archcheck.ir.graph import Attr, AttrValue, Op, OpGraph, Size, Unknown, Value
 from archcheck.ir.ops import Tier, kind
 from archcheck.passes.kinds import named
 from archcheck.passes.values import rename
@@ -43,7 +44,7 @@ def _merged(ops: tuple[Op, ...], results: tuple[Value, ...]) -> tuple[tuple[Op, 
         changed = rename(op, {value: Value(now[value.op], value.index) for value in op.reads if value.op in now})
         if _is_fixed(changed, fixed):
             fixed.add(op.path)
-            same = first.setdefault((op.kind.name, changed.reads, op.attrs), op.path)
+            same = first.setdefault((op.kind.name, changed.reads, _stated(op.attrs)), op.path)
             if same != op.path:
                 now[op.path] = same
                 continue
@@ -65,7 +66,20 @@ def _is_fixed(op: Op, fixed: set[str]) -> bool:
 def _is_known(value: AttrValue) -> bool:
     if isinstance(value, tuple):
         return all(map(_is_known, value))
+    if isinstance(value, Size):
+        return value.of is not None  # no number, but the same one wherever this axis of this value is asked for
     return not isinstance(value, Unknown)
+
+
+def _stated(attrs: tuple[Attr, ...]) -> tuple[Hashable, ...]:
+    """Attributes as a key: a size counts by the axis that it is of, not by where it was asked for."""
+    return tuple((attr.name, _counted(attr.value)) for attr in attrs)
+
+
+def _counted(value: AttrValue) -> Hashable:
+    if isinstance(value, tuple):
+        return tuple(map(_counted, value))
+    return (value.of, value.axes, value.power) if isinstance(value, Size) else value
 
 
 def _moved(ops: tuple[Op, ...]) -> tuple[Op, ...]:
