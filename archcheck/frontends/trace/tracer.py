@@ -159,6 +159,7 @@ def _tables() -> dict[str, Any]:
     layers: dict[str, Any] = {}
     functions: list[str] = []
     presets: dict[str, Any] = {}
+    silent: list[str] = []
     for dialect in dialects.DIALECTS:
         if dialect.name not in _TRACED:
             continue
@@ -167,9 +168,10 @@ def _tables() -> dict[str, Any]:
             layers[name] = [[one.name for one in row.init_parameters], {one: defaults.get(one) for one in row.plain}]
         for name in {*dialect.presets, *dialect.defaults}:
             presets[name] = {**dialect.presets.get(name, {}), **dialect.defaults.get(name, {})}
+        silent += dialect.ties
         if dialect.name != "torch":
             functions += [*dialect.functions, *dialect.formulas]
-    return {"layers": layers, "functions": functions, "presets": presets}
+    return {"layers": layers, "functions": functions, "presets": presets, "silent": silent}
 
 
 _TRACED = ("torch", "einops", "kernels")

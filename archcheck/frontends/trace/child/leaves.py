@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,6 +16,7 @@ import torch
 
 GIVEN = "_archcheck_given"
 Layer = Callable[["Leaf", torch.nn.Module, tuple[Any, ...], dict[str, Any]], Any]
+Silence = Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
 Function = Callable[[str, Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
 
 
@@ -95,11 +96,18 @@ class Leaves:
     Args:
         layers: name -> (constructor's parameters, plain parameters with their defaults).
         functions: names of library functions outside of torch.
+        silent: names of functions and methods in which nothing is recorded: they give weights their initial values.
     """
 
-    def __init__(self, layers: Mapping[str, tuple[list[str], Mapping[str, Any]]], functions: list[str]) -> None:
+    def __init__(
+        self,
+        layers: Mapping[str, tuple[list[str], Mapping[str, Any]]],
+        functions: list[str],
+        silent: Sequence[str] = (),
+    ) -> None:
         self.layers = layers
         self.functions = functions
+        self.silent = silent
         self._noted: set[type] = set()
 
     def _found(self) -> Iterator[Leaf]:
@@ -121,8 +129,9 @@ class Leaves:
                 _note(cls)
 
     @contextmanager
-    def watched(self, layer: Layer, function: Function) -> Iterator[None]:
-        """Within, calls of these layers go to `layer`, and those of functions to `function`."""
+    def watched(self, layer: Layer, function: Function, silence: Silence) -> Iterator[None]:
+        """Within, calls of these layers go to `layer`, those of functions to `function`, those of the silent to
+        `silence`."""
         changed: list[tuple[Any, str, Any]] = []
         for leaf in self._found():
             changed.append((leaf.cls, "forward", leaf.cls.__dict__["forward"]))
@@ -132,11 +141,27 @@ class Leaves:
             original = getattr(sys.modules.get(module), attribute, None)
             if inspect.isfunction(original):
                 changed += _everywhere(name, original, function)
+        for name in self.silent:
+            place, _, attribute = name.rpartition(".")
+            module, _, cls = place.rpartition(".")
+            owner = sys.modules.get(place) or getattr(sys.modules.get(module), cls, None)
+            original = getattr(owner, "__dict__", {}).get(attribute)
+            if inspect.isfunction(original):
+                changed.append((owner, attribute, original))
+                setattr(owner, attribute, _silently(original, silence))
         try:
             yield
         finally:
             for owner, attribute, original in reversed(changed):
                 setattr(owner, attribute, original)
+
+
+def _silently(original: Any, silence: Silence) -> Any:
+    @functools.wraps(original)
+    def silent(*args: Any, **kwargs: Any) -> Any:
+        return silence(original, args, kwargs)
+
+    return silent
 
 
 def _with_forward(cls: type, owner: type) -> type:

@@ -168,6 +168,14 @@ class Recorder(TorchFunctionMode):
             self._add(name, encoded, named, out, None, None)
         return out
 
+    def silence(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A call in which nothing is recorded."""
+        self.quiet += 1
+        try:
+            return function(*args, **kwargs)
+        finally:
+            self.quiet -= 1
+
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Calls of modules are followed, and those of leaves recorded whole."""
@@ -184,7 +192,7 @@ class Recorder(TorchFunctionMode):
 
         torch.nn.Module.__call__ = call  # type: ignore[method-assign]
         try:
-            with self.leaves.watched(self.layer, self.function):
+            with self.leaves.watched(self.layer, self.function, self.silence):
                 yield
         finally:
             torch.nn.Module.__call__ = original  # type: ignore[method-assign]

@@ -23,7 +23,7 @@ def trace(asked: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         CannotBuildError: it cannot be built, or given what it needs.
     """
-    leaves = Leaves(asked["layers"], asked["functions"])
+    leaves = Leaves(asked["layers"], asked["functions"], asked["silent"])
     leaves.note_constructors()
     recorder = Recorder(leaves, cache=bool(asked.get("cache", True)))
     started = time.process_time()
@@ -32,7 +32,7 @@ def trace(asked: Mapping[str, Any]) -> dict[str, Any]:
     imported = time.process_time()
     with torch.no_grad():
         recorder.building = True
-        with recorder, leaves.watched(recorder.layer, recorder.function):
+        with recorder, leaves.watched(recorder.layer, recorder.function, recorder.silence):
             built = build(asked, module)
         recorder.building = False
         if built.model is not None:
