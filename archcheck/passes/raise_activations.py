@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import replace
 
 from archcheck.ir.graph import Attr, Op, Unknown, attrs
 from archcheck.ir.ops import BY_NAME, OpKind
 from archcheck.passes.base import Scope, ScopePass
-from archcheck.passes.formulas import CannotEvaluate, close, gelu, sigmoid, softplus, tanh_gelu
+from archcheck.passes.formulas import CannotEvaluate, gelu, sigmoid, softplus, tanh_gelu
 from archcheck.passes.kinds import ACTIVATIONS
-from archcheck.passes.regions import Region, cone, fixed_constant, regions, run
+from archcheck.passes.regions import Cone, Region, cone, fixed_constant, regions, run
 
 # Far enough out that relu6 and clamped forms show, dense enough around zero that all the others do.
 _POINTS = [-14.0, -9.1, -6.3, -4.1, -3.05, -2.2, -1.3, -1.0, -0.61, -0.2, 0.15, 0.4, 1.0, 1.9, 2.8, 3.6, 5.2, 7.1, 11.0]
-# Constants are often cut to four digits; the closest pair of formulas (GELU and its tanh form) differs by 4.7e-4.
-_TOLERANCE = 6e-5
+_FARTHEST = 200.0  # where a bound is still looked for; beyond it exponentials overflow
+# What rounding leaves: relative to the value, and relative to the input where a spelling cancels, as `1 + erf(x)` does.
+_TOLERANCE = 1e-9
+_CANCELLED = 1e-14
+# Numbers of the formulas whose digits do not end, which code writes to as many as it likes; all others it writes out.
+_ROOTS = (math.sqrt(2), math.sqrt(0.5), math.sqrt(2 / math.pi), 2 * math.sqrt(2 / math.pi))
+_ENDLESS = (*_ROOTS, 0.044715 * _ROOTS[2], 1 / 6, 1.0507009873554805, 1.6732632423543772, 1.7580993408473766)
+_FLOAT = 2.0**-23  # relative step of single precision, which models compute in
+_DIGITS = 4  # the fewest to which a number may be cut: 1.414 for the root of 2
+_SMALL, _ENLARGED = 1e-3, 0.0137  # numbers that keep something from being 0, and what shows that they are there
+_FACTORS = ("mul", "div", "scale")
+_NUMBERS = ("by", "min", "max", "value", "yes", "no")
 _FORMULAS: tuple[tuple[str, dict[str, str], Callable[[float], float]], ...] = (
     ("relu", {}, lambda x: max(x, 0.0)),
     ("gelu", {"approximate": "none"}, gelu),
@@ -75,7 +86,9 @@ class RaiseActivations(ScopePass):
                                             mul %0, %2
 
     What is recognised is decided by evaluating the ops on sample points, so that any way of writing a formula counts,
-    and one whose numbers differ (another constant, another sign) does not.
+    and one whose numbers differ (another constant, another sign, a small number added, a bound) does not. A number
+    whose digits do not end may be rounded, to single precision or to four digits and more: 0.79788456 is the root of
+    2 / pi.
     """
 
     name = "raise_activations"
@@ -110,13 +123,14 @@ def _search(scope: Scope, region: Region) -> list[Match]:
         fixed = {giver: fixed_constant(scope.ops[giver]) for giver in region.fixed}
     except CannotEvaluate:
         fixed = {}
+    spelled = {slot: op for slot in region.slots if (op := _with(scope.ops[slot], _exact)) is not scope.ops[slot]}
     for root in range(len(region.slots) - 1, -1, -1):
         if root in taken:
             continue
         for base in range(max(-1, root - _LONGEST), root):
             if base in taken:
                 continue
-            match = _match(scope, region, root, base, dict(fixed))
+            match = _match(scope, region, root, base, fixed, spelled)
             if match is not None:
                 matches.append(match)
                 found = cone(scope, region, region.slots[root], region.base if base < 0 else region.slots[base])
@@ -125,7 +139,9 @@ def _search(scope: Scope, region: Region) -> list[Match]:
     return matches[::-1]
 
 
-def _match(scope: Scope, region: Region, root: int, base: int, fixed: dict[int, float]) -> Match | None:
+def _match(
+    scope: Scope, region: Region, root: int, base: int, fixed: Mapping[int, float], spelled: Mapping[int, Op]
+) -> Match | None:
     base_slot = region.base if base < 0 else region.slots[base]
     found = cone(scope, region, region.slots[root], base_slot)
     if found is None or not any(scope.ops[slot].kind.name in _CURVED for slot in found.slots):
@@ -134,36 +150,115 @@ def _match(scope: Scope, region: Region, root: int, base: int, fixed: dict[int, 
         return None
     if any(isinstance(attr.value, Unknown) for slot in found.slots for attr in scope.ops[slot].attrs):
         return None  # a factor decides which activation it is; a number in its place would be a guess
-    try:
-        values = run(scope, found, base_slot, list(_POINTS), {**fixed}, region.slots[root])
-    except (CannotEvaluate, KeyError):
+
+    def values(points: list[float], held: Mapping[int, float], ops: Mapping[int, Op]) -> list[float] | None:
+        try:
+            given = run(scope, found, base_slot, points, {**held}, region.slots[root], ops)
+        except (CannotEvaluate, KeyError):
+            return None
+        return given if isinstance(given, list) else None
+
+    exact = {slot: _exact(number) for slot, number in fixed.items()}
+    given = values(_POINTS, exact, spelled)
+    recognised = None if given is None else _recognised(given)
+    if recognised is None and given is not None:  # a free factor is the number that code wrote
+        exact, spelled = {**fixed}, {}
+        given = values(_POINTS, exact, spelled)
+        recognised = None if given is None else _fit(given)
+    if recognised is None:
         return None
-    if not isinstance(values, list):
-        return None
-    for kind, stated, wanted in _TABLE:
-        if _agree(values, wanted):
-            return root, base, BY_NAME[kind], attrs(**stated)
-    fitted = _fit(values)
-    return None if fitted is None else (root, base, BY_NAME[fitted[0]], attrs(**{fitted[1]: fitted[2]}))
+    kind, stated, function = recognised
+    points = [*_POINTS, *_beyond(scope, found)]
+    shown = {slot: op for slot in found.slots if (op := _shown(scope.ops[slot])) is not scope.ops[slot]}
+    large = {slot: _enlarged(number) for slot, number in exact.items()}
+    if len(points) > len(_POINTS) or shown or large != exact:
+        more = values(points, large, {**spelled, **shown})
+        if more is None or not _agree(points, more, [function(point) for point in points]):
+            return None
+    return root, base, BY_NAME[kind], attrs(**stated)
 
 
-def _agree(values: list[float], wanted: list[float]) -> bool:
-    return close([value + 1 for value in values], [value + 1 for value in wanted], _TOLERANCE) and all(
-        abs(a - b) < _TOLERANCE * max(1.0, abs(b)) for a, b in zip(values, wanted, strict=True)
+def _with(op: Op, change: Callable[[float], float]) -> Op:
+    """An op with its numbers changed; itself where none is."""
+    found = []
+    for attr in op.attrs:
+        number = attr.value
+        if attr.name in _NUMBERS and isinstance(number, float) and change(number) != number:
+            attr = Attr(attr.name, change(number))  # noqa: PLW2901
+        found.append(attr)
+    return op if all(new is old for new, old in zip(found, op.attrs, strict=True)) else replace(op, attrs=tuple(found))
+
+
+def _exact(number: float) -> float:
+    """The number without an end that `number` is when it is rounded or cut, to at least four digits; else itself."""
+    for exact in _ENDLESS:
+        gap = abs(abs(number) - exact)
+        if gap <= _FLOAT * exact or (gap < 0.01 * exact and gap < _last_digit(number)):
+            return math.copysign(exact, number)
+    return number
+
+
+def _last_digit(number: float) -> float:
+    """What the last of the digits counts that code wrote; 0 where they are fewer than four."""
+    digits, _, exponent = repr(abs(number)).partition("e")
+    whole, _, part = digits.partition(".")
+    count = len((whole + part).lstrip("0"))
+    return 10.0 ** (int(exponent or 0) - len(part)) if count >= _DIGITS else 0.0
+
+
+def _shown(op: Op) -> Op:
+    """An op with its small numbers enlarged, those of factors apart: what they are added to or bound shows them."""
+    return op if op.kind.name in _FACTORS else _with(op, _enlarged)
+
+
+def _enlarged(number: float) -> float:
+    """A number that is no part of any activation but keeps something from 0, made large enough to show."""
+    return math.copysign(_ENLARGED, number) if 0 < abs(number) < _SMALL else number
+
+
+def _beyond(scope: Scope, found: Cone) -> Iterator[float]:
+    """Points around the large numbers of the ops, at which a bound shows."""
+    for slot in found.slots:
+        for attr in scope.ops[slot].attrs:
+            number = attr.value
+            if attr.name not in _NUMBERS or isinstance(number, bool) or not isinstance(number, int | float):
+                continue
+            if _POINTS[-1] / 2 < abs(number) <= _FARTHEST:
+                yield from (1.3 * number, -1.3 * number)
+
+
+def _recognised(values: list[float]) -> tuple[str, dict[str, str | float], Callable[[float], float]] | None:
+    """The activation that has these values at the points: its kind, its attributes, and itself."""
+    for (kind, stated, function), (_, _, wanted) in zip(_FORMULAS, _TABLE, strict=True):
+        if _agree(_POINTS, values, wanted):
+            return kind, {**stated}, function
+    return None
+
+
+def _agree(points: list[float], values: list[float], wanted: list[float]) -> bool:
+    return all(
+        abs(a - b) <= _TOLERANCE * abs(b) + _CANCELLED * max(1.0, abs(x))
+        for x, a, b in zip(points, values, wanted, strict=True)
     )
 
 
-def _fit(values: list[float]) -> tuple[str, str, float] | None:
-    """A formula with a free factor: its kind, the factor's attribute and value."""
+def _fit(values: list[float]) -> tuple[str, dict[str, str | float], Callable[[float], float]] | None:
+    """A formula with a free factor, which is told by its value at a point: its kind, the factor, and itself."""
     at = dict(zip(_POINTS, values, strict=True))
-    slope = round(-at[-1.0], 6)
-    if 0 < slope < 1 and _agree(values, [x if x > 0 else slope * x for x in _POINTS]):
-        return "leaky_relu", "slope", slope
-    alpha = round(at[-1.0] / math.expm1(-1.0), 6)
-    if alpha > 0 and _agree(values, [x if x > 0 else alpha * math.expm1(x) for x in _POINTS]):
-        return "elu", "alpha", alpha
+    free: list[tuple[str, str, float, Callable[[float], float]]] = []
+    if 0 < (slope := _short(-at[-1.0])) < 1:
+        free.append(("leaky_relu", "slope", slope, lambda x: x if x > 0 else slope * x))
+    if (alpha := _short(at[-1.0] / math.expm1(-1.0))) > 0:
+        free.append(("elu", "alpha", alpha, lambda x: x if x > 0 else alpha * math.expm1(x)))
     if 0.5 < at[1.0] < 1:
-        beta = round(math.log(at[1.0] / (1 - at[1.0])), 6)
-        if _agree(values, [x * sigmoid(beta * x) for x in _POINTS]):
-            return "silu", "beta", beta
+        beta = _short(math.log(at[1.0] / (1 - at[1.0])))
+        free.append(("silu", "beta", beta, lambda x: x * sigmoid(beta * x)))
+    for kind, name, factor, function in free:
+        if _agree(_POINTS, values, [function(point) for point in _POINTS]):
+            return kind, {name: factor}, function
     return None
+
+
+def _short(number: float) -> float:
+    """A number without the last digits, which rounding leaves."""
+    return float(f"{number:.12g}") if math.isfinite(number) else math.nan

@@ -32,9 +32,13 @@ class Region:
             reads = tuple([number.setdefault(giver, len(number)) for giver in scope.sources(slot)])
             number[slot] = len(number)
             rows.append((op.kind, op.attrs, reads))
-        for giver in self.fixed:
+        stack = list(self.fixed)  # with what they are made of: `1 + w` is told apart by the sizes of w
+        for giver in stack:
             op = scope.ops[giver]
-            rows.append((number[giver], op.kind, tuple([attr for attr in op.attrs if attr.name != "name"])))
+            givers = scope.sources(giver)
+            stack += [other for other in dict.fromkeys(givers) if other >= 0 and other not in stack]
+            reads = tuple([number.setdefault(other, len(number)) for other in givers])
+            rows.append((number[giver], op.kind, tuple([attr for attr in op.attrs if attr.name != "name"]), reads))
         return tuple(rows)
 
 
@@ -116,8 +120,22 @@ def cone(scope: Scope, region: Region, root: int, base: int) -> Cone | None:
     return Cone(sorted(slots), sorted(beside)) if met else None
 
 
-def run(scope: Scope, found: Cone, base: int, sample: Number, fixed: Mapping[int, Number], root: int) -> Number:
+def run(
+    scope: Scope,
+    found: Cone,
+    base: int,
+    sample: Number,
+    fixed: Mapping[int, Number],
+    root: int,
+    instead: Mapping[int, Op] | None = None,
+) -> Number:
     """The value of `root` where `base` has the value `sample`.
+
+    Args:
+        scope, found, base, root: the ops, from `base` to `root`.
+        sample: what `base` gives.
+        fixed: values of what is learned or constant beside them.
+        instead: ops that are evaluated in the place of those in some slots: the same with another number.
 
     Raises:
         CannotEvaluate: an op of the cone has no value on numbers.
@@ -125,7 +143,8 @@ def run(scope: Scope, found: Cone, base: int, sample: Number, fixed: Mapping[int
     values: dict[int, Number] = {**fixed, base: sample}
     for slot in found.slots:
         operands = [values[giver] for giver in scope.sources(slot)]
-        values[slot] = evaluate(scope.ops[slot], operands)
+        op = scope.ops[slot] if instead is None else instead.get(slot, scope.ops[slot])
+        values[slot] = evaluate(op, operands)
     return values[root]
 
 
