@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archcheck.ir.graph import AttrValue, Op, Value, attrs
+from archcheck.ir.graph import AttrValue, Op, Unknown, Value, attrs
 from archcheck.passes.base import Scope, ScopePass
 from archcheck.passes.kinds import CONVS, LINEAR, NORMS, VIEWS, named
 
@@ -22,7 +22,8 @@ class RaiseLinears(ScopePass):
       %y = matmul %x, %w                        parameter name="bias"
       add %y, %b                                ...
 
-    A tensor that something else reads too (tied weights) stays outside and is read.
+    A tensor that something else reads too (tied weights) stays outside and is read. A norm that is called with `1 + w`
+    for its scale states the 1 as `offset`, as one that is spelled out does.
     """
 
     name = "raise_linears"
@@ -67,6 +68,16 @@ def learned_ops(scope: Scope, values: tuple[Value, ...], group: set[int]) -> set
     return own - group
 
 
+def offset_of(scope: Scope, slot: int) -> AttrValue:
+    """What is added to a learned tensor to make the one that `slot` gives: 1 for `1 + w`, 0 where nothing is."""
+    while slot >= 0 and scope.ops[slot].kind in VIEWS and scope.ops[slot].reads:
+        slot = scope.giver(scope.ops[slot].reads[0])
+    if slot < 0 or scope.ops[slot].kind not in _ADD or len(scope.ops[slot].reads) != 1:
+        return 0
+    by = scope.ops[slot].attr("by")
+    return by if isinstance(by, int | float | Unknown) else 0
+
+
 def _fold_layer(scope: Scope, slot: int) -> None:
     op = scope.ops[slot]
     weights = tuple(value for value in op.reads if _learned(scope, value))
@@ -78,6 +89,9 @@ def _fold_layer(scope: Scope, slot: int) -> None:
         stated["elementwise_affine"] = True
         if op.kind.name != "rms_norm":
             stated["bias"] = len(weights) > 1
+        offset = offset_of(scope, scope.giver(weights[0]))
+        if offset != 0 and any(declared.name == "offset" for declared in op.kind.attrs):
+            stated["offset"] = offset
     elif op.kind is LINEAR or op.kind in CONVS:
         stated["bias"] = len(weights) > 1
     _fold(scope, slot, {slot}, main, weights, **stated)

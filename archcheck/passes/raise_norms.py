@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from archcheck.ir.graph import AttrValue, Op, Size, Value, attrs
+from archcheck.ir.graph import AttrValue, Op, Size, Unknown, Value, attrs
 from archcheck.ir.ops import BY_NAME
 from archcheck.passes.base import Scope, ScopePass
 from archcheck.passes.formulas import CannotEvaluate, Number, close, constant, evaluate, with_sizes
 from archcheck.passes.kinds import CONSTANT, PARAMETER
+from archcheck.passes.raise_linears import offset_of
 from archcheck.passes.regions import Cone, Region, cone, fixed_constant, regions, run
 
 _REDUCING = frozenset(("mean", "var", "std", "vector_norm", "l2_norm", "sum"))
@@ -19,6 +20,8 @@ _SUMMING = frozenset(("sum", "vector_norm", "l2_norm"))  # their result grows wi
 _SIZE = 8  # features of a sample, where the formula does not depend on their number
 _LARGEST = 16384
 _TOLERANCE = 1e-6
+_BELOW = 0.3  # of an epsilon: where a bound is met, and one that is added is as large as what it is added to
+_PLACES = ("", "outside", "bound", "bound_inside")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,9 @@ class RaiseNorms(ScopePass):
     The ops are evaluated on random features and compared with the norms of the literature: variance with and without
     Bessel's correction, epsilon under the root, beside it, or as a lower bound, scale w or 1 + w, with or without a
     shift. Where the mean is not taken off it is an RMSNorm. Statistics over the batch or over several axes are left.
+
+    Where code keeps the length from 0 and not the root mean square, `sqrt(d) * x / max(|x|, eps)`, the epsilon of the
+    norm is what that comes to: eps / sqrt(d).
     """
 
     name = "raise_norms"
@@ -137,8 +143,8 @@ def _match(scope: Scope, region: Region, root: int, base: int) -> _Match | None:
         return None
     if names & {"l2_norm"} and len(found.slots) == 1:
         return None
-    probe = _Probe(scope, found, _base(region, base), region.slots[root])
-    stated = probe.recognise(_sizes(scope, found) if names & _SUMMING else [_SIZE])
+    probe = _Probe(scope, found, _base(region, base), region.slots[root], summing=bool(names & _SUMMING))
+    stated = probe.recognise(_sizes(scope, found) if names & _SUMMING else {_SIZE: False})
     if stated is None:
         return None
     kind, values = stated
@@ -164,15 +170,32 @@ def _axes(scope: Scope, found: Cone) -> tuple[int, ...] | None:
     return None if len(axes) > 1 else tuple(axes)
 
 
-def _sizes(scope: Scope, found: Cone) -> list[int]:
-    """Numbers of features to try where a sum stands for a mean: those that a constant of the formula points at."""
-    sizes: dict[int, None] = {}
+def _sizes(scope: Scope, found: Cone) -> dict[int, bool]:
+    """Numbers of features to try where a sum stands for a mean: number -> whether anything told it.
+
+    The one that a learned tensor tells; else those that a constant of the formula points at, and one for formulas that
+    take the number from the tokens.
+    """
+    told = _told(scope, found)
+    if told is not None:
+        return {told: True}
+    sizes: dict[int, bool] = {}
     for number in _constants(scope, found):
         for guess in (number, number * number, 1 / number if number else 0.0, 1 / number**2 if number else 0.0):
             size = round(guess) if 2 <= guess <= _LARGEST else 0
             if size and abs(guess - size) < 1e-6 * size:
-                sizes[size] = None
-    return [*sizes, _SIZE] if len(sizes) < 6 else [*list(sizes)[:6], _SIZE]
+                sizes[size] = True
+    return {**dict(list(sizes.items())[:6]), _SIZE: sizes.get(_SIZE, False)}
+
+
+def _told(scope: Scope, found: Cone) -> int | None:
+    """The number of features that the learned tensors tell; None where they tell none."""
+    for slot in sorted(_learned(scope, found)):
+        op = scope.ops[slot]
+        shape = op.attr("shape") if op.kind is PARAMETER else None
+        if isinstance(shape, tuple) and len(shape) == 1 and isinstance(shape[0], int) and 1 < shape[0] <= _LARGEST:
+            return shape[0]
+    return None
 
 
 def _constants(scope: Scope, found: Cone) -> Iterator[float]:
@@ -188,11 +211,12 @@ def _constants(scope: Scope, found: Cone) -> Iterator[float]:
 class _Probe:
     """One group of ops, evaluated on random features with random learned tensors."""
 
-    def __init__(self, scope: Scope, found: Cone, base: int, root: int) -> None:
+    def __init__(self, scope: Scope, found: Cone, base: int, root: int, *, summing: bool) -> None:
         self.scope = scope
         self.found = found
         self.base = base
         self.root = root
+        self.summing = summing  # an epsilon may stand at a sum, as the length is the root of one
         self.eps: dict[float, AttrValue] = {}
         for slot in [*found.slots, *_learned(scope, found)]:
             for attr in scope.ops[slot].attrs:
@@ -204,19 +228,19 @@ class _Probe:
                     if 0 < number < 0.1:
                         self.eps[number] = attr.value
 
-    def recognise(self, sizes: Sequence[int]) -> tuple[str, dict[str, AttrValue]] | None:
+    def recognise(self, sizes: Mapping[int, bool]) -> tuple[str, dict[str, AttrValue]] | None:
         """The kind and attributes of the norm that the ops compute, or None."""
-        for size in sizes:
-            found = self._at(size)
+        for size, told in sizes.items():
+            found = self._at(size, told=told)
             if found is not None:
                 return found
         return None
 
-    def _at(self, size: int) -> tuple[str, dict[str, AttrValue]] | None:
+    def _at(self, size: int, *, told: bool) -> tuple[str, dict[str, AttrValue]] | None:
         draw = random.Random(size)
         try:
             fixed = self._draw_fixed(draw, size)
-            scales = sorted({1.0, *(math.sqrt(eps) for eps in self.eps), *self.eps}, reverse=True)
+            scales = sorted({1.0, *self._scales(size)}, reverse=True)
             samples = [[scale * (draw.gauss(0.4, 1.0)) for _ in range(size)] for scale in scales]
             axes = set(_axes(self.scope, self.found) or (-1,))
             with with_sizes(lambda one: size if axes & set(one.axes) and self._is_base(one) else None):
@@ -226,13 +250,19 @@ class _Probe:
         if not all(isinstance(output, list) and all(map(math.isfinite, output)) for output in outputs):
             return None
         given = [output for output in outputs if isinstance(output, list)]
-        for kind, stated, normed in self._norms(samples):
+        for kind, stated, normed in self._norms(samples, told=told):
             affine = self._affine(normed, given, fixed, size)
             if affine is not None:
                 if kind == "rms_norm" and affine["bias"] is False:
                     del affine["bias"]  # the usual one has none
                 return kind, {**stated, **affine}
         return None
+
+    def _scales(self, size: int) -> Iterator[float]:
+        """How large samples have to be for an epsilon to show: just below it, wherever it stands."""
+        for eps in self.eps:
+            for counted in (1, size) if self.summing else (1,):
+                yield from (_BELOW * eps / math.sqrt(counted), _BELOW * math.sqrt(eps / counted))
 
     def _is_base(self, size: Size) -> bool:
         """Whether a size is that of the value that may be normalised, and of no other: not before a change of shape."""
@@ -250,16 +280,25 @@ class _Probe:
                 values[slot] = fixed_constant(op)
             elif op.kind.name in ("reshape", "expand", "permute"):
                 values[slot] = values[self.scope.givers(slot)[0]]
+                if isinstance(values[slot], list) and _is_apart(op) and _axes(self.scope, self.found) in ((), (-1,)):
+                    raise CannotEvaluate("learned along another axis than that of the features")
             else:
                 values[slot] = evaluate(op, [values[giver] for giver in self.scope.givers(slot)])
         return values
 
-    def _norms(self, samples: list[list[float]]) -> Iterator[tuple[str, dict[str, AttrValue], list[list[float]]]]:
+    def _norms(
+        self, samples: list[list[float]], *, told: bool
+    ) -> Iterator[tuple[str, dict[str, AttrValue], list[list[float]]]]:
         """The norms of the literature on the samples: kind, attributes, values."""
-        eps: list[tuple[float, AttrValue]] = [*self.eps.items(), (0.0, 0.0)]
-        for number, stated in eps:
+        size = len(samples[0])
+        eps: list[tuple[float, AttrValue, tuple[str, ...]]] = [(*one, _PLACES) for one in self.eps.items()]
+        if self.summing:
+            for number, stated in self.eps.items():
+                eps.append((number / math.sqrt(size), _per(stated, math.sqrt(size), told=told), ("outside", "bound")))
+                eps.append((number / size, _per(stated, size, told=told), ("", "bound_inside")))
+        for number, stated, places in (*eps, (0.0, 0.0, ("",))):
             for kind, correction in (("layer_norm", 0), ("layer_norm", 1), ("rms_norm", 0)):
-                for place in ("", "outside", "bound", "bound_inside") if number else ("",):
+                for place in places:
                     said: dict[str, AttrValue] = {"eps": stated}
                     if correction:
                         said["correction"] = correction
@@ -276,9 +315,10 @@ class _Probe:
         factors: list[tuple[list[float], dict[str, AttrValue]]] = [(ones, {})]
         for slot in beside:
             row = _row(fixed[slot], size)
-            offset = self._offset(slot)
-            factors.append((row, {"offset": offset} if offset else {}))
-            factors.append(([1 + value for value in row], {"offset": 1}))
+            offset = offset_of(self.scope, slot)
+            factors.append((row, {"offset": offset} if offset != 0 else {}))
+            more = offset if isinstance(offset, Unknown) else 1 + offset if isinstance(offset, int | float) else 1
+            factors.append(([1 + value for value in row], {"offset": more} if more != 0 else {}))
         shifts: list[list[float] | None] = [None, *(_row(fixed[slot], size) for slot in beside)]
         for factor, said in factors:
             for shift in shifts:
@@ -295,12 +335,6 @@ class _Probe:
                     }
         return None
 
-    def _offset(self, slot: int) -> float:
-        """1 for a learned scale that is spelled 1 + w."""
-        op = self.scope.ops[slot]
-        by = op.attr("by")
-        return by if op.kind.name == "add" and len(op.reads) == 1 and isinstance(by, int | float) else 0
-
     def _width(self, beside: Sequence[int], size: int) -> dict[str, AttrValue]:
         for slot in beside:
             for inner in [slot, *self.scope.givers(slot)]:
@@ -308,6 +342,23 @@ class _Probe:
                 if isinstance(shape, tuple) and len(shape) == 1 and isinstance(shape[0], int):
                     return {"dim": shape[0]}
         return {"dim": size} if size != _SIZE else {}
+
+
+def _per(stated: AttrValue, by: float, *, told: bool) -> AttrValue:
+    """An epsilon over a power of the number of features; Unknown where either is not known."""
+    if isinstance(stated, Unknown):
+        return Unknown(f"({stated.why}) over a power of the number of features", stated.span)
+    if not told:
+        return Unknown(f"{stated} over a power of the number of features, which the code does not tell")
+    return stated / by if isinstance(stated, int | float) else stated
+
+
+def _is_apart(op: Op) -> bool:
+    """Whether a view of a learned vector puts an axis of one element last: it is then not one of the features."""
+    shape = op.attr("shape")
+    if op.kind.name == "reshape" and op.attr("form") == "unsqueeze":
+        return op.attr("axis") == -1
+    return op.kind.name == "reshape" and not op.states("form") and isinstance(shape, tuple) and shape[-1:] == (1,)
 
 
 def _row(value: Number, size: int) -> list[float]:

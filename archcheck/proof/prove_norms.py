@@ -26,6 +26,7 @@ _DRAWS = 3
 _FREE = (7, 11)  # counts of features where nothing read tells one
 _LARGEST = 65536
 _EXTREME = (1.3e-2, 4.1e-2)  # in the place of epsilon: large enough to show where it stands
+_SAME = 1e-12  # relative, of a number that was divided and is multiplied again
 _GROWING = frozenset({"sum", "vector_norm", "l2_norm", "prod"})  # what grows with the number of features
 _MEASURED = frozenset({"mean", "var", "std"}) | _GROWING
 
@@ -161,7 +162,7 @@ def _draw(subject: Subject, rank: int, axis: int, size: int, dropped: frozenset[
     rows: list[tuple[Array, float, Array, dict[Value, Array]]] = []
     for number, extreme in enumerate((*_EXTREME, None)):
         draw = np.random.default_rng(number)
-        eps, overrides = _epsilon(subject, stated, extreme)
+        eps, overrides = _epsilon(subject, stated, extreme, size)
         spread = draw.normal(0.4, 1.0, shape)
         # rows of all sizes, so that a bound and a sum differ, each where it counts
         tenth = math.log10(eps) if eps > 0 else -2.0
@@ -179,8 +180,12 @@ def _draw(subject: Subject, rank: int, axis: int, size: int, dropped: frozenset[
     return _Draws(xs, eps_of, outputs, kept)
 
 
-def _epsilon(subject: Subject, stated: object, extreme: float | None) -> tuple[float, dict[tuple[str, str], float]]:
+def _epsilon(
+    subject: Subject, stated: object, extreme: float | None, size: int
+) -> tuple[float, dict[tuple[str, str], float]]:
     """The epsilon of a draw, and where in the body it stands in the place of the one that is stated.
+
+    At a length the body holds it times the root of the number of features, at a sum of squares times that number.
 
     Raises:
         CannotEvaluate: it is open, and the body holds it not at all or more than once.
@@ -195,8 +200,15 @@ def _epsilon(subject: Subject, stated: object, extreme: float | None) -> tuple[f
         raise CannotEvaluate("eps is no number")
     if extreme is None or stated <= 0:
         return float(stated), {}
-    places = [(op.path, name) for op, name, number in numbers_in(subject.ops) if number == stated]
-    return (extreme, dict.fromkeys(places, extreme)) if places else (float(stated), {})
+    for times in (1.0, math.sqrt(size), float(size)):
+        places = [
+            (op.path, name)
+            for op, name, number in numbers_in(subject.ops)
+            if math.isclose(number, stated * times, rel_tol=_SAME)
+        ]
+        if places:
+            return extreme, dict.fromkeys(places, extreme * times)
+    return float(stated), {}
 
 
 # ---- comparing

@@ -27,6 +27,28 @@ def test_a_functional_norm_equals_a_layer_object() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("scale", "offset"),
+    [
+        ("%v = add %w by=1.0", " offset=1.0"),
+        ("%u = add %w by=1.0\n%v = reshape %u shape=(512,)", " offset=1.0"),
+        ("%v = add %w by=unknown('config.offset')", " offset=unknown('config.offset')"),
+        ("%v = add %w by=0.0", ""),
+        ("%v = mul %w by=2.0", ""),
+    ],
+)
+def test_the_offset_of_a_scale_that_a_norm_is_called_with_is_stated(scale: str, offset: str) -> None:
+    """Nemotron calls layer_norm with 1 + weight."""
+    weights = '%w = parameter name="w" shape=(512,)\n%b = parameter name="b"\n' + scale + "\n"
+    call = "layer_norm %x, %v, %b dim=512 eps=1e-05\n"
+    body = (weights + call).replace("\n", "\n  ").rstrip()
+    assert_pass(
+        PASS,
+        "%x = input\n" + weights + call,
+        f"%x = input\nlayer_norm %x bias=True dim=512 elementwise_affine=True eps=1e-05{offset}:\n  {body}\n",
+    )
+
+
 def test_a_functional_linear_tells_its_sizes_by_its_weight() -> None:
     assert_pass(
         PASS,

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from pass_asserts import assert_left, shown
 
+from archcheck.ir.graph import Attr, OpGraph, Size, Unknown, Value
 from archcheck.ir.text import parse
 from archcheck.ir.verify import verify
 from archcheck.passes.raise_norms import RaiseNorms
@@ -27,7 +30,21 @@ FORMS = {
     ),
     "rms by l2 normalisation and the root of the width": (
         "%l = l2_norm %x axis=-1 eps=1e-12\n%n = mul %l by=22.627416997969522\n" + SCALE,
-        "rms_norm dim=512 elementwise_affine=True eps=1e-12 eps_place='bound'",
+        "rms_norm dim=512 elementwise_affine=True eps=4.419417382415922e-14 eps_place='bound'",
+    ),
+    "rms by the sum of squares, bounded": (
+        "%p = pow %x exponent=2\n%q = sum %p axis=-1\n%c = clamp %q min=0.0001\n%r = rsqrt %c\n%l = mul %x, %r\n"
+        "%n = mul %l by=4.0\n",
+        "rms_norm dim=16 elementwise_affine=False eps=6.25e-06 eps_place='bound_inside'",
+    ),
+    "rms by the sum of squares over their number": (
+        "%p = pow %x exponent=2\n%q = sum %p axis=-1\n%m = div %q by=16\n%e = add %m by=0.0001\n%r = rsqrt %e\n"
+        "%n = mul %x, %r\n",
+        "rms_norm dim=16 elementwise_affine=False eps=0.0001",
+    ),
+    "rms by a bound of the root": (
+        "%p = pow %x exponent=2\n%m = mean %p axis=-1\n%s = sqrt %m\n%c = clamp %s min=1e-05\n%n = div %x, %c\n",
+        "rms_norm elementwise_affine=False eps=1e-05 eps_place='bound'",
     ),
     "rms by the length over the root of the width": (
         "%l = vector_norm %x axis=-1\n%s = mul %l by=0.04419417382415922\n%e = add %s by=1e-08\n%n = div %x, %e\n"
@@ -83,6 +100,11 @@ def test_each_spelling_is_the_norm_that_it_computes(form: str) -> None:
         ("a third power", "%p = pow %x exponent=3\n%m = mean %p axis=-1\n%r = rsqrt %m\nmul %x, %r\n"),
         ("over the batch", "%m = mean %x axis=0\n%v = std %x axis=0\n%c = sub %x, %m\ndiv %c, %v\n"),
         ("the mean added", "%m = mean %x axis=-1\n%v = std %x axis=-1\n%c = add %x, %m\ndiv %c, %v\n"),
+        (
+            "a scale for each head",
+            "%w = parameter name='w' shape=(8,)\n%v = reshape %w shape=(1, 1, 8, 1,)\n%s = std %x axis=-1\n"
+            "%m = mean %x axis=-1\n%c = sub %x, %m\n%n = mul %c, %v\ndiv %n, %s\n",
+        ),
         ("over two axes", "%m = mean %x axis=(1, 2,)\n%v = std %x axis=(1, 2,)\n%c = sub %x, %m\ndiv %c, %v\n"),
         ("two tensors", "%y = input\n%p = pow %y exponent=2\n%m = mean %p axis=-1\n%r = rsqrt %m\nmul %x, %r\n"),
         ("divided by the variance", "%m = mean %x axis=-1\n%v = var %x axis=-1\n%c = sub %x, %m\ndiv %c, %v\n"),
@@ -117,3 +139,28 @@ def test_two_norms_of_one_value_are_two() -> None:
     one = "%p{0} = pow %x exponent=2\n%m{0} = mean %p{0} axis=-1\n%r{0} = rsqrt %m{0}\n%n{0} = mul %x, %r{0}\n"
     found = PASS.run(parse("%x = input\n" + one.format(1) + one.format(2) + "%y = linear %n1\nadd %y, %n2\n"))
     assert [op.kind.name for op in found.ops] == ["input", "rms_norm", "rms_norm", "linear", "add"]
+
+
+def test_norms_that_differ_in_the_sizes_of_their_weights_alone_differ() -> None:
+    """Gemma 3 normalises tokens of 2304 features and heads of 256, both by 1 + w."""
+    one = (
+        "%p{0} = pow {1} exponent=2\n%m{0} = mean %p{0} axis=-1\n%e{0} = add %m{0} by=1e-06\n%r{0} = rsqrt %e{0}\n"
+        '%n{0} = mul {1}, %r{0}\n%w{0} = parameter name="w{0}" shape=({2},)\n%v{0} = add %w{0} by=1.0\n'
+        "%o{0} = mul %n{0}, %v{0}\n"
+    )
+    text = "%x = input\n" + one.format(1, "%x", 2304) + "%y = linear %o1\n" + one.format(2, "%y", 256)
+    norms = [op for op in PASS.run(parse(text)).ops if op.kind.name == "rms_norm"]
+    assert [op.attr("dim") for op in norms] == [2304, 256]
+    assert [op.attr("offset") for op in norms] == [1.0, 1.0]
+
+
+def test_a_bound_of_the_length_where_nothing_tells_the_number_of_features_is_unknown() -> None:
+    """sqrt(d) * x / max(|x|, eps) is bounded at eps / sqrt(d), which is no number without d."""
+    base = parse("%x = input\n%l = l2_norm %x axis=-1 eps=1e-05\n%n = mul %l by=4.0\n")
+    tokens, length, product = base.ops
+    root = Size("the root of the last size of x", None, (-1,), 0.5, Value(tokens.path))
+    found = PASS.run(OpGraph((tokens, length, replace(product, attrs=(Attr("by", root),)))))
+    assert isinstance(found.ops[-1].attr("eps"), Unknown)
+    assert not found.ops[-1].states("dim")
+    assert PASS.run(base).ops[-1].attr("eps") == 2.5e-06
+    assert PASS.run(base).ops[-1].attr("dim") == 16
