@@ -89,6 +89,7 @@ _ATTENTION = _attrs(
     "layout: axes of query, key and value, such as 'b h s d': batch, heads, sequence, features; t: tokens of all sequences",
     "softcap: bound of the scores, which go through a scaled tanh",
     "axis: of the softmax, where it is not that of the keys",
+    "sink: whether a score that leads nowhere, mostly a learned one, is added to the softmax",
 )
 _RECURRENT = _attrs(
     "units: size in elements",

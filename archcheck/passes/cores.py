@@ -128,7 +128,10 @@ def _attention(scope: Scope, group: Sequence[int], attention: Sequence[int], ent
 
 
 _LIFTED = frozenset(
-    ("heads", "kv_heads", "head_dim", "scale", "causal", "dropout", "bias", "window", "softcap", "projected")
+    (
+        *("heads", "kv_heads", "head_dim", "scale", "causal", "dropout", "bias", "window", "softcap", "projected"),
+        *("axis", "sink"),
+    )
 )
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from archcheck.ir.graph import AttrValue, Op, Unknown, Value, attrs
+from archcheck.ir.graph import AttrValue, Op, Size, Unknown, Value, attrs
 from archcheck.passes.base import RESULT, Scope, ScopePass
 from archcheck.passes.heads import heads_of
-from archcheck.passes.kinds import ATTENTION, VIEWS, named
+from archcheck.passes.kinds import ACTIVATIONS, ATTENTION, NORMS, VIEWS, named
 from archcheck.passes.raise_scales import factor_of
 
 _PRODUCTS = named("matmul", "einsum")
@@ -18,7 +18,13 @@ _SUMS = named("add", "sub")
 _MASKS = named("masked_fill", "where")
 _BETWEEN = VIEWS | named("clamp", "concat", "dropout", "select", "pad", "update")
 _AFTER = VIEWS | named("dropout", "select", "masked_fill", "where", "mul", "scale", "div", "gather")
+_SAME_AXES = (
+    named("identity", "permute", "dropout", "scale", "softmax", "masked_fill", "clamp", "rope", "linear") | NORMS
+)
+_SAME_AXES |= ACTIVATIONS | named("neg", "update", "concat", "expand", "roll", "pad")
 _DEEPEST = 16
+_HIDDEN = -1e3  # a score below it has no weight
+_FEWEST = 3  # axes of scores: batch, queries, keys
 _MASK_STEPS = 64
 
 
@@ -31,6 +37,8 @@ class _Scores:
     factor: AttrValue = 1
     softcap: AttrValue = None
     beside: list[Value] = field(default_factory=list)  # masks, biases
+    joined: list[str] = field(default_factory=list)  # 'before' or 'behind': where more scores were put along the keys
+    parted: bool = False  # some of those are products too: the scores of other keys
 
 
 class RaiseAttention(ScopePass):
@@ -46,7 +54,9 @@ class RaiseAttention(ScopePass):
       %p = softmax axis=-1
       matmul %p, %v
 
-    A softmax whose axis is not that of the keys is still raised, and says so by `axis`.
+    A softmax whose axis is not that of the keys, along which the values are weighed, is still raised, and says so by
+    `axis`. Scores that are joined to those of the keys before the softmax and cut off behind it lead nowhere: `sink`
+    (xiao2023, section 3).
     """
 
     name = "raise_attention"
@@ -74,7 +84,8 @@ def _raise(scope: Scope, softmax: int) -> None:
     if len(values) != 1:
         return
     group = scores.group | {softmax, *path, product}
-    query, key = _operands(scope, scores, softmax)
+    weighed = _weighed(scope, path, product, probabilities)
+    query, key = _operands(scope, scores, softmax, weighed)
     told = heads_of(scope, Op("", ATTENTION, (query, key, values[0])))
     query, scale = _scaled(scope, query, scores.product, group)
     key, key_scale = _scaled(scope, key, scores.product, group)
@@ -82,9 +93,14 @@ def _raise(scope: Scope, softmax: int) -> None:
     key = _transposed(scope, key, scores.product, group)
     if scores.softcap is not None:
         stated["softcap"] = scores.softcap
-    axis = scope.ops[softmax].attr("axis")
-    if isinstance(axis, int) and axis not in (-1, 2, 3):
+    axis = _axis(scope, softmax, weighed)
+    if axis is not None:
         stated["axis"] = axis
+    if any(_cut_off(scope.ops[slot], scores.joined) for slot in path):
+        parted = Unknown(
+            "scores of other keys are joined to these, and their weights are cut off", scope.ops[softmax].span
+        )
+        stated["sink"] = parted if scores.parted else True
     for slot in path:
         if scope.ops[slot].kind.name == "dropout" and scope.ops[slot].states("p"):
             stated["dropout"] = scope.ops[slot].attr("p")
@@ -101,12 +117,19 @@ def _raise(scope: Scope, softmax: int) -> None:
     )
 
 
-def _operands(scope: Scope, scores: _Scores, softmax: int) -> tuple[Value, Value]:
-    """Queries and keys: where a product names its axes, the keys have that over which the weights sum to 1."""
+def _operands(scope: Scope, scores: _Scores, softmax: int, weighed: int | None) -> tuple[Value, Value]:
+    """Queries and keys, of which the keys have the axis along which the values are weighed.
+
+    Args:
+        scope, scores, softmax: where they stand.
+        weighed: that axis; where it is not known, the weights are taken to sum to 1 along it.
+    """
     product = scope.ops[scores.product]
     first, second = product.reads[-2:]
-    equation, axis = product.attr("equation"), scope.ops[softmax].attr("axis")
+    equation, axis = product.attr("equation"), scope.ops[softmax].attr("axis") if weighed is None else weighed
     moved = any(scope.ops[slot].kind.name == "permute" for slot in scores.group)
+    if product.kind.name == "matmul" and weighed == -2 and not moved:
+        return second, first
     if not isinstance(equation, str) or not isinstance(axis, int) or moved:
         return first, second
     operands, _, result = equation.replace(" ", "").partition("->")
@@ -115,6 +138,137 @@ def _operands(scope: Scope, scores: _Scores, softmax: int) -> tuple[Value, Value
         return first, second
     over = result[axis]
     return (second, first) if over in one and over not in other else (first, second)
+
+
+# ---- the axis of the softmax
+
+
+def _weighed(scope: Scope, path: Sequence[int], product: int, probabilities: int) -> int | None:
+    """Along which axis of the softmax the values are weighed, counted from the end; None where that is not known."""
+    op = scope.ops[product]
+    at = next((at for at, value in enumerate(op.reads) if scope.giver(value) == probabilities), 0)
+    axis: int | None
+    if op.kind.name == "matmul":
+        axis = (-1, -2)[(at == 1) != (op.attr(("transpose_a", "transpose_b")[at]) is True)]
+    else:
+        axis = _contracted(op.attr("equation"), at)
+    for slot in reversed(path):
+        axis = None if axis is None else _axis_before(scope.ops[slot], axis)
+    return axis
+
+
+def _contracted(equation: AttrValue, at: int) -> int | None:
+    """The one axis, from the end, of operand `at` over which a product of two sums; None where it is not one."""
+    if not isinstance(equation, str):
+        return None
+    operands, _, result = equation.replace(" ", "").partition("->")
+    names = operands.split(",")
+    if len(names) != 2 or "." in names[at].lstrip("."):
+        return None
+    letters = names[at].lstrip(".")
+    gone = [place for place, letter in enumerate(letters) if letter not in result and letter in names[1 - at]]
+    return gone[0] - len(letters) if len(gone) == 1 else None
+
+
+def _axis_before(op: Op, axis: int) -> int | None:
+    """The axis of what an op reads that is `axis` of what it gives, both from the end; None where it is not known."""
+    name = op.kind.name
+    if name == "permute":
+        axes, one, other = op.attr("axes"), op.attr("axis"), op.attr("other_axis")
+        if isinstance(axes, tuple) and len(axes) >= -axis:
+            found = axes[axis]
+            return found - (len(axes) if found >= 0 else 0) if isinstance(found, int) else None
+        if isinstance(one, int) and isinstance(other, int) and one < 0 and other < 0:
+            return {one: other, other: one}.get(axis, axis)
+        return None
+    if name == "reshape":
+        return axis if axis == -1 and not op.states("form") else None
+    if name == "select":
+        index = op.attr("index")
+        rows = index if isinstance(index, tuple) and index[:1] != ("slice",) else (index,)
+        keeps = all(row == "..." or (isinstance(row, tuple) and row[:1] == ("slice",)) for row in rows)
+        return axis if keeps or op.states("length") else None
+    return axis if name != "gather" else None
+
+
+def _axis(scope: Scope, softmax: int, weighed: int | None) -> AttrValue:
+    """The axis of a softmax as attention states it: None where it is that of the keys.
+
+    An axis counted from the front is that of the keys or another one, by how many axes there are: 2 are the keys of
+    three and the queries of four. Unknown where nothing tells their number.
+    """
+    op = scope.ops[softmax]
+    axis = op.attr("axis")
+    if isinstance(axis, tuple) and len(axis) == 1:
+        axis = axis[0]
+    if not isinstance(axis, int):
+        return axis if isinstance(axis, Unknown) else None
+    keys = -1 if weighed is None else weighed
+    if axis < 0:
+        return None if axis == keys else axis
+    count = _rank(scope, op.reads[0], _DEEPEST)
+    if count is not None:
+        return None if axis - count == keys else axis
+    if axis < _FEWEST - 1:  # with as few as three axes it is not the last; two of them would have no batch
+        return axis
+    return Unknown(f"axis {axis} of the softmax is that of the keys or not, by how many axes there are", op.span)
+
+
+def _rank(scope: Scope, value: Value, depth: int) -> int | None:
+    """How many axes a value has, where a view or a product that it comes from tells."""
+    op = scope.maker(value)
+    if op is None or depth < 0 or not op.reads:
+        return None
+    name = op.kind.name
+    if name == "einsum":
+        result = str(op.attr("equation")).replace(" ", "").partition("->")[2]
+        return len(result) if result and "." not in result else None
+    if name in ("matmul", "matmul_add"):
+        counts = [_rank(scope, one, depth - 1) for one in op.reads[-2:]]
+        known = [count for count in counts if count is not None]
+        return max(known) if known else None
+    if name == "permute" and isinstance(axes := op.attr("axes"), tuple):
+        return len(axes)
+    if name == "reshape":
+        return _reshaped(scope, op, depth)
+    if name == "select":
+        return _selected(scope, op, depth)
+    if op.kind in _SUMS or name in ("mul", "div", "where", "maximum", "minimum"):
+        counts = [_rank(scope, one, depth - 1) for one in op.reads[name == "where" :]]
+        known = [count for count in counts if count is not None]
+        return max(known) if known else None
+    through = op.kind in _SAME_AXES or (name == "split" and op.attr("unbind") is not True)
+    return _rank(scope, op.reads[0], depth - 1) if through else None
+
+
+def _reshaped(scope: Scope, op: Op, depth: int) -> int | None:
+    shape, form = op.attr("shape"), op.attr("form")
+    if form is None and isinstance(shape, tuple):
+        # one size that is not known may stand for several, as `*x.shape[:-1]` does
+        told = all(isinstance(size, int) or (isinstance(size, Size) and len(size.axes) == 1) for size in shape)
+        return len(shape) if told else None
+    before = _rank(scope, op.reads[0], depth - 1)
+    if before is None or form not in ("unsqueeze", "squeeze") or not isinstance(op.attr("axis"), int):
+        return None
+    return before + (1 if form == "unsqueeze" else -1)
+
+
+def _selected(scope: Scope, op: Op, depth: int) -> int | None:
+    before = _rank(scope, op.reads[0], depth - 1)
+    index = op.attr("index")
+    rows = index if isinstance(index, tuple) and index[:1] != ("slice",) else (index,)
+    if before is None or any(isinstance(row, Unknown) for row in rows):
+        return None
+    if op.states("start") and op.states("length"):
+        return before
+    if op.states("axis"):
+        return before - 1 if isinstance(index, int) else None
+    if not all(row is None or row == "..." or isinstance(row, (int, tuple)) for row in rows):
+        return None
+    return before + sum(row is None for row in rows) - sum(isinstance(row, int) for row in rows)
+
+
+# ---- scores
 
 
 def _is_product(scope: Scope, op: Op) -> bool:
@@ -153,6 +307,10 @@ def _scores(scope: Scope, value: Value, depth: int) -> _Scores | None:
             continue
         found_scores.group.add(slot)
         found_scores.beside += [other for other in op.reads if other != main]
+        if op.kind.name in ("concat", "pad"):
+            found_scores.joined += _joined(op)
+            others = [other for other in op.reads if other != main]
+            found_scores.parted |= any(_scores(scope, other, depth + 1) is not None for other in others)
         factor = factor_of(op)
         if op.kind.name == "tanh":
             found_scores.softcap = 1
@@ -160,10 +318,44 @@ def _scores(scope: Scope, value: Value, depth: int) -> _Scores | None:
             if found_scores.softcap is not None:
                 found_scores.softcap = _times(found_scores.softcap, factor)
             found_scores.factor = _times(found_scores.factor, factor)
+        elif op.kind.name == "sub" and (op.attr("reverse") is True or main != op.reads[0]):
+            found_scores.factor = _times(found_scores.factor, -1)
         elif op.kind.name in ("mul", "div"):
             found_scores.factor = Unknown("the scores are multiplied by a tensor", op.span)
         return found_scores
     return None
+
+
+def _joined(op: Op) -> list[str]:
+    """Where an op puts more scores along the last axis: 'before' or 'behind' those that come first among its operands.
+
+    A sum of scores looks for those of the keys in its first operand, and so does a concatenation.
+    """
+    if op.kind.name == "concat":
+        return ["behind"] if op.attr("axis") in (-1, 3) and len(op.reads) > 1 else []
+    by = op.attr("by")
+    if isinstance(by, int | float) and by < _HIDDEN:
+        return []  # weighs nothing
+    amount = op.attr("amount")
+    sides = amount if isinstance(amount, tuple) and len(amount) > 1 else ()
+    while sides and isinstance(sides[-1], tuple):  # one pair for each axis, the last axis last
+        sides = sides[-1]
+    return [side for side, count in zip(("before", "behind"), sides, strict=False) if isinstance(count, int) and count]
+
+
+def _cut_off(op: Op, joined: Sequence[str]) -> bool:
+    """Whether an op behind the softmax takes off weights of scores that were put along the last axis."""
+    if op.kind.name != "select" or not joined:
+        return False
+    index = op.attr("index")
+    if op.states("axis"):
+        narrowed = op.states("length") or (isinstance(index, tuple) and index[:1] == ("slice",))
+        return op.attr("axis") in (-1, 3) and narrowed
+    last = index[-1] if isinstance(index, tuple) and index[:1] != ("slice",) and index else None
+    if not isinstance(last, tuple) or last[:1] != ("slice",):
+        return False
+    _, start, end, _ = last
+    return ("behind" in joined and end is not None) or ("before" in joined and start is not None)
 
 
 def _times(first: AttrValue, second: AttrValue) -> AttrValue:

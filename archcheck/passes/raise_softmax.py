@@ -18,13 +18,18 @@ class RaiseSoftmax(ScopePass):
       %e = exp %x                         softmax axis=-1:
       %s = sum %e axis=-1                   ...
       div %e, %s
+
+    The maximum that is taken off in front of a softmax changes nothing and joins it: `softmax(x - max(x))`.
     """
 
     name = "raise_softmax"
 
     def rewrite(self, scope: Scope, holder: Op | None) -> None:
-        """Fold at each exponential."""
+        """Fold at each exponential, and at each softmax of what has its maximum taken off."""
         for slot in scope.slots():
+            if scope.ops[slot].kind is _SOFTMAX and len(scope.ops[slot].reads) == 1:
+                _from_softmax(scope, slot)
+                continue
             is_exponential = scope.ops[slot].kind.name == "exp" and len(scope.ops[slot].reads) == 1
             if is_exponential and not _from_logsumexp(scope, slot):
                 _from_sum(scope, slot)
@@ -37,6 +42,15 @@ def _behind_views(scope: Scope, value: Value, group: set[int]) -> int:
         group.add(slot)
         slot = scope.source(scope.ops[slot].reads[0])
     return slot
+
+
+def _from_softmax(scope: Scope, softmax: int) -> bool:
+    taken = _taken_off(scope, softmax, "reduce_max")
+    axis = _axis(scope.ops[softmax])
+    if taken is None or axis is None or taken[2] != axis:
+        return False
+    main, group, _ = taken
+    return _fold(scope, group | {softmax}, softmax, main, axis)
 
 
 def _from_logsumexp(scope: Scope, exponential: int) -> bool:

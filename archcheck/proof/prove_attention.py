@@ -40,6 +40,7 @@ _LAYOUTS: dict[int, tuple[str, ...]] = {  # of queries; keys and values alike, w
 }
 _GROUPED = ("bgsd", "bsgd", "bg1sd")  # keys and values of groups: one head for each (ainslie2023, section 2.2)
 _IN_TURN = "(rg)"  # heads that share keys stand r apart, not side by side
+_SUNK, _NOT_SUNK = "a sink: one more score that no value answers to", "no sink"
 _OPEN = 0.37  # in the place of a scale that could not be read
 _MOST_NUMBERS = 2  # sizes in reshapes that are tried as counts of heads and widths
 
@@ -310,6 +311,7 @@ def _compare(case: _Case, searched: bool) -> Found:
     open_scale = isinstance(roles.subject.stated("scale"), Unknown)
     tensor = any(role == "factor" for role, _, _ in roles.beside)
     sunk = any(role == "sink" for role, _, _ in roles.beside)
+    stated_sink = roles.subject.stated("sink") is True
     for scale in _scales(case, searched):
         stated = Form(scale, _softcap(roles.subject), _axis(case))
         for form in (
@@ -317,15 +319,14 @@ def _compare(case: _Case, searched: bool) -> Found:
         ):
             gap, equal = _gap(case, [form.of(one) for one in case.given])
             if not form.words:
-                error = min(
-                    error, gap if not sunk else _gap(case, [form.of(replace(one, sinks=())) for one in case.given])[0]
-                )
+                plain = gap if sunk == stated_sink else _gap(case, [form.of(_turned(one)) for one in case.given])[0]
+                error = min(error, plain)
             if not equal:
                 continue
             if tensor:
                 return not_proved("the scores are multiplied by a tensor; but for that it is the textbook's formula")
-            if sunk:
-                words = " and ".join([*form.words.values(), "a sink: one more score that no value answers to"])
+            if sunk != stated_sink:
+                words = " and ".join([*form.words.values(), _SUNK if sunk else _NOT_SUNK])
                 return Found(Outcome.DIFFERS, error, f"attention with {words}", "", gap, _DRAWS)
             if _IN_TURN in case.layouts[0]:
                 words = " and ".join([*form.words.values(), "heads that share keys in turn, not side by side"])
@@ -337,6 +338,15 @@ def _compare(case: _Case, searched: bool) -> Found:
     if open_scale or tensor:
         return not_proved("the factor on the scores could not be read")
     return Found(Outcome.DIFFERS, error, draws=_DRAWS)
+
+
+def _turned(given: Given) -> Given:
+    """A draw without its sinks; one without any gets a score of 0 for each query."""
+    import numpy as np
+
+    if given.sinks:
+        return replace(given, sinks=())
+    return replace(given, sinks=(np.zeros((*given.query.shape[:-1], 1)),))
 
 
 def _gap(case: _Case, wanted: Sequence[Array]) -> tuple[float, bool]:

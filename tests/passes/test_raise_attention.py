@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from pass_asserts import assert_left, shown
 
+from archcheck.ir.graph import Unknown
 from archcheck.ir.text import parse
 from archcheck.ir.verify import verify
 from archcheck.passes.raise_attention import RaiseAttention
@@ -57,6 +58,69 @@ FORMS = {
         "%t = permute %k axis=-2 other_axis=-1\n%s = matmul %q, %t\n%p = softmax %s axis=1\nmatmul %p, %v\n",
         "%0, %1, %2 axis=1 scale=1",
     ),
+    "the queries": (
+        "%t = permute %k axis=-2 other_axis=-1\n%s = matmul %q, %t\n%p = softmax %s axis=-2\nmatmul %p, %v\n",
+        "%0, %1, %2 axis=-2 scale=1",
+    ),
+    "the keys, whose scores were turned": (
+        "%s = matmul %k, %q transpose_b=True\n%p = softmax %s axis=-2\n%t = permute %p axis=-2 other_axis=-1\n"
+        "matmul %t, %v\n",
+        "%0, %1, %2 scale=1",
+    ),
+    "the keys of three axes": (
+        "%a = permute %q axes=(0, 2, 1,)\n%s = matmul %a, %k\n%p = softmax %s axis=2\nmatmul %p, %v\n",
+        "%4, %1, %2 scale=1",
+    ),
+    "the queries of four axes": (
+        "%a = permute %q axes=(0, 2, 1, 3,)\n%s = matmul %a, %k transpose_b=True\n%p = softmax %s axis=2\n"
+        "matmul %p, %v\n",
+        "%4, %1, %2 axis=2 scale=1",
+    ),
+    "the keys of four axes": (
+        "%a = permute %q axes=(0, 2, 1, 3,)\n%s = matmul %a, %k transpose_b=True\n%p = softmax %s axis=3\n"
+        "matmul %p, %v\n",
+        "%4, %1, %2 scale=1",
+    ),
+    "queries that share the weights, by subscripts": (
+        "%s = einsum %q, %k equation='bid,bjd->bij'\n%p = softmax %s axis=1\n%o = einsum %p, %v "
+        "equation='bij,bjd->bid'\n",
+        "%0, %1, %2 axis=1 scale=1",
+    ),
+    "by subscripts, counted from the front": (
+        "%s = einsum %q, %k equation='ibnd,jbnd->bnij'\n%p = softmax %s axis=3\n%o = einsum %p, %v "
+        "equation='bnij,jbnd->ibnd'\n",
+        "%0, %1, %2 scale=1",
+    ),
+    "a sink": (
+        '%t = permute %k axis=-2 other_axis=-1\n%s = matmul %q, %t\n%w = parameter name="sinks"\n'
+        "%c = concat %s, %w axis=-1\n%p = softmax %c axis=-1\n"
+        "%d = select %p index=('...', ('slice', None, -1, None,),)\nmatmul %d, %v\n",
+        "%0, %1, %2, %4 scale=1 sink=True",
+    ),
+    "a score of 0 that leads nowhere": (
+        "%s = matmul %q, %k transpose_b=True\n%c = pad %s amount=(1, 0,) by=0.0\n%p = softmax %c axis=-1\n"
+        "%d = select %p index=('...', ('slice', 1, None, None,),)\nmatmul %d, %v\n",
+        "%0, %1, %2 scale=1 sink=True",
+    ),
+    "one more key, whose value is weighed": (
+        "%s = matmul %q, %k transpose_b=True\n%c = concat %s, %m axis=-1\n%p = softmax %c axis=-1\nmatmul %p, %v\n",
+        "%0, %1, %2, %3 scale=1",
+    ),
+    "keys in parts, each with its values": (
+        "%s = matmul %q, %k transpose_b=True\n%u = matmul %q, %m transpose_b=True\n%c = concat %s, %u axis=-1\n"
+        "%p = softmax %c axis=-1\n%d = select %p index=('...', ('slice', None, 64, None,),)\nmatmul %d, %v\n",
+        "%0, %1, %2, %4 scale=1 "
+        "sink=unknown('scores of other keys are joined to these, and their weights are cut off')",
+    ),
+    "some of the keys": (
+        "%s = matmul %q, %k transpose_b=True\n%p = softmax %s axis=-1\n"
+        "%d = select %p index=('...', ('slice', None, -1, None,),)\nmatmul %d, %v\n",
+        "%0, %1, %2 scale=1",
+    ),
+    "the sign turned by a difference": (
+        "%s = matmul %q, %k transpose_b=True\n%c = sub %m, %s\n%p = softmax %c axis=-1\nmatmul %p, %v\n",
+        "%0, %1, %2, %3 scale=-1",
+    ),
     "causal": (
         "%t = permute %k axis=-2 other_axis=-1\n%s = matmul %q, %t\n%o = constant value=1\n"
         "%u = triangle %o upper=True\n"
@@ -74,8 +138,14 @@ def test_each_spelling_is_attention(form: str) -> None:
     if wanted is None:
         assert "causal=True" in line
     else:
-        assert line == f"%4 = attention {wanted}:"
+        assert line.split(" = ", 1)[1] == f"attention {wanted}:"
     assert PASS.run(found) == found
+
+
+def test_an_axis_from_the_front_is_that_of_the_keys_by_how_many_axes_there_are() -> None:
+    ops = "%t = permute %k axis=-2 other_axis=-1\n%s = matmul %q, %t\n%p = softmax %s axis=2\nmatmul %p, %v\n"
+    (attention,) = [op for op in PASS.run(parse(INPUTS + ops)).ops if op.kind.name == "attention"]
+    assert isinstance(attention.attr("axis"), Unknown)
 
 
 def test_heads_are_told_by_reshapes() -> None:

@@ -16,6 +16,7 @@ PASS = RaiseSoftmax()
         "%e = exp %x\n%s = sum %e axis=-1\ndiv %e, %s\n",
         "%m = reduce_max %x axis=-1\n%c = sub %x, %m\n%e = exp %c\n%s = sum %e axis=(-1,)\ndiv %e, %s\n",
         "%l = logsumexp %x axis=-1\n%c = sub %x, %l\nexp %c\n",
+        "%m = reduce_max %x axis=-1\n%c = sub %x, %m\nsoftmax %c axis=-1\n",
         "%e = exp %x\n%s = sum %e axis=-1\n%u = reshape %s form='unsqueeze' axis=-1\ndiv %e, %u\n",
     ],
 )
@@ -33,6 +34,7 @@ def test_each_spelling_is_a_softmax(ops: str) -> None:
         ("another sum", "%y = input\n%e = exp %x\n%f = exp %y\n%s = sum %f axis=-1\ndiv %e, %s\n"),
         ("upside down", "%e = exp %x\n%s = sum %e axis=-1\ndiv %s, %e\n"),
         ("the sum is used again", "%e = exp %x\n%s = sum %e axis=-1\n%d = div %e, %s\n%l = log %s\nadd %d, %l\n"),
+        ("a maximum along another axis", "%m = reduce_max %x axis=1\n%c = sub %x, %m\nsoftmax %c axis=-1\n"),
         ("another reduction", "%l = mean %x axis=-1\n%c = sub %x, %l\nexp %c\n"),
     ],
 )

@@ -131,8 +131,26 @@ def test_a_number_of_features_that_only_the_pass_states_is_no_evidence() -> None
 
 def test_a_bound_of_the_length_is_none_of_the_root_mean_square() -> None:
     ops = '%l = l2_norm %x axis=-1 eps=1e-12\n%n = mul %l by=22.627416997969522\n%w = parameter name="w" shape=(512,)\n'
-    proof = proof_of(X + ops + "%o = mul %n, %w\n")
-    assert proof.is_ == "rms_norm with eps at the length rather than at the root mean square"
+    assert proof_of(X + ops + "%o = mul %n, %w\n").outcome is Outcome.CONFIRMED
+    body = (ops + "mul %n, %w").replace("\n", "\n  ")
+    said = f"{X}rms_norm %x elementwise_affine=True eps=1e-12 eps_place='bound':\n  {body}\n"
+    assert stated(said).is_ == "rms_norm with eps at the length rather than at the root mean square"
+
+
+SINK = (
+    "%c = concat %s, %m axis=-1\n%p = softmax %c axis=-1\n%d = select %p index=('...', ('slice', None, -1, None,),)\n"
+)
+
+
+def test_a_sink_is_proved_where_it_is_stated() -> None:
+    ops = "%t = permute %k axis=-2 other_axis=-1\n%s = matmul %q, %t\n" + SINK + "matmul %d, %v"
+    assert proof_of(INPUTS + ops + "\n").outcome is Outcome.CONFIRMED
+    body = ops.replace("\n", "\n  ")
+    said = f"{INPUTS}attention %q, %k, %v, %m scale=1{{}}:\n  {body}\n"
+    assert stated(said.format(" sink=True")).outcome is Outcome.CONFIRMED
+    assert stated(said.format("")).is_ == "attention with a sink: one more score that no value answers to"
+    body = "%t = permute %k axis=-2 other_axis=-1\n  %s = matmul %q, %t\n  %p = softmax %s axis=-1\n  matmul %p, %v\n"
+    assert stated(f"{INPUTS}attention %q, %k, %v scale=1 sink=True:\n  {body}").is_ == "attention with no sink"
 
 
 OPEN = (
