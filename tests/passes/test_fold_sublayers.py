@@ -4,7 +4,10 @@ import pytest
 from blocks_in_text import Writer
 from pass_asserts import assert_left, assert_pass, canonical, signatures
 
+from archcheck.align.agree import attributes
+from archcheck.align.edits import EditKind
 from archcheck.ir.graph import Op
+from archcheck.ir.text import parse
 from archcheck.passes.fold_sublayers import FoldSublayers
 
 PASS = FoldSublayers()
@@ -39,6 +42,27 @@ def test_norm_and_dropout_are_peeled_off_a_branch() -> None:
           dropout
         """,
     )
+
+
+def test_a_sublayer_states_the_sink_and_the_axis_of_its_attention() -> None:
+    found = canonical(
+        """
+        %x = input
+        %q = linear %x
+        %k = linear %x
+        %v = linear %x
+        %a = attention %q, %k, %v axis=-2 sink=True
+        %o = linear %a
+        add %x, %o
+        """
+    )
+    (sublayer,) = [op for op in found.walk() if op.kind.family == "sublayer"]
+    assert sublayer.kind.name == "self_attention"
+    assert (sublayer.attr("axis"), sublayer.attr("sink")) == (-2, True)
+    (claimed,) = [op for op in parse("%x = input\nself_attention %x\n").ops if op.reads]
+    assert not list(attributes(claimed, sublayer))
+    (claimed,) = [op for op in parse("%x = input\nself_attention %x sink=False\n").ops if op.reads]
+    assert [edit.kind for edit in attributes(claimed, sublayer)] == [EditKind.CHANGED]
 
 
 @pytest.mark.parametrize(("by", "signature"), [("0.0", "F d a"), ("1.0", "F a")])
