@@ -256,7 +256,9 @@ def _together(tensors: Mapping[str, Tensor], got: int, wanted: int, cost: float)
     """All arguments that have an axis of a size get another there, where they are several."""
     found: dict[str, Any] = {}
     for name, tensor in tensors.items():
-        axes = [one for one in _fitting(tensor, got, wanted) if len(one) == 1]
+        axes = sorted(
+            (one for one in _fitting(tensor, got, wanted) if len(one) == 1), key=lambda at: -tensor.shape[at[0]]
+        )
         if axes:
             size = wanted // (got // tensor.shape[axes[0][0]])
             for proposal in _resized(name, tensor, axes[0], size, cost):

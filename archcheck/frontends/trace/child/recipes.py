@@ -201,6 +201,8 @@ class Recipes:
         if _is(
             name, "*_ids", "labels", "*_labels", "timesteps", "t", "time", "timestep", "*_lengths", "*_codes"
         ) or any(word in text for word in ("LongTensor", "IntTensor")):
+            if "labels" in name and "LongTensor" not in text and len(self.documented.get(name, ())) > 2:
+                return None  # what is learned to be given back: spectrograms, pitches
             if "FloatTensor" in text or "float" in text.replace("Tensor", ""):
                 return None
             if _is(name, "timestep*", "t", "time"):
@@ -278,6 +280,8 @@ class Recipes:
             yield floating(LENGTH, features)
             yield floating(BATCH, SAMPLES)
             yield still
+            yield floating(BATCH, 3, height, width)
+            yield floating(BATCH, height, width, 3)
 
     def _features(self, name: str) -> int:
         stem = re.sub(r"_?(embeds|states?|embeddings?|features?|feats?|latents?)$", "", name)
@@ -300,8 +304,8 @@ class Recipes:
                 return floating(BATCH, first.in_channels, max(sizes.frames, first.kernel_size[0]), *sizes.image)
             return floating(BATCH, sizes.frames, sizes.channels, *sizes.image)
         features = sizes.first_features(sizes.hidden)
-        first = sizes.first(torch.nn.Conv1d)
-        if rank == 3 and first is not None and first.in_channels == features:
+        first = sizes.first(torch.nn.Conv1d, torch.nn.Linear, torch.nn.LayerNorm, torch.nn.Embedding)
+        if rank == 3 and isinstance(first, torch.nn.Conv1d) and first.in_channels == features:
             return floating(BATCH, features, 64)
         shape = [BATCH, LENGTH, features][3 - rank :] if rank <= 3 else [BATCH] * (rank - 3) + [BATCH, LENGTH, features]
         return floating(*shape)

@@ -139,7 +139,12 @@ def _usual(name: str, sizes: Sizes) -> Any:
         return sizes.ask("num_attention_heads")
     if name in ("num_experts_per_tok", "moe_topk", "top_k", "topk", "num_experts_per_token"):
         return min(2, sizes.number("n_routed_experts", "num_experts", "num_local_experts", default=2))
-    return {"prediction_length": LENGTH + 1, "sliding_window": 4096, "vocab_size": 1000}.get(name)
+    return {
+        "prediction_length": LENGTH + 1,
+        "context_length": 2 * LENGTH + 2,
+        "sliding_window": 4096,
+        "vocab_size": 1000,
+    }.get(name)
 
 
 def _followed(path: str, names: dict[str, Any]) -> Any:
