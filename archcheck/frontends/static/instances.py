@@ -150,14 +150,27 @@ def fill_fields(
             vm.unknown(f"{instance.cls.name}.__post_init__", str(error))
     for name, value in rest.items():
         instance.attributes.setdefault(name, value)
+    _preset(instance)
     for base in cls.mro:
         if isinstance(base, Class):
-            for name, preset in dialects.presets(f"{base.file.module}.{base.name}").items():
-                if instance.attributes.get(name) is None:
-                    instance.attributes[name] = preset
             for name, default in dialects.defaults(f"{base.file.module}.{base.name}").items():
                 if name not in kwargs and name in instance.attributes:
                     instance.attributes[name] = default
+
+
+def _preset(instance: Instance, depth: int = 3) -> None:
+    """Set what a library sets where it builds a model, on an instance and on those of its kind in it: a configuration
+    may have taken it from the parts that it holds."""
+    found = False
+    for base in instance.cls.mro:
+        if isinstance(base, Class):
+            for name, preset in dialects.presets(f"{base.file.module}.{base.name}").items():
+                found = True
+                if instance.attributes.get(name) is None:
+                    instance.attributes[name] = preset
+    for value in list(instance.attributes.values()) if found and depth else ():
+        if isinstance(value, Instance):
+            _preset(value, depth - 1)
 
 
 def fields_of(cls: Class) -> dict[str, tuple[Class, ast.AnnAssign]]:
