@@ -50,7 +50,7 @@ class Request:
         arguments: parameter -> Python expression in the module's own words.
         training: train mode, in which dropout is active; eval mode otherwise.
         explore: also read the other side of flags.
-        given: optional arguments of the call that are given a tensor.
+        given: optional arguments of the call that are given a tensor, and no others; None: what it needs.
         running: how the code is run; None where it is read.
         both: whether it is read and run, and the two are held against each other.
         preset: what is said beside the spec.
@@ -61,7 +61,7 @@ class Request:
     training: bool = True
     explore: bool = True
     preset: Preset = field(default_factory=Preset)
-    given: frozenset[str] = frozenset()
+    given: frozenset[str] | None = None
     running: Running | None = None
     both: bool = False
 
@@ -74,7 +74,7 @@ class Read:
     symbol: str
     reading: Reading
     graphs: tuple[OpGraph, ...]  # canonical, one for each variant of the reading
-    frontend: str = "static"  # "trace" where the code was run
+    frontend: str = "static"  # "trace" where the code was run, "torch_export" where a saved program was read
     isolation: str = ""  # what stood around the code while it ran
 
     @property
@@ -112,6 +112,8 @@ def read_symbol(target: Target, module: str, symbol: str, request: Request, prog
         TargetError: there is no such symbol, or what it is given cannot be used.
         TraceError: it is to be run, and cannot be.
     """
+    if target.program is not None:
+        return read_program(target, target.program, request)
     if request.running is not None:
         return run_symbol(target, module, symbol, request, request.running, progress or silent)
     reading = read(
@@ -140,6 +142,26 @@ def run_symbol(
     found = trace(target, module, symbol, request.arguments, running, training=request.training, progress=progress)
     graphs = tuple(canonical(variant) for variant in found.reading.variants)
     return Read(target, symbol, found.reading, graphs, "trace", found.isolation)
+
+
+def read_program(target: Target, program: Path, request: Request) -> Read:
+    """A saved program, read as a file.
+
+    Raises:
+        TargetError: it cannot be read, or is asked for something that it does not have.
+    """
+    from archcheck.frontends.torch_export.reader import NAME, load
+
+    for option, given in (("--trace", request.running is not None), ("--arg", bool(request.arguments))):
+        if given:
+            hint = "name the Python file that builds the model"
+            raise TargetError(f"{option} is for code, and this is a saved program", place=target.ref.place, hint=hint)
+    found = load(program, target.library, target.ref.place, target.ref.symbol, training=request.training)
+    if found.training and not request.training:
+        hint = "save it anew, with model.eval() before torch.export.export"
+        raise TargetError("the program was saved in train mode", place=target.ref.place, hint=hint)
+    graphs = tuple(canonical(variant) for variant in found.reading.variants)
+    return Read(target, found.reading.symbol, found.reading, graphs, NAME)
 
 
 def canonical(variant: Variant) -> OpGraph:

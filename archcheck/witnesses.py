@@ -14,7 +14,7 @@ from archcheck.align import Alignment, Edit, EditKind, align
 from archcheck.align.agree import EVERYTHING
 from archcheck.findings import ClaimResult, Finding, Place, Report, Undetermined, Variant, Verdict
 from archcheck.frontends.targets import Target
-from archcheck.frontends.trace.tracer import Running, trace
+from archcheck.frontends.trace.tracer import Running, Trace, trace
 from archcheck.ir.graph import OpGraph
 from archcheck.ir.span import Span
 from archcheck.sweep import Progress, Read, Request, canonical, read_symbol
@@ -68,13 +68,25 @@ def both(target: Target, module: str, symbol: str, request: Request, running: Ru
         TargetError: there is no such symbol.
         TraceError: it cannot be run.
     """
-    found = trace(target, module, symbol, request.arguments, running, training=request.training, progress=progress)
+    found = _run(target, module, symbol, request, running, progress)
     graphs = tuple(canonical(variant) for variant in found.reading.variants)
     ran = Read(target, symbol, found.reading, graphs, "trace", found.isolation)
     same = {**found.made, **request.arguments}
     asked = replace(request, arguments=same, running=None, given=found.reading.given)
     read = read_symbol(target, module, symbol, asked)
     return Two(read, ran, compared(read.graphs[0], ran.graphs[0]))
+
+
+def _run(target: Target, module: str, symbol: str, request: Request, running: Running, progress: Progress) -> Trace:
+    """The symbol, run with what the reader takes it to need, or with what turns out to be enough where that fails."""
+    wanted = read_symbol(target, module, symbol, replace(request, running=None, explore=False)).reading.given
+    wanted -= running.inputs.keys()
+    for given in (tuple(sorted(wanted)), ()) if wanted else ((),):
+        asked = replace(running, given=given)
+        found = trace(target, module, symbol, request.arguments, asked, training=request.training, progress=progress)
+        if not found.recording.error:
+            break
+    return found
 
 
 def compared(read: OpGraph, ran: OpGraph) -> Alignment:

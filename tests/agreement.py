@@ -13,20 +13,23 @@ from __future__ import annotations
 
 import argparse
 import re
+import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from archcheck.errors import ArchcheckError
 from archcheck.frontends.targets import Target, parse_target, resolve
 from archcheck.frontends.trace.sandbox import Limits
-from archcheck.frontends.trace.tracer import Running, Trace, trace_many
+from archcheck.frontends.trace.tracer import Running, Trace, Wanted, trace_many
 from archcheck.sweep import Read, Request, canonical, read_symbol
 from archcheck.witnesses import Two, compared, words
 
 LAYERS, MODELS = 0.97, 0.85
+SLOWEST = 60  # seconds that a comparison may take
 AT_ONCE = 12  # targets that one process runs: importing torch and transformers costs more than most of them
 SAME, DIFFERS, OPEN, STOPPED, NOT_RUN = "same", "differs", "open", "not read to its end", "not run"
 
@@ -41,8 +44,8 @@ class Row:
     assumed: tuple[str, ...] = ()
 
 
-def chosen(target: Target, models: bool, names: set[str]) -> list[tuple[Target, str, str]]:
-    """The classes that are compared: target, module, symbol."""
+def chosen(target: Target, models: bool, names: set[str]) -> list[Wanted]:
+    """The classes that are compared."""
     endings = ("Model",) if models else ("Layer", "Block")
     wanted = set(_mapped(target)) if models else None
     found = []
@@ -54,7 +57,7 @@ def chosen(target: Target, models: bool, names: set[str]) -> list[tuple[Target, 
             if names and name not in names:
                 continue
             if name and (names or (name in wanted if wanted is not None else name.endswith(endings))):
-                found.append((replace(target, source=source, symbol=name), source.module, name))
+                found.append(Wanted(replace(target, source=source, symbol=name), source.module, name))
         source.release()
     return found
 
@@ -67,16 +70,16 @@ def _mapped(target: Target) -> Iterator[str]:
         yield from re.findall(r'"(\w+)"\)?,?\)?$', line.strip().rstrip(",").rstrip(")") + "") or ()
 
 
-def compare(one: Trace, target: Target, module: str, symbol: str) -> Row:
+def compare(one: Trace, wanted: Wanted) -> Row:
     """What was traced held against what is read."""
-    ran = Read(target, symbol, one.reading, tuple(canonical(variant) for variant in one.reading.variants), "trace")
+    symbol = wanted.symbol
+    graphs = tuple(canonical(variant) for variant in one.reading.variants)
+    ran = Read(wanted.target, symbol, one.reading, graphs, "trace")
     if error := ran.reading.variants[0].error:
         return Row(symbol, NOT_RUN, error)
-    request = Request(target.ref.text, one.made, explore=False, given=one.reading.given)
-    try:
-        read = read_symbol(target, module, symbol, request)
-    except ArchcheckError as error:
-        return Row(symbol, STOPPED, str(error))
+    read = _read(wanted, dict(one.made), one.reading.given)
+    if isinstance(read, ArchcheckError):
+        return Row(symbol, STOPPED, str(read))
     if error := read.reading.variants[0].error:
         return Row(symbol, STOPPED, error)
     two = Two(read, ran, compared(read.graphs[0], ran.graphs[0]))
@@ -84,39 +87,83 @@ def compare(one: Trace, target: Target, module: str, symbol: str) -> Row:
     differences = two.differences
     if not differences:
         return Row(symbol, SAME, assumed=assumed)
-    unread = [op for graph in (read.graphs[0], ran.graphs[0]) for op in graph.walk() if op.kind.name == "opaque"]
-    open_conditions = len(read.reading.variants) > 1
+    unread = any(op.kind.name == "opaque" for graph in (read.graphs[0], ran.graphs[0]) for op in graph.walk())
     told = "; ".join(words(edit)[0] for edit in differences[:3])
     more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""
     where = next((str(span) for edit in differences if (span := words(edit)[1]) is not None), "")
-    outcome = OPEN if unread or open_conditions else DIFFERS
+    outcome = OPEN if unread or len(read.reading.variants) > 1 else DIFFERS
     return Row(symbol, outcome, f"{told}{more} ({where})", assumed)
 
 
-def rows(target: Target, models: bool, every: int, names: set[str], python: Path) -> Iterator[Row]:
-    """Every class that is compared, in order."""
-    targets = chosen(target, models, names)[::every]
-    limits = Limits(wall=AT_ONCE * 60, cpu=AT_ONCE * 60)
-    for at in range(0, len(targets), AT_ONCE):
-        part = targets[at : at + AT_ONCE]
-        try:
-            traced = trace_many(part, Running(python=python, limits=limits))
-        except ArchcheckError as error:  # one of them has ended the process: each by itself
-            traced = [_alone(one, python) for one in part] if len(part) > 1 else [error]
-        for (one, module, symbol), found in zip(part, traced, strict=True):
-            if isinstance(found, ArchcheckError):
-                yield Row(symbol, NOT_RUN, found.problem)
-            else:
-                yield compare(found, one, module, symbol)
-            assert one.source is not None
-            target.library.release(one.source.path.parent)
-
-
-def _alone(one: tuple[Target, str, str], python: Path) -> Trace | ArchcheckError:
+def _read(wanted: Wanted, made: dict[str, str], given: frozenset[str] | None) -> Read | ArchcheckError:
+    request = Request(wanted.target.ref.text, made, explore=False, given=given)
     try:
-        return trace_many([one], Running(python=python, limits=Limits(wall=90)))[0]
+        return read_symbol(wanted.target, wanted.module, wanted.symbol, request)
     except ArchcheckError as error:
         return error
+
+
+def rows(targets: list[Wanted], python: Path) -> Iterator[Row]:
+    """Every class that is compared, in order."""
+    for at in range(0, len(targets), AT_ONCE):
+        part = [_with_given(one) for one in targets[at : at + AT_ONCE]]
+        for wanted, found in zip(part, traced(part, python), strict=True):
+            try:
+                with at_most(SLOWEST):
+                    yield (
+                        Row(wanted.symbol, NOT_RUN, found.problem)
+                        if isinstance(found, ArchcheckError)
+                        else compare(found, wanted)
+                    )
+            except TimeoutError:
+                yield Row(wanted.symbol, STOPPED, f"comparing it took longer than {SLOWEST} s")
+            assert wanted.target.source is not None
+            wanted.target.library.release(wanted.target.source.path.parent)
+
+
+def _with_given(one: Wanted) -> Wanted:
+    """With the optional arguments that the reader takes the call to need."""
+    read = _read(one, {}, None)
+    return one if isinstance(read, ArchcheckError) else replace(one, given=read.reading.given)
+
+
+def traced(targets: list[Wanted], python: Path) -> list[Trace | ArchcheckError]:
+    """What running them gave; what fails with the arguments that the reader wants is run with those that are enough."""
+    found = _traced(targets, python)
+    failed = [at for at, one in enumerate(found) if targets[at].given and _has_failed(one)]
+    again = _traced([replace(targets[at], given=frozenset()) for at in failed], python) if failed else []
+    for at, one in zip(failed, again, strict=True):
+        if not _has_failed(one):
+            found[at] = one
+    return found
+
+
+def _has_failed(one: Trace | ArchcheckError) -> bool:
+    return isinstance(one, ArchcheckError) or bool(one.recording.error)
+
+
+def _traced(targets: list[Wanted], python: Path) -> list[Trace | ArchcheckError]:
+    limits = Limits(wall=len(targets) * 60 + 60, cpu=len(targets) * 60 + 60)
+    try:
+        return trace_many(targets, Running(python=python, limits=limits))
+    except ArchcheckError as error:  # one of them has ended the process: each by itself
+        return [_traced([one], python)[0] for one in targets] if len(targets) > 1 else [error]
+
+
+@contextmanager
+def at_most(seconds: int) -> Iterator[None]:
+    """Raises TimeoutError where what is within takes longer."""
+
+    def stop(number: int, frame: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def main() -> int:
@@ -134,7 +181,8 @@ def main() -> int:
     target = resolve(parse_target(str(folders[0])))
     counts: Counter[str] = Counter()
     silent = 0
-    for row in rows(target, asked.models, asked.every, set(asked.names), asked.python):
+    targets = chosen(target, asked.models, set(asked.names))[:: asked.every]
+    for row in rows(targets, asked.python):
         counts[row.outcome] += 1
         silent += row.outcome == DIFFERS and not row.assumed
         if row.outcome != SAME:

@@ -74,7 +74,7 @@ def read(
     *,
     training: bool = True,
     explore: bool = True,
-    given: frozenset[str] = frozenset(),
+    given: frozenset[str] | None = None,
     limits: Limits | None = None,
 ) -> Reading:
     """The graphs of `symbol` in `module`, by evaluating its source; nothing of it runs.
@@ -86,13 +86,15 @@ def read(
         arguments: parameter -> Python expression in the module's own words.
         training: whether modules are in training mode.
         explore: also read the other side of flags that decide something.
-        given: optional arguments of the call that are given a tensor.
+        given: optional arguments of the call that are given a tensor, and no others; None: those without which layers
+            that are built are not used.
         limits: bounds on each run.
 
     Raises:
         TargetError: there is no such symbol or parameter, or an expression cannot be evaluated.
     """
-    reader = _Reader(library, Call(module, symbol, dict(arguments or {}), given=given), training, limits)
+    reader = _Reader(library, Call(module, symbol, dict(arguments or {}), given=given or frozenset()), training, limits)
+    reader.settled = given is not None
     return _with_deep_stack(lambda: reader.read(explore))
 
 
@@ -143,6 +145,7 @@ class _Reader:
         self.call = replace(call, offer=True)
         self.training = training
         self.limits = limits or Limits()
+        self.settled = False  # which optional arguments are given
 
     def once(self, call: Call, decisions: tuple[bool, ...] = (), overrides: Mapping[str, Data] | None = None) -> Run:
         """One run."""
@@ -159,7 +162,9 @@ class _Reader:
             return run(machine, replace(call, overrides=dict(overrides or {})))
 
     def read(self, explore: bool) -> Reading:
-        self.call, first = optional.complete(self.once, self.call, self.once(self.call))
+        first = self.once(self.call)
+        if not self.settled:
+            self.call, first = optional.complete(self.once, self.call, first)
         if (first.error and not first.exhausted) or builders.lacks_parts(first):
             self.call, first = self.built(first)
         found: list[tuple[Flags, Run]] = [((), first)]
@@ -205,7 +210,9 @@ class _Reader:
         for builder in builders.builders(self.library, self.call.module, self.call.symbol):
             call = replace(self.call, builder=builder, given=frozenset())
             try:
-                call, one = optional.complete(self.once, call, self.once(call))
+                one = self.once(call)
+                if not self.settled:
+                    call, one = optional.complete(self.once, call, one)
             except TargetError:
                 continue  # what the user gives is no argument of the builder
             if not one.error and not builders.lacks_parts(one):

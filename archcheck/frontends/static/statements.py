@@ -100,6 +100,8 @@ def _augmented(vm: Machine, node: ast.AugAssign, scope: Scope) -> None:
     vm.frame.reach(node)
     value = conditions.binary(vm, type(node.op), old, new)
     if isinstance(old, Tensor) and isinstance(value, Tensor) and vm.inplace_sums:
+        if isinstance(target, ast.Subscript):
+            old.base = None  # the part is put back below, which is what changes the whole
         write(vm, old, value)
         value = old
     bind(vm, target, value, scope, settings, node)

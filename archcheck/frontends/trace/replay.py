@@ -10,6 +10,7 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 
 import archcheck.frontends.static.machine  # noqa: F401  # before its parts, which import it
@@ -111,12 +112,12 @@ class _Replay:
 
     def run(self) -> Replayed:
         vm, recording = self.vm, self.recording
-        for call in recording.calls:
+        for call, following in zip_longest(recording.calls, recording.calls[1:]):
             if not call.building and not vm.invoked:
                 vm.invoked = True
                 self._begin()
             self._at(call)
-            self._call(call)
+            self._call(call, following)
         if not vm.invoked:
             self._begin()
         results = tuple(dict.fromkeys(self._tensor(number).value for number in recording.results))
@@ -159,7 +160,10 @@ class _Replay:
 
     # ---- one call
 
-    def _call(self, call: Call) -> None:
+    def _call(self, call: Call, following: Call | None) -> None:
+        part = self._is_put_back(call, following)
+        if part:
+            self._tensor(call.written[0]).base = None
         before = {number: self._tensor(number).value for number in call.written}
         args = [self._value(arg) for arg in call.args]
         kwargs = {key: self._value(arg) for key, arg in call.kwargs.items()}
@@ -170,7 +174,7 @@ class _Replay:
         except (Raised, OutOfFuel) as error:
             result = self.vm.opaque(call.name, _tensors(args, kwargs), str(error))
         for number in call.written:
-            self._written(number, call, result, before[number])
+            self._written(number, call, result, before[number], alone=part)
         self._bind(call.given, result, call)
         for view, of in call.views:
             if view != of and view not in self.parents:
@@ -178,6 +182,15 @@ class _Replay:
                 group = self.groups.setdefault(of, [of])
                 group.append(view)
                 self.groups[view] = group
+
+    def _is_put_back(self, call: Call, following: Call | None) -> bool:
+        """Whether what a call changes in place is a part that is put back at once: `x[i] += y` takes a view, adds to
+        it, and sets it. The setting is what changes `x`."""
+        if following is None or following.name != "torch.Tensor.__setitem__" or len(call.written) != 1:
+            return False
+        (part,) = call.written
+        of, source = self.parents.get(part, (-1, call))
+        return following.args == [["t", of], source.args[1] if len(source.args) > 1 else None, ["t", part]]
 
     def _with_tokens(self, call: Call, args: list[Data]) -> list[Data]:
         """The sizes that are asked for, those of the first axes as the tensor's own where they stay as they are.
@@ -306,7 +319,7 @@ class _Replay:
         else:
             handle.value = self.vm.opaque("tensor", (handle,), "it looks at what was changed in place").value
 
-    def _written(self, number: int, call: Call, result: Data, before: Value) -> None:
+    def _written(self, number: int, call: Call, result: Data, before: Value, *, alone: bool) -> None:
         """A call wrote into a tensor: its handle gets the new value, and what looks at the same memory with it."""
         handle = self.tensors[number]
         group = self.groups.get(number, [])
@@ -319,12 +332,9 @@ class _Replay:
             else:
                 reads = _tensors([self._value(arg) for arg in call.args], {})
                 write(self.vm, handle, self.vm.opaque(call.name, reads or (handle,), "it changes a tensor in place"))
-        for other, value in values.items():
-            if other != number and self.tensors[other].value == value and other != self._base_of(number):
+        for other, value in values.items() if not alone else ():
+            if other != number and self.tensors[other].value == value:
                 self.stale.add(other)
-
-    def _base_of(self, number: int) -> int:
-        return -1
 
     # ---- results
 

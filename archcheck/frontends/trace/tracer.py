@@ -59,6 +59,16 @@ class Trace:
     made: Mapping[str, str]  # constructor arguments that nobody gave -> what they were taken to be
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """One of several symbols that are run, with the optional arguments that it is given."""
+
+    target: Target
+    module: str
+    symbol: str
+    given: frozenset[str] = frozenset()
+
+
 def trace(
     target: Target,
     module: str,
@@ -81,14 +91,14 @@ def trace(
 
 
 def trace_many(
-    targets: Sequence[tuple[Target, str, str]],
+    targets: Sequence[Wanted],
     running: Running,
     *,
     seconds: float = 60.0,
     training: bool = True,
     progress: Callable[[str], None] = lambda message: None,
 ) -> list[Trace | ArchcheckError]:
-    """Several symbols of one library (target, module, symbol), run in one process one after the other.
+    """Several symbols of one library, run in one process one after the other.
 
     Args:
         seconds: that each may take.
@@ -97,17 +107,21 @@ def trace_many(
         TraceError: the process does not come back.
     """
     requests = [
-        {**request_of(target, module, symbol, {}, running, training), "seconds": seconds}
-        for target, module, symbol in targets
+        {
+            **request_of(one.target, one.module, one.symbol, {}, running, training),
+            "given": sorted(one.given),
+            "seconds": seconds,
+        }
+        for one in targets
     ]
-    answer = run(_job(targets[0][0], {"common": _tables(), "many": requests}, running), progress)
+    answer = run(_job(targets[0].target, {"common": _tables(), "many": requests}, running), progress)
     found: list[Trace | ArchcheckError] = []
-    for (target, _, symbol), recording in zip(targets, parse_many(answer.data, len(targets)), strict=True):
+    for one, recording in zip(targets, parse_many(answer.data, len(targets)), strict=True):
         if isinstance(recording, ArchcheckError):
             found.append(recording)
             continue
         try:
-            found.append(_traced(target, symbol, recording, answer.isolation, training))
+            found.append(_traced(one.target, one.symbol, recording, answer.isolation, training))
         except TraceError as error:
             found.append(error)
     return found
@@ -219,4 +233,4 @@ def _symbol_span(target: Target, symbol: str) -> Span | None:
     return Span(target.source.shown, entries[-1].line, 1) if entries else None
 
 
-__all__ = ["Running", "Trace", "TraceError", "trace", "trace_many"]
+__all__ = ["Running", "Trace", "TraceError", "Wanted", "trace", "trace_many"]
