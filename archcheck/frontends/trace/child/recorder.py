@@ -115,7 +115,21 @@ class Recorder(TorchFunctionMode):
         name = known.name
         if known.short == "unbind" and sys._getframe(1).f_code is _ITERATION:
             name = "torch.Tensor.__iter__"  # a loop over a tensor, which is no split
+        if views and not written and (type(out) is Tensor or isinstance(out, Tensor)):
+            out = self._apart(out, views)
         self._add(name, encoded, named, _first(args, kwargs) if out is None else out, written, views)
+        return out
+
+    def _apart(self, out: Tensor, views: list[Any]) -> Tensor:
+        """What a call gives, as a tensor of its own where it gives what it was given: `x.float()`, dropout of p=0.
+
+        The two are one value and two places: what is done to the one later is no part of the other's past.
+        """
+        for at, (one, of) in enumerate(views):
+            if one is out and of is out:
+                with torch._C.DisableTorchFunction():
+                    out = out.detach()
+                views[at] = (out, of)
         return out
 
     def _add(self, name: str, args: Any, kwargs: Any, out: Any, written: Any, views: Any) -> None:
@@ -149,6 +163,8 @@ class Recorder(TorchFunctionMode):
         if constructed is None:
             constructed = self._constructed[id(module)] = values.encode(leaf.given(module))
         named["*"] = constructed
+        if views and not written and isinstance(out, Tensor):
+            out = self._apart(out, views)
         self._add(leaf.name, encoded, named, out, written, views)
         return out
 
