@@ -198,6 +198,8 @@ class Recipes:
         ):
             most = self._vocabulary(name)
             return lambda *shape: ids(most, *shape)
+        if self.kind(name) != "tokens":  # sound and pictures are real numbers, whatever an annotation says
+            return None
         if _is(
             name, "*_ids", "labels", "*_labels", "timesteps", "t", "time", "timestep", "*_lengths", "*_codes"
         ) or any(word in text for word in ("LongTensor", "IntTensor")):
