@@ -17,8 +17,9 @@ from archcheck.frontends.static.footprint import Question
 from archcheck.frontends.static.library import SourceFile
 from archcheck.frontends.static.reader import Reading, Variant, read
 from archcheck.frontends.targets import Target
-from archcheck.ir.graph import OpGraph
+from archcheck.ir.graph import OpGraph, Value
 from archcheck.ir.span import Span
+from archcheck.ir.weights import Initial
 from archcheck.judging import Preset, Subject
 from archcheck.passes import as_described, canonicalise
 from archcheck.passes.open_counts import leave_open
@@ -27,7 +28,7 @@ from archcheck.store import Store
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-    from archcheck.frontends.trace.tracer import Running
+    from archcheck.frontends.trace.tracer import Running, Trace
 
 MISTAKE = "archcheck failed on it"
 KEPT_FOLDERS = 2  # for which a module that nobody asks for any more stays parsed
@@ -76,6 +77,8 @@ class Read:
     graphs: tuple[OpGraph, ...]  # canonical, one for each variant of the reading
     frontend: str = "static"  # "trace" where the code was run, "torch_export" where a saved program was read
     isolation: str = ""  # what stood around the code while it ran
+    shapes: Mapping[Value, tuple[int, ...]] = field(default_factory=dict)  # of values, where the code was run
+    initial: Mapping[str, Initial] | None = None  # what learned tensors hold before training, where that was looked at
 
     @property
     def name(self) -> str:
@@ -102,6 +105,7 @@ class Read:
                 variant.error_span,
                 variant.weights,
                 variant.rounds,
+                self.initial,
             )
 
 
@@ -140,8 +144,7 @@ def run_symbol(
     from archcheck.frontends.trace.tracer import trace
 
     found = trace(target, module, symbol, request.arguments, running, training=request.training, progress=progress)
-    graphs = tuple(canonical(variant) for variant in found.reading.variants)
-    return Read(target, symbol, found.reading, graphs, "trace", found.isolation)
+    return of_trace(target, symbol, found)
 
 
 def read_program(target: Target, program: Path, request: Request) -> Read:
@@ -162,6 +165,12 @@ def read_program(target: Target, program: Path, request: Request) -> Read:
         raise TargetError("the program was saved in train mode", place=target.ref.place, hint=hint)
     graphs = tuple(canonical(variant) for variant in found.reading.variants)
     return Read(target, found.reading.symbol, found.reading, graphs, NAME)
+
+
+def of_trace(target: Target, symbol: str, found: Trace) -> Read:
+    """What a trace found, in canonical form."""
+    graphs = tuple(canonical(variant) for variant in found.reading.variants)
+    return Read(target, symbol, found.reading, graphs, "trace", found.isolation, found.shapes, found.recording.initial)
 
 
 def canonical(variant: Variant) -> OpGraph:

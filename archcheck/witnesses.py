@@ -17,7 +17,7 @@ from archcheck.frontends.targets import Target
 from archcheck.frontends.trace.tracer import Running, Trace, trace
 from archcheck.ir.graph import OpGraph
 from archcheck.ir.span import Span
-from archcheck.sweep import Progress, Read, Request, canonical, read_symbol
+from archcheck.sweep import Progress, Read, Request, of_trace, read_symbol
 
 AGREEMENT = "reading-and-running"  # the claim under which it is told
 MOST_TOLD = 8  # differences that are told one by one
@@ -69,8 +69,7 @@ def both(target: Target, module: str, symbol: str, request: Request, running: Ru
         TraceError: it cannot be run.
     """
     found = _run(target, module, symbol, request, running, progress)
-    graphs = tuple(canonical(variant) for variant in found.reading.variants)
-    ran = Read(target, symbol, found.reading, graphs, "trace", found.isolation)
+    ran = of_trace(target, symbol, found)
     same = {**found.made, **request.arguments}
     asked = replace(request, arguments=same, running=None, given=found.reading.given)
     read = read_symbol(target, module, symbol, asked)

@@ -25,7 +25,7 @@ from archcheck.errors import ArchcheckError
 from archcheck.frontends.targets import Target, parse_target, resolve
 from archcheck.frontends.trace.sandbox import Limits
 from archcheck.frontends.trace.tracer import Running, Trace, Wanted, trace_many
-from archcheck.sweep import Read, Request, canonical, read_symbol
+from archcheck.sweep import Read, Request, of_trace, read_symbol
 from archcheck.witnesses import Two, compared, words
 
 LAYERS, MODELS = 0.97, 0.85
@@ -73,8 +73,7 @@ def _mapped(target: Target) -> Iterator[str]:
 def compare(one: Trace, wanted: Wanted) -> Row:
     """What was traced held against what is read."""
     symbol = wanted.symbol
-    graphs = tuple(canonical(variant) for variant in one.reading.variants)
-    ran = Read(wanted.target, symbol, one.reading, graphs, "trace")
+    ran = of_trace(wanted.target, symbol, one)
     if error := ran.reading.variants[0].error:
         return Row(symbol, NOT_RUN, error)
     read = _read(wanted, dict(one.made), one.reading.given)

@@ -37,6 +37,7 @@ class Running:
         given: optional arguments of the call that are given.
         isolation: the lowest rung of isolation that is accepted.
         limits: bounds on the traced process.
+        initial: whether an instance with values is made too, to look at what learned tensors hold before training.
         cache: whether shapes of equal calls are kept; without it each call of torch is made.
     """
 
@@ -45,6 +46,7 @@ class Running:
     given: tuple[str, ...] = ()
     isolation: int = 0
     limits: Limits = field(default_factory=Limits)
+    initial: bool = False
     cache: bool = True
 
 
@@ -159,6 +161,7 @@ def request_of(
         "given": list(running.given),
         "training": training,
         "cache": running.cache,
+        "initial": running.initial,
     }
 
 
@@ -207,7 +210,8 @@ def reading_of(recording: Recording, replayed: Replayed, target: Target, symbol:
         places=tuple(_module_places(recording, places)),
         weights=weights,
     )
-    assumptions = tuple(dict.fromkeys(replayed.assumptions))
+    noted = (recording.note,) if recording.note else ()
+    assumptions = tuple(dict.fromkeys((*replayed.assumptions, *noted)))
     given = frozenset(name.partition("[")[0] for name, _ in recording.inputs)
     return Reading(symbol, _symbol_span(target, symbol), (variant,), assumptions, (), given)
 

@@ -7,11 +7,12 @@ an error that says so, never a guess.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from archcheck.errors import ArchcheckError
+from archcheck.ir.weights import Initial, by_name
 
 VERSION = 1
 MOST_CALLS = 2_000_000
@@ -88,7 +89,8 @@ class Recording:
     given: tuple[str, ...]  # arguments of the call
     error: str  # why the call did not end
     times: dict[str, float]
-    initial: Any = None
+    initial: Mapping[str, Initial] | None = None  # what learned tensors hold, by every name; None: not asked for
+    note: str = ""  # on the instance that these are of
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +192,8 @@ class _Parser:
             given=tuple(_text(one, "an argument") for one in told["given"]),
             error=_text(told["error"], "the error"),
             times=times,
-            initial=told.get("initial"),
+            initial=None if told.get("initial") is None else by_name(told["initial"]["rows"]),
+            note=_text((told.get("initial") or {}).get("note", ""), "a note"),
         )
 
     def _tensor(self, number: object) -> int:

@@ -13,6 +13,7 @@ from archcheck.frontends.trace.child.building import Built, CannotBuildError, bu
 from archcheck.frontends.trace.child.concrete import SMALL
 from archcheck.frontends.trace.child.encoding import outputs
 from archcheck.frontends.trace.child.inputs import Inputs
+from archcheck.frontends.trace.child.instance import values_of
 from archcheck.frontends.trace.child.leaves import Leaves
 from archcheck.frontends.trace.child.recorder import Recorder, named_tensors
 
@@ -43,6 +44,8 @@ def trace(asked: Mapping[str, Any]) -> dict[str, Any]:
     ran = time.process_time()
     found = _told(recorder, built, inputs, result)
     found |= {"error": error, "stage": "run" if error else "", "symbol": built.symbol}
+    if asked.get("initial"):
+        found["initial"] = values_of(asked, module, built)
     found["times"] = {"import": imported - started, "build": made - imported, "run": ran - made}
     return found
 
