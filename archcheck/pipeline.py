@@ -29,7 +29,7 @@ from archcheck.passes.kinds import named
 from archcheck.rules import explain
 from archcheck.rules.case import Case
 from archcheck.spec import Spec, load, to_graph
-from archcheck.spec.model import SameWeights
+from archcheck.spec.model import Init, SameWeights
 from archcheck.store import Store
 from archcheck.sweep import Kept, Progress, Read, Request, canonical, over_classes, read_symbol, silent
 
@@ -81,10 +81,12 @@ def check(request: Request, reference: str, progress: Progress = silent, *, jobs
     shared = [place for one in spec.claims if isinstance(one.states, SameWeights) for place in one.states.places]
     bindable = [*(one.id for one in spec.blocks), *shared]
     _refuse_unknown("--bind", request.preset.pinned, bindable, spec, "block")
+    if request.running is not None and any(isinstance(claim.states, Init) for claim in spec.claims):
+        request = replace(request, running=replace(request.running, initial=True))
     target = resolve(parse_target(request.target), progress=progress)
     if target.symbol:
         assert target.source is not None
-        if request.both and request.running is not None:
+        if request.both and request.running is not None and target.program is None:
             two = witnesses.both(target, target.source.module, target.symbol, request, request.running, progress)
             return (witnesses.report(two, *(_report(one, spec, reference, only, request) for one in two.reads)),)
         one = read_symbol(target, target.source.module, target.symbol, request, progress)
