@@ -125,6 +125,7 @@ class Report:
     beside: tuple[Undetermined, ...] = ()  # other classes of the file that are not what the spec is about, and why
     unjudged: tuple[Undetermined, ...] = ()  # other classes of the file that could not be judged, and why
     isolation: str = ""  # what stood around the code while it ran, where it was run
+    proofs: tuple[str, ...] = ()  # what recognised formulas are, evaluated on random numbers, where that was asked for
 
     @property
     def default(self) -> Variant:

@@ -144,6 +144,7 @@ def _report(one: Read, spec: Spec, reference: str, only: frozenset[str], request
         title=spec.title,
         frontend=one.frontend,
         isolation=one.isolation,
+        proofs=one.proofs if request.prove else (),
         variants=distinct(variants),
         not_checked=tuple(note.what for note in spec.not_checked) if not only else (),
         assumptions=assumptions,
@@ -184,7 +185,8 @@ def describe(request: Request, progress: Progress = silent, *, jobs: int = 1) ->
 
     def described(one: Read) -> Description:
         found = describe_variants(one.name, one.reading, one.described, undetermined(one.reading))
-        return replace(found, frontend=one.frontend, isolation=one.isolation)
+        proofs = one.proofs if request.prove else ()
+        return replace(found, frontend=one.frontend, isolation=one.isolation, proofs=proofs)
 
     if source is not None and target.symbol:
         return (described(read_symbol(target, source.module, target.symbol, request, progress)),)

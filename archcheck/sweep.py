@@ -53,6 +53,7 @@ class Request:
         explore: also read the other side of flags.
         given: optional arguments of the call that are given a tensor, and no others; None: what it needs.
         running: how the code is run; None where it is read.
+        prove: whether recognised formulas are evaluated on random numbers, against the textbook's.
         both: whether it is read and run, and the two are held against each other.
         preset: what is said beside the spec.
     """
@@ -65,6 +66,7 @@ class Request:
     given: frozenset[str] | None = None
     running: Running | None = None
     both: bool = False
+    prove: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,13 @@ class Read:
     def name(self) -> str:
         """How reports call it."""
         return self.target.name if self.target.symbol else f"{self.target.name}:{self.symbol}"
+
+    @property
+    def proofs(self) -> tuple[str, ...]:
+        """What the recognised formulas of the default variant are, evaluated on random numbers."""
+        from archcheck.proof import confirm, summary
+
+        return summary(confirm(self.graphs[0], self.shapes))
 
     @property
     def described(self) -> tuple[OpGraph, ...]:

@@ -49,6 +49,7 @@ def command(
     arguments: tuple[str, ...],
     mode: str,
     trace: bool,
+    prove: bool,
     both: bool,
     interpreter: str,
     inputs: tuple[str, ...],
@@ -75,7 +76,7 @@ def command(
         if name not in REPORTERS:
             raise ArchcheckError(f"--output {name}: no such format", hint=f"formats: {', '.join(REPORTERS)}")
     request = options.request_of(target, arguments, mode, options.preset_of(preset, sizes, pinned))
-    request = options.running_of(request, trace, both, interpreter, inputs, isolation, timeout)
+    request = options.running_of(request, trace, prove, both, interpreter, inputs, isolation, timeout)
     try:
         reports = check(request, reference, options.progress(), jobs=jobs or cores())
     finally:

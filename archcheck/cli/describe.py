@@ -23,6 +23,7 @@ def command(
     arguments: tuple[str, ...],
     mode: str,
     trace: bool,
+    prove: bool,
     both: bool,
     interpreter: str,
     inputs: tuple[str, ...],
@@ -46,7 +47,7 @@ def command(
     from archcheck.workers import cores
 
     request = options.request_of(target, arguments, mode)
-    request = options.running_of(request, trace, both, interpreter, inputs, isolation, timeout)
+    request = options.running_of(request, trace, prove, both, interpreter, inputs, isolation, timeout)
     unread = HOLDS
     try:
         if graph:

@@ -47,6 +47,11 @@ def running_options(function: Function) -> Function:
             "--trace", is_flag=True,
             help="Run the target's code in a sandbox and record what it computes, instead of reading it.",
         ),
+        click.option(
+            "--prove", is_flag=True,
+            help="Evaluate recognised formulas (norms, activations, rotary positions, attention) on random numbers, "
+            "against the textbook's.",
+        ),
         click.option("--both", is_flag=True, help="Read it and run it, and hold the two against each other."),
         click.option(
             "--python", "interpreter", default="", metavar="PATH",
@@ -144,13 +149,21 @@ def request_of(target: str, arguments: tuple[str, ...], mode: str, preset: Prese
 
 
 def running_of(
-    request: Request, trace: bool, both: bool, interpreter: str, inputs: tuple[str, ...], isolation: int, timeout: float
+    request: Request,
+    trace: bool,
+    prove: bool,
+    both: bool,
+    interpreter: str,
+    inputs: tuple[str, ...],
+    isolation: int,
+    timeout: float,
 ) -> Request:
     """`request` with how the target is run, where that is asked for.
 
     Raises:
         ArchcheckError: options say how to run, and nothing is to be run.
     """
+    request = replace(request, prove=prove)
     if not (trace or both):
         if interpreter or inputs or isolation:
             raise ArchcheckError("nothing is run without --trace or --both", hint="reading is the default, and is safe")

@@ -64,8 +64,9 @@ class Description:
     hparams: tuple[HParamsSet, ...] = ()
     symbol: str = ""  # class or function that was read
     span: Span | None = None  # where it is defined
-    frontend: str = "static"  # "trace" where the code was run
+    frontend: str = "static"  # "trace" where the code was run, "torch_export" where a saved program was read
     isolation: str = ""  # what stood around it while it ran
+    proofs: tuple[str, ...] = ()  # what recognised formulas are, evaluated on random numbers
 
     @property
     def default(self) -> Picture:
@@ -171,6 +172,8 @@ def as_object(description: Description) -> dict[str, object]:
     }
     if description.hparams:
         found["hparams_sets"] = [_hparams_set(one) for one in description.hparams]
+    if description.proofs:
+        found["proofs"] = list(description.proofs)
     found["assumptions"] = list(description.assumptions)
     found["undetermined"] = [
         {

@@ -45,6 +45,8 @@ def as_text(description: Description) -> str:
         lines += ["", "describe or audit a model of the file with --arg 'hparams=SET()'"]
     if description.isolation:
         lines += ["", f"the code was run, contained by {description.isolation}"]
+    if description.proofs:
+        lines += ["", "formulas, evaluated on random numbers:", *(f"  {text}" for text in description.proofs)]
     if description.assumptions:
         lines += ["", "taken for granted:", *(f"  {text}" for text in description.assumptions)]
     hidden = default.wiring is not None and not default.layers  # facts are about layers

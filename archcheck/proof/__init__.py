@@ -3,5 +3,6 @@
 from archcheck.proof.confirm import confirm, nearest
 from archcheck.proof.explain import explain
 from archcheck.proof.outcome import Outcome, Proof
+from archcheck.proof.summary import summary
 
-__all__ = ["Outcome", "Proof", "confirm", "explain", "nearest"]
+__all__ = ["Outcome", "Proof", "confirm", "explain", "nearest", "summary"]

@@ -14,6 +14,7 @@ The report:
 | `counts` | `{"HOLDS", "VIOLATED", "UNDETERMINED"}`: claims of the default variant that are not advisory |
 | `variants` | list of `{"when", "default", "verdict", "claims", "readings"}`; `when` maps a flag to its value |
 | `not_checked`, `assumptions` | lists of sentences |
+| `proofs` | with `--prove`: what recognised formulas are, evaluated on random numbers |
 | `undetermined` | list of `{"what", "why", "span"}` |
 | `also` | names of other classes of the file in which the same was found, and no more |
 | `beside` | other classes of the file that are not what the spec is about: list of `{"what", "why", "span"}` |
@@ -75,6 +76,7 @@ def render(report: Report, *, colour: bool = False) -> str:
             "not_checked": list(report.not_checked),
             "assumptions": list(report.assumptions),
             "undetermined": _reasons(report.undetermined),
+            **({"proofs": list(report.proofs)} if report.proofs else {}),
             "also": list(report.also),
             "beside": _reasons(report.beside),
             "unjudged": _reasons(report.unjudged),

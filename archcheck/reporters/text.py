@@ -57,7 +57,9 @@ def _head(page: Page, report: Report) -> None:
     if report.also:
         page.prose("also:   ", f"the same was found in {', '.join(report.also)}", indent=2, hang=10)
     page.line("claims: ", counts(report.default.claims), indent=2)
-    how = " (the code was read, not run)" if report.frontend == "static" else ""
+    how = {"static": " (the code was read, not run)", "torch_export": " (the file was read, not loaded)"}.get(
+        report.frontend, ""
+    )
     if report.isolation:
         how = f" (the code was run, contained by {report.isolation})"
     page.line("reader: ", report.frontend, how, indent=2)
@@ -228,6 +230,7 @@ def _rest(page: Page, report: Report) -> None:
     for title, items in (
         ("Taken as equal", _equivalences(report)),
         ("Could not be determined", [_undetermined(item.what, item.why, item.span) for item in report.undetermined]),
+        ("Formulas, evaluated on random numbers", list(report.proofs)),
         ("Not checked: no graph can show it", list(report.not_checked)),
         ("Assumed while reading", list(report.assumptions)),
         ("Classes that could not be judged", [_undetermined(one.what, one.why, one.span) for one in report.unjudged]),
