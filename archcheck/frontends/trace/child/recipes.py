@@ -173,6 +173,9 @@ class Recipes:
                     yield filled(usual[0], count, usual[1])
                 yield filled(BATCH)
                 yield filled(BATCH, LENGTH, 2)
+            if _is(lowered, "*mask"):  # what is added to scores, as a layer is given it
+                yield torch.zeros(BATCH, 1, LENGTH, LENGTH)
+                yield torch.zeros(LENGTH, LENGTH)
             return
         if documented is not None:
             yield floating(*documented)
