@@ -13,6 +13,7 @@ from typing import Protocol
 from archcheck.errors import TargetError
 from archcheck.frontends.static.exports import find, offered, similar
 from archcheck.frontends.static.library import Library, Root, SourceFile, environment_roots
+from archcheck.frontends.static.sources import SpelledFile
 
 MAX_FILES = 20_000  # in one folder
 
@@ -28,13 +29,17 @@ _NOT_PYTHON = {
     **dict.fromkeys((".h5", ".hdf5", ".keras"), "is a saved Keras model, which this version does not read"),
     **dict.fromkeys((".pb", ".pbtxt", ".tflite"), "is a saved TensorFlow graph, which this version does not read"),
     ".onnx": "is an ONNX graph, which this version does not read",
-    ".pt2": "is an exported PyTorch program, which this version does not read",
+    ".pt2": "is no exported program of PyTorch, which is a zip archive",
     ".ipynb": "is a notebook",
     ".pyi": "is a stub, which holds no code",
     ".pyc": "is compiled; its source is needed",
     ".so": "is compiled; its source is needed",
     ".pyd": "is compiled; its source is needed",
 }
+# A file that has none of these endings, or one of torch's, is what its content says.
+_NOT_TORCHS = frozenset({".py", ".yaml", ".yml", ".txt", ".json", ".md", *_NOT_PYTHON}) - frozenset(
+    {".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".pt2"}
+)
 _WAYS_OUT = {
     ".ipynb": "`jupyter nbconvert --to script` makes a Python file of it",
     ".yaml": "a spec is given with --spec; the target is the code",
@@ -79,6 +84,7 @@ class Target:
         files: `source` alone, or every Python file of the folder, by path.
         symbol: the name in `source`, which a re-export may call differently; "" for all that it defines.
         name: how reports call the target.
+        program: the file, where it is an exported program and no source; `source` then has its name and no text.
     """
 
     ref: TargetRef
@@ -87,6 +93,7 @@ class Target:
     files: tuple[SourceFile, ...]
     symbol: str
     name: str
+    program: Path | None = None
 
 
 def parse_target(text: str) -> TargetRef:
@@ -191,8 +198,33 @@ def _at_path(ref: TargetRef, path: Path) -> Target:
             )
         library = Library([*project_roots(path), *environment_roots()])
         return _folder(ref, library, path)
+    if path.suffix.lower() not in _NOT_TORCHS and (program := _program(ref, path)) is not None:
+        return program
     library = Library([*project_roots(path.parent), *environment_roots()])
     return _in_file(ref, library, _python(path, ref, library))
+
+
+def _program(ref: TargetRef, path: Path) -> Target | None:
+    """An exported program as a target; None where the file is nothing that torch saves.
+
+    Raises:
+        TargetError: it is something else that torch saves, or an archive that is not read.
+    """
+    from archcheck.frontends.torch_export.contents import Content, content_of, refuse
+
+    try:
+        content = content_of(path, ref.place)
+    except TargetError:
+        if path.suffix.lower() in _NOT_PYTHON and path.suffix.lower() != ".pt2":
+            return None  # whatever it is, it is no program
+        raise
+    if content is Content.OTHER:
+        return None
+    if content is not Content.PROGRAM:
+        raise refuse(content, ref.place)
+    library = Library(project_roots(Path.cwd(), package=False))  # where the lines of code that it tells may lie
+    source = SpelledFile(ref.place, "")
+    return Target(ref, library, source, (source,), ref.symbol or "program", ref.text, path)
 
 
 def _python(path: Path, ref: TargetRef, library: Library) -> SourceFile:
