@@ -88,6 +88,7 @@ class Leaf:
 
 
 _MISSING = object()
+_UNSEEN = (None, -1)
 
 
 class Leaves:
@@ -109,6 +110,9 @@ class Leaves:
         self.functions = functions
         self.silent = silent
         self._noted: set[type] = set()
+        self._sought: set[int] = set()  # the functions that modules were looked through for
+        self._scanned: dict[int, tuple[Any, int]] = {}  # namespaces of modules that were, with their lengths then
+        self._holders: list[tuple[Any, str, str, Any]] = []  # module and attribute, the function's name and itself
 
     def _found(self) -> Iterator[Leaf]:
         for name, (parameters, plain) in self.layers.items():
@@ -136,11 +140,7 @@ class Leaves:
         for leaf in self._found():
             changed.append((leaf.cls, "forward", leaf.cls.__dict__["forward"]))
             leaf.cls.forward = _through(leaf, layer)  # type: ignore[attr-defined]
-        for name in self.functions:
-            module, _, attribute = name.rpartition(".")
-            original = getattr(sys.modules.get(module), attribute, None)
-            if inspect.isfunction(original):
-                changed += _everywhere(name, original, function)
+        changed += self._everywhere(function)
         for name in self.silent:
             place, _, attribute = name.rpartition(".")
             module, _, cls = place.rpartition(".")
@@ -154,6 +154,37 @@ class Leaves:
         finally:
             for owner, attribute, original in reversed(changed):
                 setattr(owner, attribute, original)
+
+    def _everywhere(self, function: Function) -> Iterator[tuple[Any, str, Any]]:
+        """Put what records a function in its place in each module that has it under some name."""
+        self._scan()
+        recorded: dict[str, Any] = {}
+        for module, attribute, name, original in self._holders:
+            if module.__dict__.get(attribute) is original:
+                if name not in recorded:
+                    recorded[name] = _recorded(name, original, function)
+                yield module, attribute, original
+                setattr(module, attribute, recorded[name])
+
+    def _scan(self) -> None:
+        """Find the modules that hold the functions; those are looked through again that hold more than before."""
+        originals: dict[int, tuple[str, Any]] = {}
+        for name in self.functions:
+            place, _, attribute = name.rpartition(".")
+            original = getattr(sys.modules.get(place), attribute, None)
+            if inspect.isfunction(original):
+                originals[id(original)] = (name, original)
+        anew = set(originals) != self._sought
+        self._sought = set(originals)
+        for module in list(sys.modules.values()):
+            held = getattr(module, "__dict__", None)
+            if not isinstance(held, dict) or (not anew and self._scanned.get(id(held), _UNSEEN)[1] == len(held)):
+                continue
+            self._scanned[id(held)] = (held, len(held))
+            self._holders = [one for one in self._holders if one[0] is not module]
+            for attribute, value in list(held.items()):
+                if id(value) in originals:
+                    self._holders.append((module, attribute, *originals[id(value)]))
 
 
 def _silently(original: Any, silence: Silence) -> Any:
@@ -178,19 +209,12 @@ def _through(leaf: Leaf, layer: Layer) -> Any:
     return forward
 
 
-def _everywhere(name: str, original: Any, function: Function) -> Iterator[tuple[Any, str, Any]]:
-    """Put what records a function in its place in each module that has it under some name."""
-
+def _recorded(name: str, original: Any, function: Function) -> Any:
     @functools.wraps(original)
     def recorded(*args: Any, **kwargs: Any) -> Any:
         return function(name, original, args, kwargs)
 
-    for module in list(sys.modules.values()):
-        held = getattr(module, "__dict__", None)
-        for attribute, value in list(held.items()) if isinstance(held, dict) else ():
-            if value is original:
-                yield module, attribute, original
-                setattr(module, attribute, recorded)
+    return recorded
 
 
 def _note(cls: Any) -> None:
