@@ -1,0 +1,237 @@
+"""The part of `bench_trace` that runs beside torch: builds models without weights, calls them bare and recorded.
+
+It reads one request a line from standard input, as a tracer's with a few fields of the benchmark, and answers each with
+a line, so that the benchmark does its own part of a model's work while the machine is in the same phase.
+"""
+
+from __future__ import annotations
+
+import copy
+import gc
+import json
+import os
+import random
+import statistics
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from archcheck.frontends.trace.child import tracing
+from archcheck.frontends.trace.child.building import Built, build, import_target
+from archcheck.frontends.trace.child.guesses import content
+from archcheck.frontends.trace.child.leaves import Leaves
+from archcheck.frontends.trace.child.naming import ASKING
+from archcheck.frontends.trace.child.recorder import Recorder
+
+MOST_REAL = 400_000_000  # parameters of a model that is given weights, for peers that need some
+LONGEST = 90  # CPU seconds of a bare forward times the usual factor: no peer is tried beyond
+
+
+class Answering(TorchFunctionMode):
+    """Questions about the content of tensors that have none are answered, and nothing else is done."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__name__", "") in ASKING and isinstance(args[0], Tensor) and args[0].is_meta:
+            return content(func.__name__, args)
+        return func(*args, **(kwargs or {}))
+
+
+class Case:
+    """One model: as a tracer builds it, and once more with everything on the meta device."""
+
+    def __init__(self, asked: Mapping[str, Any]) -> None:
+        self.leaves = Leaves(asked["layers"], asked["functions"], asked["silent"])
+        module = import_target(asked)
+        self.leaves.note_constructors()
+        recorder = Recorder(self.leaves)
+        _seed()
+        with torch.no_grad():
+            recorder.building = True
+            with recorder, self.leaves.watched(recorder.layer, recorder.function, recorder.silence):
+                self.built: Built = build(asked, module)
+            recorder.building = False
+            assert self.built.model is not None
+            self.model = self.built.model
+            tracing._without_weights(self.model, recorder)
+            recorder.settle(self.model)
+            error, result, inputs = tracing._called(self.built, asked, recorder)
+        if error:
+            raise RuntimeError(error)
+        self.recording = tracing._told(recorder, self.built, inputs, result)
+        self.recording |= {"error": "", "stage": "run", "symbol": self.built.symbol, "version": 1}
+        self.recording |= {"seconds": 0.0, "torch": torch.__version__, "times": {}}
+        self.args, self.kwargs = inputs.arguments()
+        self.bare_model = _on(copy.deepcopy(self.model), "meta")
+        self.bare_args = _moved((self.args, self.kwargs), "meta")
+        self.answered = False
+
+    def forward(self) -> float:
+        """CPU seconds of the bare forward."""
+        args, kwargs = self.bare_args
+        if self.answered:
+            with Answering():
+                return _timed(lambda: self.bare_model(*args, **kwargs))[0]
+        return _timed(lambda: self.bare_model(*args, **kwargs))[0]
+
+    def record(self, *, cache: bool = True) -> tuple[float, Recorder]:
+        """CPU seconds of the same call under a new recorder."""
+
+        def run() -> Recorder:
+            recorder = Recorder(self.leaves, cache=cache)
+            recorder.settle(self.model)
+            with recorder.watching(), recorder:
+                self.built.call(*self.args, **self.kwargs)
+            return recorder
+
+        return _timed(run)
+
+    def measured(self, runs: int) -> dict[str, Any]:
+        """Medians, and what is the same in all recordings."""
+        try:
+            self.forward()
+        except Exception:  # it asks what only numbers could tell
+            self.answered = True
+            self.forward()
+        _, cached = self.record()
+        uncached_cost, uncached = self.record(cache=False)
+        same = _told(cached) == _told(uncached)
+        sited = sum(call[2] >= 0 for call in cached.calls)
+        placed = sum(0 <= call[1] < len(cached.places) for call in cached.calls)
+        count = len(cached.calls)
+        del uncached, cached
+        forward, record = [], []
+        for _ in range(runs):
+            forward.append(self.forward())
+            record.append(self.record()[0])
+        kept = [self.record()[1] for _ in range(2)]  # which take what earlier ones have left free
+        before = _resident()
+        kept += [self.record()[1] for _ in range(3)]
+        megabytes = (_resident() - before) / 3
+        del kept
+        return {
+            "calls": count, "same": same, "sited": sited, "placed": placed, "answered": self.answered,
+            "forward": statistics.median(forward), "record": statistics.median(record), "uncached": uncached_cost,
+            "megabytes": megabytes, "parameters": sum(one.numel() for one in self.model.parameters()),
+        }  # fmt: skip
+
+    # ---- peers
+
+    def peers(self) -> dict[str, Any]:
+        """CPU seconds of each peer on this model, or why it failed."""
+        found: dict[str, Any] = {}
+        for name, run in (("torchview", self._torchview), ("torch.export", self._export), ("TorchLens", self._lens)):
+            try:
+                found[name] = run()
+            except Exception as error:
+                found[name] = f"{type(error).__name__}: {str(error).strip()[:120]}"
+                if os.environ.get("ARCHCHECK_BENCH_TRACEBACK"):
+                    traceback.print_exc()
+        return found
+
+    def _torchview(self) -> float:
+        import torchview
+
+        args, kwargs = self.bare_args
+        given = {**self._bound(args), **kwargs}
+        return _timed(lambda: torchview.draw_graph(self.bare_model, input_data=given, device="meta"))[0]
+
+    def _export(self) -> float:
+        args, kwargs = self.bare_args
+        return _timed(lambda: torch.export.export(self.bare_model, tuple(args), kwargs, strict=False))[0]
+
+    def _lens(self) -> float | None:
+        import torchlens
+
+        if sum(one.numel() for one in self.model.parameters()) > MOST_REAL:
+            return None
+        model = _on(copy.deepcopy(self.model), "cpu")
+        args, kwargs = _moved((self.args, self.kwargs), "cpu")
+        log = getattr(torchlens, "log_forward_pass", None) or torchlens.trace
+        return _timed(lambda: log(model, list(args), dict(kwargs)))[0]
+
+    def _bound(self, args: Any) -> dict[str, Any]:
+        import inspect
+
+        return dict(zip(inspect.signature(self.model.forward).parameters, args, strict=False))
+
+
+def _told(recorder: Recorder) -> Any:
+    """A recording as data, with the shapes of its tensors."""
+    shapes = [(tuple(one.shape), one.dtype) for one in recorder.values.kept]
+    return recorder.calls, list(recorder.names), recorder.sites_told(), recorder.values.found, shapes
+
+
+def _timed(run: Callable[[], Any]) -> tuple[float, Any]:
+    _seed()
+    gc.collect()
+    with torch.no_grad():
+        start = time.process_time()
+        found = run()
+        return time.process_time() - start, found
+
+
+def _seed() -> None:
+    torch.manual_seed(0)
+    random.seed(0)
+
+
+def _resident() -> float:
+    """Megabytes of this process in memory."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def _moved(value: Any, device: str) -> Any:
+    if isinstance(value, Tensor):
+        return torch.zeros_like(value, device=device) if value.is_meta and device != "meta" else value.to(device)
+    if type(value) in (list, tuple):
+        return type(value)(_moved(item, device) for item in value)
+    return {key: _moved(item, device) for key, item in value.items()} if type(value) is dict else value
+
+
+def _on(model: torch.nn.Module, device: str) -> torch.nn.Module:
+    """A model with all its tensors on a device."""
+    for module in model.modules():
+        for held in (module._parameters, module._buffers, module.__dict__):
+            for name, one in list(held.items()):
+                if isinstance(one, torch.nn.Parameter):
+                    held[name] = torch.nn.Parameter(_moved(one.data, device), requires_grad=one.requires_grad)
+                elif isinstance(one, Tensor):
+                    held[name] = _moved(one, device)
+    return model
+
+
+def main() -> None:
+    """Answer requests until there are no more."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what libraries print is no answer
+    sys.setrecursionlimit(20_000)
+    warnings.filterwarnings("ignore")
+    torch.set_num_threads(1)
+    for line in sys.stdin:
+        asked = json.loads(line)
+        try:
+            case = Case(asked)
+            found = case.measured(asked["runs"])
+            if asked["peers"]:
+                sys.path[1:1] = [path for path in asked["paths"] if path not in sys.path]
+                found["peers"] = case.peers()
+            found["recording"] = case.recording
+        except Exception as error:
+            traceback.print_exc()
+            found = {"error": f"{type(error).__name__}: {str(error)[:300]}"}
+        json.dump(found, answers, separators=(",", ":"))
+        answers.write("\n")
+        answers.flush()
+        case = None  # type: ignore[assignment]
+
+
+if __name__ == "__main__":
+    main()
