@@ -165,6 +165,7 @@ class Mender:
             for name, tensor in tensors.items():
                 if tensor.is_floating_point():
                     yield Proposal({name: torch.zeros(tensor.shape[:2], dtype=torch.long)})
+        yield from _broadcast(text, tensors)
         for got, wanted, cost in _told(text):
             yield from _together(tensors, got, wanted, cost)
             for name, tensor in tensors.items():
@@ -197,6 +198,21 @@ class Mender:
             code = [frame.f_code.co_filename + line for line, frame in lines(error)]
             if any("cache" in one for one in code):
                 yield Proposal({"use_cache": False})
+
+
+def _broadcast(text: str, tensors: Mapping[str, Tensor]) -> Iterator[Proposal]:
+    """Where a product of two tensors fails: those behind the first of that shape are sized like what they meet, over
+    its last two axes: angles of rotary positions, a bias, a scale."""
+    told = re.search(r"had torch\.Size\(\[([\d, ]+)\]\).*broadcastable to \[([\d, ]+)\]", text)
+    if told is None:
+        return
+    met, like = (tuple(int(size) for size in re.findall(r"\d+", part)) for part in told.groups())
+    names = [name for name, tensor in tensors.items() if tensor.is_floating_point() and tuple(tensor.shape) == met]
+    for shape in (like[-2:], like[-1:], (like[0], *like[-2:])):
+        if len(names) > 1:
+            yield Proposal({name: recipes.floating(*shape) for name in names[1:]}, cost=0.8)
+        for name in names[1:]:
+            yield Proposal({name: recipes.floating(*shape)}, cost=1.2)
 
 
 def _suspicion(value: Any, name: str, error: BaseException) -> int:

@@ -77,4 +77,6 @@ def _qualified(func: Any, short: str) -> str:
         return f"torch.Tensor.{short}"
     if package == "torch.functional":
         return f"torch.{short}"
+    if package == "torch.nn.functional" and getattr(torch.nn.functional, short.lstrip("_"), None) is func:
+        short = short.lstrip("_")  # `threshold` is another name of `_threshold`
     return f"{package or 'torch'}.{short}"
