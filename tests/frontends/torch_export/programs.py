@@ -53,14 +53,16 @@ def block(*, train: bool = True, p: float = 0.1) -> Json:
     def weights(layer: str) -> Json:
         return {"weight": tensor(names[f"{layer}.weight"]), "bias": tensor(names[f"{layer}.bias"])}
 
+    dropping: Json = {"p": {"as_float": p}, "train": {"as_bool": train}}
+    sizes, small = {"normalized_shape": {"as_ints": [8]}}, {"eps": {"as_float": 1e-05}}
     nodes = [
         node("linear.default", "linear", "up", LINEAR, 10, input=tensor("x"), **weights("up")),
         node("relu.default", "relu", "", "", 11, self=tensor("linear")),
         node("linear.default", "linear_1", "down", LINEAR, 12, input=tensor("relu"), **weights("down")),
-        node("dropout.default", "dropout", "drop", DROP, 13, input=tensor("linear_1"), p={"as_float": p}, train={"as_bool": train}),
+        node("dropout.default", "dropout", "drop", DROP, 13, input=tensor("linear_1"), **dropping),
         node("add.Tensor", "add", "", "", 14, self=tensor("x"), other=tensor("dropout")),
-        node("layer_norm.default", "out", "norm", NORM, 15, input=tensor("add"), normalized_shape={"as_ints": [8]}, **weights("norm"), eps={"as_float": 1e-05}),
-    ]  # fmt: skip
+        node("layer_norm.default", "out", "norm", NORM, 15, input=tensor("add"), **sizes, **weights("norm"), **small),
+    ]
     values = {names[name]: meta(*shape) for name, shape in shapes.items()}
     values |= {name: meta(2, 5, 8) for name in ("x", "linear_1", "dropout", "add", "out")}
     values |= {name: meta(2, 5, 32) for name in ("linear", "relu")}
