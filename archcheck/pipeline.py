@@ -88,14 +88,14 @@ def check(request: Request, reference: str, progress: Progress = silent, *, jobs
         assert target.source is not None
         if request.both and request.running is not None and target.program is None:
             two = witnesses.both(target, target.source.module, target.symbol, request, request.running, progress)
-            return (witnesses.report(two, *(_report(one, spec, reference, only, request) for one in two.reads)),)
+            return (witnesses.report(two, *(report_of(one, spec, reference, only, request) for one in two.reads)),)
         one = read_symbol(target, target.source.module, target.symbol, request, progress)
-        return (_report(one, spec, reference, only, request),)
+        return (report_of(one, spec, reference, only, request),)
     _refuse_whole(request)
 
     def judged(one: Read) -> OfClass:
         within = frozenset(place.span for variant in one.reading.variants for place in variant.places)
-        return OfClass(one.symbol, one.reading.span, _report(one, spec, reference, only, request), within)
+        return OfClass(one.symbol, one.reading.span, report_of(one, spec, reference, only, request), within)
 
     found = over_classes(target, request, judged, progress, jobs)
     return told_once(
@@ -128,7 +128,8 @@ def _refuse_unknown(option: str, given: Iterable[str], known: Iterable[str], spe
             raise ArchcheckError(f'{option} {name}: {spec.id} has no {what} "{name}"', hint=hint)
 
 
-def _report(one: Read, spec: Spec, reference: str, only: frozenset[str], request: Request) -> Report:
+def report_of(one: Read, spec: Spec, reference: str, only: frozenset[str], request: Request) -> Report:
+    """What a spec says of one symbol that was read or run."""
     place = places(one.target.library, spec)
     subjects = tuple(one.subjects())
     default = next((subject for subject in subjects if subject.default), subjects[0])

@@ -69,6 +69,7 @@ class Wanted:
     module: str
     symbol: str
     given: frozenset[str] = frozenset()
+    arguments: Mapping[str, str] = field(default_factory=dict)
 
 
 def trace(
@@ -110,7 +111,7 @@ def trace_many(
     """
     requests = [
         {
-            **request_of(one.target, one.module, one.symbol, {}, running, training),
+            **request_of(one.target, one.module, one.symbol, one.arguments, running, training),
             "given": sorted(one.given),
             "seconds": seconds,
         }

@@ -1,0 +1,92 @@
+"""The fixtures again, run instead of read: the same verdicts, and the same graph from both witnesses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fixture_cases import Fixture, fixtures
+
+from archcheck.errors import ArchcheckError
+from archcheck.findings import Report
+from archcheck.frontends.targets import parse_target, resolve
+from archcheck.frontends.trace.sandbox import Limits
+from archcheck.frontends.trace.tracer import Running, Trace, Wanted, trace_many
+from archcheck.judging import Preset
+from archcheck.pipeline import report_of
+from archcheck.spec import load
+from archcheck.sweep import Read, Request, of_trace, read_symbol
+from archcheck.witnesses import compared, words
+from tests.torch_python import torch_python
+
+ALL = [one for own, twins in fixtures() if "import torch" in own.source for one in (own, *twins)]
+
+
+@pytest.fixture(scope="module")
+def traced(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Wanted, Trace | ArchcheckError]]:
+    """Every fixture that is PyTorch, run in one process, each as a module of its own."""
+    python = torch_python()
+    folder: Path = tmp_path_factory.mktemp("traced")
+    wanted = []
+    for number, fixture in enumerate(ALL):
+        file = folder / f"fixture_{number}.py"
+        file.write_text(fixture.source, encoding="utf-8")
+        target = resolve(parse_target(f"{file}:{fixture.symbol}"))
+        assert target.source is not None
+        read = read_symbol(target, target.source.module, target.symbol, _request(fixture, explore=False))
+        wanted.append(Wanted(target, target.source.module, target.symbol, read.reading.given, fixture.arguments))
+    limits = Limits(wall=600, cpu=600)
+    found = trace_many(wanted, Running(python=python, limits=limits))
+    return {fixture.id: (one, trace) for fixture, one, trace in zip(ALL, wanted, found, strict=True)}
+
+
+def _request(fixture: Fixture, *, explore: bool = True) -> Request:
+    return Request("", fixture.arguments, explore=explore, preset=Preset(fixture.preset, fixture.sizes))
+
+
+def _ran(found: tuple[Wanted, Trace | ArchcheckError]) -> Read:
+    wanted, trace = found
+    assert isinstance(trace, Trace), trace
+    assert not trace.recording.error, trace.recording.error
+    return of_trace(wanted.target, wanted.symbol, trace)
+
+
+def _judged(fixture: Fixture, ran: Read) -> Report:
+    spec, block = load(fixture.spec)
+    only = frozenset({block.id}) if block is not None else frozenset()
+    return report_of(ran, spec, fixture.spec, only, _request(fixture))
+
+
+@pytest.mark.parametrize("fixture", ALL, ids=lambda fixture: fixture.id)
+def test_what_ran_is_judged_as_what_was_read(
+    fixture: Fixture, traced: dict[str, tuple[Wanted, Trace | ArchcheckError]]
+) -> None:
+    report = _judged(fixture, _ran(traced[fixture.id]))
+    claims = {claim.claim: claim for claim in report.default.claims if claim.claim in fixture.claims}
+    assert {name: claim.verdict.value for name, claim in claims.items()} == fixture.claims
+    findings = [finding for claim in claims.values() for finding in claim.findings]
+    if fixture.rules:
+        assert sorted({finding.rule for finding in findings}) == list(fixture.rules)
+
+
+# `b, n, width = x.shape` of the model's own input: the reader has no number for it, and heads stay together in one map.
+WIDTHS = ("touvron2023/torch_layers", "vaswani2017/module_list")
+
+
+def _with_known(fixture: Fixture) -> object:
+    reason = "the reader does not know how wide the tensors are that a model is given"
+    marks = [pytest.mark.xfail(strict=True, reason=reason)] if fixture.id.startswith(WIDTHS) else []
+    return pytest.param(fixture, id=fixture.id, marks=marks)
+
+
+@pytest.mark.parametrize("fixture", [_with_known(fixture) for fixture in ALL])
+def test_both_witnesses_give_one_graph(
+    fixture: Fixture, traced: dict[str, tuple[Wanted, Trace | ArchcheckError]]
+) -> None:
+    wanted, trace = traced[fixture.id]
+    ran = _ran(traced[fixture.id])
+    assert isinstance(trace, Trace)
+    asked = Request("", {**trace.made, **fixture.arguments}, explore=False, given=ran.reading.given)
+    read = read_symbol(wanted.target, wanted.module, wanted.symbol, asked)
+    edits = compared(read.graphs[0], ran.graphs[0]).edits
+    assert [words(edit)[0] for edit in edits if edit.kind.name != "UNKNOWN"] == []

@@ -1,0 +1,24 @@
+"""The Python of an environment that holds torch, for tests that run models: this one, or $ARCHCHECK_TORCH_PYTHON."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def torch_python(*packages: str) -> Path:
+    """The interpreter; where there is none, or it lacks one of `packages`, the test is skipped."""
+    named = os.environ.get("ARCHCHECK_TORCH_PYTHON")
+    if named:
+        found = Path(named)
+        missing = [one for one in packages if not list(found.parent.parent.glob(f"lib/python3*/site-packages/{one}"))]
+    else:
+        found = Path(sys.executable)
+        missing = [one for one in ("torch", *packages) if importlib.util.find_spec(one) is None]
+    if missing:
+        pytest.skip(f"no {' and no '.join(missing)}: ARCHCHECK_TORCH_PYTHON may name a Python that has it")
+    return found
