@@ -18,7 +18,7 @@ from archcheck.frontends.torch_export.program import Frame, Graph, Node, Program
 from archcheck.frontends.trace.wire import MOST_DEPTH, MOST_TEXT, Encoded
 
 VERSIONS = range(3, 9)  # of the schema
-MAX_NODES = 100_000
+MAX_NODES = 50_000
 MAX_GRAPHS = 8  # graphs in each other
 MAX_RANK = 64
 MAX_FRAMES = 64
