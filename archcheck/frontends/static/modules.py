@@ -43,7 +43,7 @@ def _call_row(vm: Machine, layer: Layer, args: list[Data], kwargs: dict[str, Dat
             or {}
         )
         reads = rows.ordered_operands(vm, row, bound)
-        everything = {**layer.arguments, **bound}
+        everything = {**layer.arguments, **_set_since(layer), **bound}
         if row.plain and not rows.fits(everything, (*row.init_parameters, *row.call_parameters), row.plain):
             spelled = _spelled(vm, layer)
             if spelled is not None:
@@ -63,6 +63,12 @@ def _call_row(vm: Machine, layer: Layer, args: list[Data], kwargs: dict[str, Dat
         return _layer_result(vm, layer, path)
     finally:
         frame.place = outer
+
+
+def _set_since(layer: Layer) -> dict[str, Data]:
+    """What code has made of a layer's weights since it was built: `linear.bias = nn.Parameter(...)` gives it one."""
+    optional = [name for name in layer.row.weights if isinstance(layer.arguments.get(name), bool)]
+    return {name: layer.attributes[name] is not None for name in optional if name in layer.attributes}
 
 
 def _spelled(vm: Machine, layer: Layer) -> Instance | None:

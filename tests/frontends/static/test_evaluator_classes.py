@@ -545,3 +545,34 @@ def test_a_class_hands_arguments_to_the_dataclass_that_it_extends(sources: Sourc
             return x * sizes.width + sizes.times - sizes.by
         """
     assert sources.computes(text) == "%1 = mul %0 by=15\n%2 = add %1 by=2\n%3 = sub %2 by=3"
+
+
+def test_a_bias_that_is_set_after_the_layer_was_built_counts(sources: Sources) -> None:
+    text = """
+        import torch
+        from torch import nn
+
+        class f(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.a = nn.Linear(4, 4, bias=False)
+                self.b = nn.Linear(4, 4)
+                self.a.bias = nn.Parameter(torch.zeros(4))
+                self.b.bias = None
+
+            def forward(self, x):
+                return self.b(self.a(x))
+        """
+    linears = [line for line in sources.computes(text).splitlines() if " = linear " in line]
+    assert ["bias=True" in line for line in linears] == [True, False]
+
+
+def test_a_part_that_is_added_to_in_place_is_put_back_once(sources: Sources) -> None:
+    text = """
+        import torch
+
+        def f(x):
+            x[0] += 1
+            return x
+        """
+    assert sources.computes(text) == "%1 = select %0 index=0\n%2 = add %1 by=1\n%3 = update %0, %2 index=0"
