@@ -68,7 +68,7 @@ def test_layers_are_recorded_whole_with_what_their_constructors_were_given(trace
         %3 = dropout %2 p=0.2
         give %3""")
     ops = [op for op in found[1].graph.walk() if op.kind.name != "input"]
-    assert [op.span.line for op in ops if op.span] == [13, 13, 13]
+    assert [op.span.line for op in ops if op.span] == [14, 14, 14]
     assert [op.path for op in ops] == ["norm/0.layer_norm", "linear/0.linear", "drop/0.dropout"]
 
 
