@@ -234,6 +234,7 @@ def survey(
     """
     from archcheck.describe.text import as_text
 
+    _refuse_whole(request)
     target = resolve(parse_target(request.target), progress=progress)
     whole = target.source is not None
 
