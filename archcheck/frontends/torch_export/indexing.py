@@ -117,16 +117,16 @@ def assignment(
     value: Encoded = last.args[-1] if last.args else None
     steps = [node for node in group[:-1] if is_part(node)]
     for node in group[:-1]:
-        if node not in steps and node.given == value and base_of(node.target) in ("lift_fresh_copy", "to", "_to_copy"):
+        copies = base_of(node.target) in ("lift_fresh_copy", "to", "_to_copy") and bool(node.args)
+        if copies and node.given == value:
             value = node.args[0]
     base = base_of(last.target)
     try:
         if base == "index_put_" and len(last.args) >= 3:
-            tensor = steps[0].args[0] if steps else last.args[0]
             if steps:
                 return None
             parts = [_WHOLE if part is None else part for part in last.args[1][1:]]
-            return end, tensor, parts[0] if len(parts) == 1 else ["u", *parts], last.args[2]
+            return end, last.args[0], parts[0] if len(parts) == 1 else ["u", *parts], last.args[2]
         if base not in ("copy_", "fill_") or not steps:
             return None
         return end, steps[0].args[0], index_of(steps, rank_of(steps[0].args[0])), value

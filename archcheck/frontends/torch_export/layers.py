@@ -29,8 +29,8 @@ def whole_layer(cls: str, base: str, args: list[Any], shapes: _Shapes) -> Built 
     if build is None:
         return None
     tensors = [shapes(one) for one in args]
-    behind = [shapes(one) for one in args[2][1:3]] if base in _RECURRENT and isinstance(args[2], list) else []
     try:
+        behind = [shapes(one) for one in args[2][1:3]] if base in _RECURRENT else []
         return build([*args, *([None] * 12)], [*tensors, *([None] * 12), *behind])
     except (AttributeError, IndexError, TypeError, ValueError):
         return None  # an op of this name with other arguments than the layer gives it
