@@ -18,6 +18,7 @@ from torch import Tensor
 
 from archcheck.frontends.trace.child import guesses
 from archcheck.frontends.trace.child.encoding import Encoder, tensors
+from archcheck.frontends.trace.child.kept import Kept, Kinds, Signature, kept, made_again
 from archcheck.frontends.trace.child.leaves import Leaf
 from archcheck.frontends.trace.child.naming import Known
 
@@ -41,18 +42,6 @@ _MAKES = _UNFILLED | {"zeros", "ones", "full", "arange", "linspace", "eye", "ran
 Outcome = tuple[Any, Any, Any]  # what a call gives, what it wrote into, which outputs are views of what
 
 
-class Signature:
-    """Shape, strides and dtype of tensors that are alike, and whether they hold numbers."""
-
-    __slots__ = ("dtype", "meta", "shape", "stride")
-
-    def __init__(self, tensor: Tensor) -> None:
-        self.shape = tensor.shape
-        self.stride = tensor.stride()
-        self.dtype = tensor.dtype
-        self.meta = tensor.is_meta
-
-
 class Concrete:
     """One run's tensors.
 
@@ -68,48 +57,77 @@ class Concrete:
         self.cache: dict[Any, Any] | None = {} if cache else None
         self.vague: set[int] = set()  # tensors on the CPU that something without numbers was written into
         self.guessed: dict[tuple[str, int, str], None] = {}
-        self.building = False
+        self.handles: dict[int, tuple[Any, Signature]] = {}  # how a numbered tensor is told, and its signature
+        self._guesses = 0
         self._signatures: dict[int, Signature] = {}
-        self._alike: dict[Any, Signature] = {}
+        self._kinds = Kinds()
         self._held: list[Any] = []  # so that no other tensor gets their identity
         self._given: list[Tensor] = []
 
     # ---- a function
 
-    def run(self, func: Any, known: Known, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Outcome:
-        """What a call gives, with the tensors that it wrote into and the pairs of views and what they are of."""
-        given: list[Tensor] = []
-        self._given = given
-        if known.short in _BY_SIZE or known.short in _MAKES:
-            args, kwargs = self._sized(known, args, kwargs)
-        try:
-            key = (func, *[self._key(arg) for arg in args])
-            if kwargs:
-                key = (*key, *[(name, self._key(value)) for name, value in kwargs.items()])
-            hash(key)
-        except TypeError:
-            key = ()
+    def run(
+        self, func: Any, known: Known, args: tuple[Any, ...], kwargs: dict[str, Any] | None, read: Any = None
+    ) -> Outcome:
+        """What a call gives, with the tensors that it wrote into and the pairs of views and what they are of.
+
+        Args:
+            func: what is called.
+            known: what is known of it.
+            args: its arguments.
+            kwargs: those by name.
+            read: the key of the call and the tensors that it is given, where they were found before.
+        """
+        if read is None or known.short in _BY_SIZE or known.short in _MAKES:
+            args, kwargs, key, given = self._keyed(func, known, args, kwargs)
+        else:
+            key, given = read
         if not given:
             return self._made(func, known, args, kwargs or {}), None, None
-        signatures = self._signatures
-        real = [one for one in given if not signatures[id(one)].meta]
-        if len(real) == len(given) and not (self.vague and any(id(one) in self.vague for one in given)):
-            if len(given) == 1 or known.asks or not _is_large(given):
+        signatures = [self.signature(one) for one in given]
+        real = [one for one, signature in zip(given, signatures, strict=True) if not signature.meta]
+        if len(real) == len(given):
+            if not (self.vague and any(id(one) in self.vague for one in given)) and (
+                len(given) == 1 or known.asks or not _is_large(given)
+            ):
                 return self._real(func, known, args, kwargs or {}, given)
             key = ()
         if known.asks:
             return self._guess(known, args, kwargs or {}), None, None
         cache = self.cache
         if cache is not None and key and (found := cache.get(key)) is not None:
-            if found.__class__ is not bool:
-                return self._again(found), None, None
+            if found is not False:
+                return self.again(found, func, args, kwargs, given)
         else:
             found = None
         by_value = known.short in _BY_VALUE
+        before = self._guesses
         out, written, views = self._on_meta(func, known, args, kwargs or {}, given, real)
         if found is None and cache is not None and key and not (by_value and real):
-            cache[key] = False if written or views or known.inplace else self._template(out)
+            if written or known.inplace or self._guesses != before:
+                cache[key] = False
+            else:
+                asis = known.short not in _MOVES and not real and not (kwargs and "device" in kwargs)
+                asis = asis and (not by_value or (known.short == "__getitem__" and len(given) == 1))
+                cache[key] = kept(self._kinds, out, views, given, asis=asis)
         return out, written, views
+
+    def _keyed(
+        self, func: Any, known: Known, args: tuple[Any, ...], kwargs: dict[str, Any] | None
+    ) -> tuple[tuple[Any, ...], dict[str, Any] | None, Any, list[Tensor]]:
+        """Arguments with sizes as numbers; the key of the call, empty where it has none; the tensors that are given."""
+        given: list[Tensor] = []
+        self._given = given
+        if known.short in _BY_SIZE or known.short in _MAKES:
+            args, kwargs = self._sized(known, args, kwargs)
+        try:
+            key: tuple[Any, ...] = (func, *[self._key(arg) for arg in args])
+            if kwargs:
+                key = (*key, *[(name, self._key(value)) for name, value in kwargs.items()])
+            hash(key)
+        except TypeError:
+            key = ()
+        return args, kwargs, key, given
 
     def _sized(
         self, known: Known, args: tuple[Any, ...], kwargs: dict[str, Any] | None
@@ -133,12 +151,16 @@ class Concrete:
             return 1
         return value.item()
 
+    def key(self, value: Any, given: list[Tensor]) -> Any:
+        """Equal for values for which calls give the same shapes; tensors in it are added to `given`."""
+        self._given = given
+        return self._key(value)
+
     def _key(self, value: Any) -> Any:
         kind = type(value)
         if kind is Tensor or isinstance(value, Tensor):
             self._given.append(value)
-            signature = self._signatures.get(id(value))
-            return self._sign(value) if signature is None else signature
+            return self.signature(value)
         if kind is int or kind is str or value is None:
             return value
         if kind is float or kind is bool:
@@ -151,12 +173,16 @@ class Concrete:
             return (dict, *[(name, self._key(item)) for name, item in value.items()])
         return value
 
+    def signature(self, tensor: Tensor) -> Signature:
+        """The same for tensors that are alike."""
+        found = self._signatures.get(id(tensor))
+        if found is None:
+            handle = self.handles.get(id(tensor))
+            return self._sign(tensor) if handle is None else handle[1]
+        return found
+
     def _sign(self, tensor: Tensor) -> Signature:
-        like = (tensor.shape, tensor.stride(), tensor.dtype, tensor.is_meta)
-        signature = self._alike.get(like)
-        if signature is None:
-            signature = self._alike[like] = Signature(tensor)
-        self._signatures[id(tensor)] = signature
+        signature = self._signatures[id(tensor)] = self._kinds.of(tensor)
         self._held.append(tensor)
         return signature
 
@@ -169,6 +195,7 @@ class Concrete:
         count, vague, guessed = mark
         for tensor in self._held[count:]:
             self._signatures.pop(id(tensor), None)
+        self.handles.clear()
         del self._held[count:]
         self.vague = set(vague)
         self.guessed = dict(guessed)
@@ -208,11 +235,10 @@ class Concrete:
                 return moved, None, self._relations(moved, given)
         if kwargs.get("device") is not None:
             kwargs = {**kwargs, "device": "cpu"}
-        before = [one._version for one in given]
+        before = _versions(given)
         out = func(*args, **kwargs)
-        written = [one for one, version in zip(given, before, strict=True) if one._version != version]
-        self._forget(written)
-        return out, written or None, self._relations(out, given)
+        written = self._written(given, before, known.inplace)
+        return out, written, self._relations(out, given)
 
     # ---- shapes only
 
@@ -238,20 +264,31 @@ class Concrete:
             args, kwargs = guesses.by_value(short, args, kwargs, self.vague)
             args = tuple(_lifted(arg) for arg in args)
             kwargs = {name: _lifted(value) for name, value in kwargs.items()}
-        before = [one._version for one in given]
+        before = _versions(given)
         try:
             out = func(*args, **kwargs)
         except (NotImplementedError, RuntimeError) as error:
             out = _on_zeros(func, args, kwargs, error)
         if known.inplace and isinstance(out, Tensor) and first is given[0]:
             out = first
-        written = [one for one, version in zip(given, before, strict=True) if one._version != version]
-        self._forget(written)
-        return out, written or None, self._relations(out, given)
+        return out, self._written(given, before, known.inplace), self._relations(out, given)
 
-    def _forget(self, written: list[Tensor]) -> None:
+    def _written(self, given: list[Tensor], before: list[int | None], inplace: bool) -> list[Tensor] | None:
+        """The tensors that were written into; where there is no counter that tells, the first of an in-place call."""
+        after = _versions(given)
+        written = [one for one, was, now in zip(given, before, after, strict=True) if was != now]
+        if inplace and given:
+            if before[0] is None and not any(one is given[0] for one in written):
+                written.insert(0, given[0])
+            self._forget(given[0])
         for one in written:
-            self._signatures.pop(id(one), None)  # its shape may have changed
+            self._forget(one)
+        return written or None
+
+    def _forget(self, tensor: Tensor) -> None:
+        """Its shape may have changed."""
+        self._signatures.pop(id(tensor), None)
+        self.handles.pop(id(tensor), None)
 
     def _relations(self, out: Any, given: list[Tensor]) -> Any:
         """Pairs of outputs and inputs that share memory."""
@@ -268,55 +305,40 @@ class Concrete:
 
     # ---- kept shapes
 
-    def _template(self, out: Any) -> Any:
-        if type(out) is Tensor:
-            return (None, (_shape(out),)) if out.is_meta else False
-        if type(out) in (tuple, list) and all(type(one) is Tensor and one.is_meta for one in out):
-            return type(out), tuple(_shape(one) for one in out)
-        return False
-
-    @staticmethod
-    def _again(template: Any) -> Any:
-        kind, shapes = template
-        if kind is None:
-            size, stride, dtype = shapes[0]
-            return torch.empty_strided(size, stride, dtype=dtype, device="meta")
-        return kind([torch.empty_strided(size, stride, dtype=dtype, device="meta") for size, stride, dtype in shapes])
+    def again(self, known: Kept, func: Any, args: Any, kwargs: dict[str, Any] | None, given: list[Tensor]) -> Outcome:
+        """What a call gives that is known."""
+        if known.pairs is None:
+            return made_again(known), None, None
+        if known.same >= 0:
+            out = given[known.same]
+            return out, None, [(out, out)]
+        out = func(*args, **kwargs) if kwargs else func(*args)
+        outs = (out,) if known.kind is None else out
+        return out, None, [(outs[one], given[of]) for one, of in known.pairs]
 
     # ---- a layer
 
-    def run_layer(self, leaf: Leaf, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:
-        """What a layer gives; it is run where no equal one has run on equal shapes."""
+    def run_layer(
+        self, leaf: Leaf, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], read: Any
+    ) -> Outcome:
+        """What a layer gives that is run; what is known of it is kept for its equals."""
+        key, given = read
         with torch._C.DisableTorchFunction():
-            given: list[Tensor] = []
-            self._given = given
-            key: Any = ()
-            try:
-                key = (leaf.key(module), module.training, *[self._key(arg) for arg in args])
-                if kwargs:
-                    key = (*key, *[(name, self._key(value)) for name, value in kwargs.items()])
-                hash(key)
-            except TypeError:
-                key = ()
-            signatures = self._signatures
-            if not key or self.cache is None or not all(signatures[id(one)].meta for one in given):
-                key = ()
-            found = self.cache.get(key) if key and self.cache is not None else None
-            if found:
-                return self._again(found), None, None
-            before = [one._version for one in given]
+            keeps = self.cache is not None and bool(given) and all(self.signature(one).meta for one in given)
+            before, guesses_before = _versions(given), self._guesses
         out = leaf.forward(module, *args, **kwargs)
         with torch._C.DisableTorchFunction():
-            written = [one for one, version in zip(given, before, strict=True) if one._version != version]
-            self._forget(written)
+            written = self._written(given, before, inplace=False)
             views = self._relations(out, given)
-            if key and found is None and self.cache is not None:
-                self.cache[key] = False if written or views else self._template(out)
-        return out, written or None, views
+            if keeps and self.cache is not None and key and key not in self.cache:
+                changed = written or self._guesses != guesses_before
+                self.cache[key] = False if changed else kept(self._kinds, out, views, given, asis=False)
+        return out, written, views
 
     # ---- what cannot be known
 
     def _guessing(self, name: str, answer: str) -> None:
+        self._guesses += 1
         self.guessed[name, self.here(), answer] = None
 
     def _guess(self, known: Known, args: Any, kwargs: dict[str, Any]) -> Any:
@@ -325,6 +347,14 @@ class Concrete:
             answer = guesses.is_raised_otherwise(sys._getframe(3))
         self._guessing(known.short, repr(answer)[:40])
         return answer
+
+
+def _versions(given: list[Tensor]) -> list[int | None]:
+    """How often each was written into; None where that is not counted: in inference mode."""
+    try:
+        return [one._version for one in given]
+    except RuntimeError:
+        return [None if one.is_inference() else one._version for one in given]
 
 
 def _whole(dtype: Any) -> bool:
@@ -345,10 +375,6 @@ def _is_large(given: list[Tensor]) -> bool:
     for axis in range(1, rank + 1):
         count *= max(one.shape[-axis] if one.dim() >= axis else 1 for one in given)
     return count > MOST_REAL
-
-
-def _shape(tensor: Tensor) -> tuple[Any, Any, Any]:
-    return tensor.shape, tensor.stride(), tensor.dtype
 
 
 def _home(tensor: Tensor) -> int:

@@ -20,6 +20,15 @@ Silence = Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
 Function = Callable[[str, Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
 
 
+class Key:
+    """What layers have in common that are constructed alike and whose weights have the same shapes."""
+
+    __slots__ = ("constructed",)
+
+    def __init__(self) -> None:
+        self.constructed: Any = None  # how that is told, where it is told for all of them
+
+
 class Leaf:
     """A class of layers.
 
@@ -38,7 +47,8 @@ class Leaf:
         self.forward: Callable[..., Any] = cls.__dict__["forward"]
         self._call_parameters = list(inspect.signature(self.forward).parameters)[1:] if plain else []
         self._given: dict[int, dict[str, Any]] = {}
-        self._keys: dict[int, Any] = {}
+        self._keys: dict[int, Key] = {}
+        self._alike: dict[Any, Key] = {}
         self._kept: list[Any] = []
 
     def given(self, module: torch.nn.Module) -> dict[str, Any]:
@@ -58,18 +68,32 @@ class Leaf:
             self._kept.append(module)
         return found
 
-    def key(self, module: torch.nn.Module) -> Any:
-        """Equal for layers that give the same shapes for the same shapes."""
+    def key(self, module: torch.nn.Module) -> Key:
+        """The same for layers that give the same shapes for the same shapes."""
         found = self._keys.get(id(module))
         if found is None:
-            weights = tuple(
-                None if one is None else (one.shape, one.dtype, one.is_meta)
-                for held in (module._parameters, module._buffers)
-                for one in held.values()
-            )
-            found = self._keys[id(module)] = (type(module), repr(self.given(module)), weights)
+            like = (type(module), *self._constructed(module))
+            for held in (module._parameters, module._buffers):
+                for one in held.values():
+                    like = (*like, None if one is None else (one.shape, one.dtype, one.is_meta))
+            found = self._alike.get(like)
+            if found is None:
+                found = self._alike[like] = Key()
+            self._keys[id(module)] = found
             self._kept.append(module)
         return found
+
+    def _constructed(self, module: torch.nn.Module) -> Iterator[Any]:
+        """What the constructor was given, and what became of it, as something that can be compared."""
+        held = module.__dict__
+        args, kwargs = held.get(GIVEN, ((), {}))
+        for value in (*args, *kwargs, *kwargs.values(), *[held.get(name, _MISSING) for name in self.parameters]):
+            kind = type(value)
+            if kind is int or kind is str or value is None or value is _MISSING:
+                yield value
+            else:
+                yield kind, repr(value)
+        yield len(args)
 
     def fits(self, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         """Whether the row says what this call computes."""

@@ -19,11 +19,19 @@ from torch.overrides import TorchFunctionMode
 
 from archcheck.frontends.trace.child import naming
 from archcheck.frontends.trace.child.concrete import Concrete
-from archcheck.frontends.trace.child.encoding import Encoder
-from archcheck.frontends.trace.child.leaves import Leaf, Leaves
+from archcheck.frontends.trace.child.encoding import MOST_ITEMS, Encoder
+from archcheck.frontends.trace.child.kept import META, Kept, empty
+from archcheck.frontends.trace.child.leaves import Key, Leaf, Leaves
 
 _TORCH = torch.__path__[0]
 _ITERATION = Tensor.__iter__.__code__
+_CALL = torch.nn.Module._call_impl
+_GLOBAL_HOOKS = (
+    torch.nn.modules.module._global_backward_pre_hooks,
+    torch.nn.modules.module._global_backward_hooks,
+    torch.nn.modules.module._global_forward_hooks,
+    torch.nn.modules.module._global_forward_pre_hooks,
+)
 _OWN = __file__.rpartition("/")[0]
 
 
@@ -49,7 +57,6 @@ class Recorder(TorchFunctionMode):
         self.names: dict[str, int] = {}
         self.building = False
         self.given: list[tuple[str, int]] = []  # names and numbers of the tensors that the call is given
-        self._constructed: dict[int, Any] = {}
         self._known: dict[Any, naming.Known] = {}
         self._skipped: dict[int, bool] = {}
         self._kept: list[CodeType] = []  # so that no other code object gets their identity
@@ -104,20 +111,91 @@ class Recorder(TorchFunctionMode):
             known = self._known[func] = naming.learn(func)
         if known.tells:
             return func(*args, **kwargs) if kwargs else func(*args)
+        concrete = self.concrete
         if self.quiet:
-            return self.concrete.run(func, known, args, kwargs)[0]
-        values = self.values
-        encoded = [values.encode(arg) for arg in args]
-        named = {name: values.encode(arg) for name, arg in kwargs.items()} if kwargs else None
-        out, written, views = self.concrete.run(func, known, args, kwargs)
-        if type(out) is not Tensor and not known.inplace and not values.holds_tensor(out):
-            return out
+            return concrete.run(func, known, args, kwargs)[0]
+        encoded, named, key, given = self._read(func, args, kwargs)
+        try:
+            kept = concrete.cache.get(key) if concrete.cache is not None else None
+            read = (key, given)
+        except TypeError:  # an argument cannot be compared with others
+            kept, read = None, ((), given)
+        if kept:
+            if kept.pairs is None and kept.kind is None:
+                return self._again(known, encoded, named, kept)
+            out, written, views = concrete.again(kept, func, args, kwargs, given)
+        else:
+            out, written, views = concrete.run(func, known, args, kwargs, read)
+            if type(out) is not Tensor and not known.inplace and not self.values.holds_tensor(out):
+                return out
         name = known.name
         if known.short == "unbind" and sys._getframe(1).f_code is _ITERATION:
             name = "torch.Tensor.__iter__"  # a loop over a tensor, which is no split
         if views and not written and (type(out) is Tensor or isinstance(out, Tensor)):
             out = self._apart(out, views)
         self._add(name, encoded, named, _first(args, kwargs) if out is None else out, written, views)
+        return out
+
+    def _read(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> tuple[Any, Any, Any, Any]:
+        """How the arguments are told, those by name, the call's key, and the tensors that it is given."""
+        handles = self.concrete.handles
+        encoded: list[Any] = []
+        key: list[Any] = [func]
+        given: list[Tensor] = []
+        for arg in args:
+            handle = handles.get(id(arg))
+            if handle is None:
+                handle = self._both(arg, given)
+            else:
+                given.append(arg)
+            encoded.append(handle[0])
+            key.append(handle[1])
+        named = None
+        if kwargs:
+            named = {}
+            for name, arg in kwargs.items():
+                named[name], own = self._both(arg, given)
+                key.append((name, own))
+        return encoded, named, tuple(key), given
+
+    def _both(self, value: Any, given: list[Tensor], depth: int = 8) -> tuple[Any, Any]:
+        """How a value is told, and what stands for it in the key of a call."""
+        kind = type(value)
+        if kind is int or value is None:
+            return value, value
+        if isinstance(value, Tensor):
+            given.append(value)
+            handle = self.concrete.handles.get(id(value))
+            if handle is None:
+                handle = (("t", self.values.number(value)), self.concrete.signature(value))
+                self.concrete.handles[id(value)] = handle
+            return handle
+        if kind is float or kind is bool:
+            return value, (kind, value)
+        if depth and (kind is tuple or kind is list or kind is torch.Size):
+            both = [self._both(item, given, depth - 1) for item in value]
+            told = [one for one, _ in both[:MOST_ITEMS]]
+            return ("l" if kind is list else "u", *told), (kind, *[own for _, own in both])
+        if depth and kind is slice:
+            start, stop, step = [self._both(part, given, depth - 1) for part in (value.start, value.stop, value.step)]
+            return ("s", start[0], stop[0], step[0]), (slice, start[1], stop[1], step[1])
+        return self.values.encode(value, depth), self.concrete.key(value, given)
+
+    def _again(self, known: naming.Known, encoded: Any, named: Any, kept: Kept) -> Tensor:
+        """A call that is known to give a tensor of its own."""
+        ((size, stride, dtype),) = kept.shapes
+        out = empty(size, stride, dtype=dtype, device=META)
+        values = self.values
+        at = id(out)
+        number = values.numbers[at] = len(values.kept)
+        values.kept.append(out)
+        told = ("t", number)
+        self.concrete.handles[at] = told, kept.signature
+        name = known.name
+        called = self.names.get(name)
+        if called is None:
+            called = self.names[name] = len(self.names)
+        self.calls.append((called, self.place, self.here(), encoded, named, told, None, None, self.building))
         return out
 
     def _apart(self, out: Tensor, views: list[Any]) -> Tensor:
@@ -148,25 +226,44 @@ class Recorder(TorchFunctionMode):
     # ---- modules
 
     def layer(self, leaf: Leaf, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """A call of a layer that is recorded whole."""
+        """A call of a layer that is recorded whole; it is run where no equal one has run on equal shapes."""
         if self.quiet or not leaf.fits(module, args, kwargs):
             return leaf.forward(module, *args, **kwargs)
-        values = self.values
-        encoded = [values.encode(arg) for arg in args]
-        named = {name: values.encode(arg) for name, arg in kwargs.items()}
-        self.quiet += 1
-        try:
-            out, written, views = self.concrete.run_layer(leaf, module, args, kwargs)
-        finally:
-            self.quiet -= 1
-        constructed = self._constructed.get(id(module))
-        if constructed is None:
-            constructed = self._constructed[id(module)] = values.encode(leaf.given(module))
-        named["*"] = constructed
+        concrete = self.concrete
+        with torch._C.DisableTorchFunction():
+            alike = leaf.key(module)
+            encoded, named, key, given = self._read(alike, args, kwargs)
+            key = (module.training, *key)
+            try:
+                kept = concrete.cache.get(key) if concrete.cache is not None else None
+            except TypeError:
+                kept, key = None, ()
+            out = written = views = None
+            if kept:
+                out, written, views = concrete.again(kept, None, args, kwargs, given)
+        if not kept:
+            self.quiet += 1
+            try:
+                out, written, views = concrete.run_layer(leaf, module, args, kwargs, (key, given))
+            finally:
+                self.quiet -= 1
+        if named is None:
+            named = {}
+        named["*"] = self._constructor(leaf, alike, module)
         if views and not written and isinstance(out, Tensor):
             out = self._apart(out, views)
         self._add(leaf.name, encoded, named, out, written, views)
         return out
+
+    def _constructor(self, leaf: Leaf, alike: Key, module: torch.nn.Module) -> Any:
+        """How what a layer's constructor was given is told; once for all that are alike, but for tensors in it."""
+        told = alike.constructed
+        if told is None:
+            given = leaf.given(module)
+            told = self.values.encode(given)
+            if not self.values.holds_tensor(given):
+                alike.constructed = told
+        return told
 
     def function(self, name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A call of a library's function that is recorded whole."""
@@ -200,9 +297,13 @@ class Recorder(TorchFunctionMode):
 
         def call(module: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
             before = recorder.place
-            recorder.place = recorder._place_of.get(id(module), before)
+            place = recorder._place_of.get(id(module))
+            if place is not None:
+                recorder.place = place
             try:
-                return original(module, *args, **kwargs)
+                if _is_hooked(module):
+                    return original(module, *args, **kwargs)
+                return module.forward(*args, **kwargs)
             finally:
                 recorder.place = before
 
@@ -226,6 +327,19 @@ class Recorder(TorchFunctionMode):
             name = getattr(code, "co_qualname", code.co_name)
             told.append([code.co_filename, name, line or code.co_firstlineno, column, end_line, end_column])
         return told
+
+
+def _is_hooked(module: torch.nn.Module) -> bool:
+    """Whether a call of a module is more than a call of its `forward`."""
+    return bool(
+        module._forward_pre_hooks
+        or module._forward_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+        or type(module)._call_impl is not _CALL
+        or module._compiled_call_impl is not None
+        or any(_GLOBAL_HOOKS)
+    )
 
 
 def _first(args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
