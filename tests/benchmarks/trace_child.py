@@ -25,11 +25,19 @@ from torch.overrides import TorchFunctionMode
 
 from archcheck.frontends.trace.child import tracing
 from archcheck.frontends.trace.child.building import Built, build, import_target
-from archcheck.frontends.trace.child.guesses import content
+from archcheck.frontends.trace.child.guesses import by_value, content, shaped
 from archcheck.frontends.trace.child.leaves import Leaves
 from archcheck.frontends.trace.child.naming import ASKING
 from archcheck.frontends.trace.child.recorder import Recorder
 
+_BY_CONTENT = (
+    "nonzero",
+    "where",
+    "__getitem__",
+    "split",
+    "one_hot",
+    "repeat_interleave",
+)  # whose shapes are answers too
 MOST_REAL = 400_000_000  # parameters of a model that is given weights, for peers that need some
 LONGEST = 90  # CPU seconds of a bare forward times the usual factor: no peer is tried beyond
 
@@ -38,9 +46,15 @@ class Answering(TorchFunctionMode):
     """Questions about the content of tensors that have none are answered, and nothing else is done."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if getattr(func, "__name__", "") in ASKING and isinstance(args[0], Tensor) and args[0].is_meta:
-            return content(func.__name__, args)
-        return func(*args, **(kwargs or {}))
+        name, kwargs = getattr(func, "__name__", ""), kwargs or {}
+        if name in ASKING and isinstance(args[0], Tensor) and args[0].is_meta:
+            return content(name, args)
+        if name in _BY_CONTENT:
+            found = shaped(name, func, args, kwargs, lambda asked, answer: None)
+            if found is not None:
+                return found[0]
+            args, kwargs = by_value(name, args, kwargs, set())
+        return func(*args, **kwargs)
 
 
 class Case:
@@ -165,7 +179,8 @@ class Case:
 def _told(recorder: Recorder) -> Any:
     """A recording as data, with the shapes of its tensors."""
     shapes = [(tuple(one.shape), one.dtype) for one in recorder.values.kept]
-    return recorder.calls, list(recorder.names), recorder.sites_told(), recorder.values.found, shapes
+    guessed = list(recorder.concrete.guessed)
+    return recorder.calls, list(recorder.names), recorder.sites_told(), recorder.values.found, shapes, guessed
 
 
 def _timed(run: Callable[[], Any]) -> tuple[float, Any]:
@@ -225,7 +240,8 @@ def main() -> None:
                 found["peers"] = case.peers()
             found["recording"] = case.recording
         except Exception as error:
-            traceback.print_exc()
+            if os.environ.get("ARCHCHECK_BENCH_TRACEBACK"):
+                traceback.print_exc()
             found = {"error": f"{type(error).__name__}: {str(error)[:300]}"}
         json.dump(found, answers, separators=(",", ":"))
         answers.write("\n")
