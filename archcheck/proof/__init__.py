@@ -2,7 +2,8 @@
 
 from archcheck.proof.confirm import confirm, nearest
 from archcheck.proof.explain import explain
+from archcheck.proof.loose import near_misses
 from archcheck.proof.outcome import Outcome, Proof
 from archcheck.proof.summary import summary
 
-__all__ = ["Outcome", "Proof", "confirm", "explain", "nearest", "summary"]
+__all__ = ["Outcome", "Proof", "confirm", "explain", "near_misses", "nearest", "summary"]

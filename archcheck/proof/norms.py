@@ -74,7 +74,8 @@ class Form:
     def words(self, stated: Form) -> list[str]:
         """How it departs from what is stated, a phrase for each part."""
         found: list[str] = []
-        if self.kind == stated.kind and self.centred != stated.centred:
+        # RMSNorm takes the mean off nowhere and LayerNorm in both places: the kind says so; in one place only is told
+        if self.centred != stated.centred and (self.kind == stated.kind or self.centred in (ABOVE, BELOW)):
             found.append(_CENTRED[self.centred])
         if self.correction != stated.correction:
             found.append("unbiased variance" if self.correction == 1 else "biased variance")

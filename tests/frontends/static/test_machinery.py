@@ -23,7 +23,7 @@ class Model(torch.nn.Module):
         return self.linear(x)
 """
 TORCH = {
-    "torch/__init__.py": "import torch._C\nfrom torch import accelerator\n\nclass device:\n    index = undefined_flag\n",
+    "torch/__init__.py": "import torch._C\nfrom torch import accelerator\nclass device:\n    index = undefined_flag\n",
     "torch/accelerator/__init__.py": "def current_accelerator():\n    return undefined_setting\n",
     "torch/nn/__init__.py": "",
 }
