@@ -6,8 +6,9 @@ PYTHON is the interpreter of an environment that holds torch and transformers. M
 sizes; none has weights. The baseline is the same call of the same model with everything on the meta device and nothing
 that records; where that fails because code asks what a tensor holds, such questions are answered and nothing else is
 done, and the row says so ("asks"). A recording starts with a recorder that knows nothing. What archcheck does with a
-recording (canonical form, alignment with itself, description) is timed in this process, right after the forward of the
-same model. All times are CPU seconds of one thread, medians of runs that alternate in one process; bars are ratios.
+recording (canonical form, alignment with itself, judgement by a spec of the library) is timed in this process, right
+after the forward of the same model. All times are CPU seconds of one thread, medians of runs that alternate in one
+process; bars are ratios.
 
 Bars: recording at most 0.35 of the forward in the median and 0.8 at worst, 0.25 for Llama of 80 layers; the rest at
 most 0.3; the same calls with and without the cache; 25 MB of memory; every call with a line and a module. With
@@ -33,12 +34,13 @@ from typing import Any
 
 from archcheck.align import align
 from archcheck.cli.entry import COLLECTED_AT
-from archcheck.describe.description import describe_variants
 from archcheck.frontends.targets import Target, parse_target, resolve
 from archcheck.frontends.trace.tracer import Running, _tables, _traced, request_of
 from archcheck.frontends.trace.wire import parse
-from archcheck.pipeline import undetermined
-from archcheck.sweep import canonical, of_trace
+from archcheck.judging import Judge
+from archcheck.pipeline import places
+from archcheck.spec import load
+from archcheck.sweep import Request, canonical, of_trace
 from tests.benchmarks.harness import ROOT, Bar, finish, parser
 
 MEDIAN, WORST, DEEP, REST, MEGABYTES = 0.35, 0.8, 0.25, 0.3, 25.0
@@ -54,6 +56,7 @@ class Model:
     folder: str
     symbol: str
     config: str
+    spec: str = "vaswani2017"  # of the library, that it is held against
 
 
 _LLAMA_70B = "hidden_size=8192, intermediate_size=28672, num_hidden_layers=80, num_attention_heads=64"
@@ -64,10 +67,10 @@ _T5 = "d_model=768, d_ff=3072, num_layers=12, num_heads=12"
 _GEMMA = "hidden_size=3584, intermediate_size=14336, num_hidden_layers=42, num_attention_heads=16"
 _TINY = "hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4, vocab_size=512"
 ZOO = (
-    Model("Llama tiny", "llama", "LlamaModel", f"LlamaConfig({_TINY})"),
-    Model(DEEPEST, "llama", "LlamaModel", f"LlamaConfig({_LLAMA_70B}, num_key_value_heads=8)"),
-    Model("BERT", "bert", "BertModel", "BertConfig()"),
-    Model("GPT-2", "gpt2", "GPT2Model", "GPT2Config()"),
+    Model("Llama tiny", "llama", "LlamaModel", f"LlamaConfig({_TINY})", "touvron2023"),
+    Model(DEEPEST, "llama", "LlamaModel", f"LlamaConfig({_LLAMA_70B}, num_key_value_heads=8)", "touvron2023"),
+    Model("BERT", "bert", "BertModel", "BertConfig()", "devlin2018"),
+    Model("GPT-2", "gpt2", "GPT2Model", "GPT2Config()", "radford2019"),
     Model("T5-base", "t5", "T5Model", f"T5Config({_T5})"),
     Model("OPT-6.7B", "opt", "OPTModel", f"OPTConfig({_OPT}, layerdrop=0.0)"),
     Model("BLOOM-7B1", "bloom", "BloomModel", "BloomConfig(hidden_size=4096, n_layer=30, n_head=32)"),
@@ -133,20 +136,20 @@ def _side(python: Path) -> Iterator[Side]:
         side.end()
 
 
-def on_the_host(answer: dict[str, Any], target: Target, symbol: str, runs: int) -> dict[str, float]:
+def on_the_host(answer: dict[str, Any], target: Target, model: Model, runs: int) -> dict[str, float]:
     """CPU seconds of what is done with a recording: reading it, replaying it, and canonical form, alignment and
     judgement together."""
     data = json.dumps(answer.pop("recording")).encode()
     parsed, recording = _timed(lambda: parse(data))
-    replayed, traced = _timed(lambda: _traced(target, symbol, recording, "", True))
-    read = of_trace(target, symbol, traced)
+    replayed, traced = _timed(lambda: _traced(target, model.symbol, recording, "", True))
+    read = of_trace(target, model.symbol, traced)
+    spec, _ = load(model.spec)
+    judge = Judge(spec, places(target.library, spec), Request(target.ref.text).preset, frozenset())
     rest = []
     for _ in range(runs):
         spent, graph = _timed(lambda: canonical(traced.reading.variants[0]))
         aligned, _ = _timed(lambda one=graph: align(one, one))
-        judged, _ = _timed(
-            lambda: describe_variants(read.name, read.reading, read.described, undetermined(read.reading))
-        )
+        judged, _ = _timed(lambda: [judge.variant(subject) for subject in read.subjects()])
         rest.append((spent, aligned, judged))
     canonicalised, aligned, judged = (statistics.median(column) for column in zip(*rest, strict=True))
     found = {"parse": parsed, "replay": replayed, "canonicalise": canonicalised, "align": aligned, "judge": judged}
@@ -175,7 +178,7 @@ def measured(options: argparse.Namespace) -> Iterator[tuple[Model, dict[str, Any
             answer = side.ask({**_tables(), **request, **more})
             if "error" not in answer:
                 gc.collect()
-                answer |= on_the_host(answer, target, model.symbol, min(options.runs, 3))
+                answer |= on_the_host(answer, target, model, min(options.runs, 3))
             yield model, answer
 
 

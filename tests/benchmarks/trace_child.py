@@ -39,7 +39,7 @@ _BY_CONTENT = (
     "repeat_interleave",
 )  # whose shapes are answers too
 MOST_REAL = 400_000_000  # parameters of a model that is given weights, for peers that need some
-LONGEST = 90  # CPU seconds of a bare forward times the usual factor: no peer is tried beyond
+RECORDINGS = 8  # that are kept at the same time to see what one of them takes
 
 
 class Answering(TorchFunctionMode):
@@ -124,16 +124,25 @@ class Case:
         for _ in range(runs):
             forward.append(self.forward())
             record.append(self.record()[0])
-        kept = [self.record()[1] for _ in range(2)]  # which take what earlier ones have left free
-        before = _resident()
-        kept += [self.record()[1] for _ in range(3)]
-        megabytes = (_resident() - before) / 3
-        del kept
+        megabytes = self._grown()
         return {
             "calls": count, "same": same, "sited": sited, "placed": placed, "answered": self.answered,
             "forward": statistics.median(forward), "record": statistics.median(record), "uncached": uncached_cost,
             "megabytes": megabytes, "parameters": sum(one.numel() for one in self.model.parameters()),
         }  # fmt: skip
+
+    def _grown(self) -> float:
+        """The most megabytes that one of several recordings has added while all before are kept.
+
+        The first ones take what earlier models have left free.
+        """
+        kept, grown = [], [0.0]
+        for _ in range(RECORDINGS):
+            before = _resident()
+            kept.append(self.record()[1])
+            gc.collect()
+            grown.append(_resident() - before)
+        return max(grown)
 
     # ---- peers
 
