@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from archcheck.frontends import dialects
-from archcheck.frontends.static import bounds, forks
+from archcheck.frontends.static import bounds, contents, forks
 from archcheck.frontends.static.machine import Decision, OutOfFuel, Raised
 from archcheck.frontends.static.opens import Expected, Open, OpenRange, Several, Shape, SizeOf, Told
 from archcheck.frontends.static.sources import code_of
@@ -283,6 +283,8 @@ def unary_not(vm: Machine, value: Data) -> Data:
         return value.turned()
     if isinstance(value, Open):
         return value.about(f"not {value.why}")
+    if isinstance(value, Tensor) and (filled := contents.filling(vm, value)) is not None:
+        return bool(filled)
     chance = forks.by_chance(vm, value)
     if chance is not None:
         return not chance

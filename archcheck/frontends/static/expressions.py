@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from archcheck.frontends.static import bounds, conditions, forks, names
+from archcheck.frontends.static import bounds, conditions, contents, forks, names
 from archcheck.frontends.static.opens import Open, OpenRange, Several
 from archcheck.frontends.static.sources import code_of
 from archcheck.frontends.static.values import (
@@ -186,7 +186,7 @@ def _boolean(vm: Machine, node: ast.BoolOp, scope: Scope) -> Data:
     undecided: Data = None
     value: Data = None
     for part in node.values:
-        value = evaluate(vm, part, scope)
+        value = contents.told(vm, evaluate(vm, part, scope))
         if is_undecided(value):
             undecided = value if undecided is None else conditions.weightier(undecided, value, stops_at)
             continue
@@ -200,7 +200,7 @@ def _boolean(vm: Machine, node: ast.BoolOp, scope: Scope) -> Data:
 def _unary(vm: Machine, node: ast.UnaryOp, scope: Scope) -> Data:
     value = evaluate(vm, node.operand, scope)
     if isinstance(node.op, ast.Not):
-        return conditions.unary_not(vm, value)
+        return conditions.unary_not(vm, contents.told(vm, value))
     return conditions.unary(vm, type(node.op), value)
 
 

@@ -232,5 +232,6 @@ CONSTANTS: dict[str, Data] = {
     "math.inf": math.inf,
     "math.e": math.e,
     "numpy.pi": math.pi,
+    "numpy.newaxis": None,
     "numpy.inf": math.inf,
 }

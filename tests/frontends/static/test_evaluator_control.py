@@ -351,3 +351,20 @@ def test_both_sides_are_read_where_a_size_chooses_between_modules(sources: Sourc
     first, second = sources.read(text, "Model").variants
     assert "layer_norm" in ops(first)
     assert "linear" in ops(second)
+
+
+def test_a_mask_of_ones_is_known_to_hide_nothing(sources: Sources) -> None:
+    text = """
+        import torch
+
+        def f(x, mask=None):
+            if mask is None:
+                mask = torch.ones(x.shape[:2])
+            mask = mask.to(dtype=torch.bool)[None].expand(2, 3) if False else mask.to(dtype=torch.bool)
+            if not mask.all():
+                x = x * mask
+            if torch.zeros(3).any():
+                x = x * 5
+            return x + 1
+        """
+    assert "mul" not in sources.computes(text)

@@ -1,0 +1,39 @@
+"""Tensors whose entries are all one number: masks of ones that code makes where it is given none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from archcheck.frontends.static.values import Data, Tensor
+
+if TYPE_CHECKING:
+    from archcheck.frontends.static.machine import Machine
+
+DEEPEST = 12  # ops through which a filling is followed
+KEEPING = frozenset({"identity", "reshape", "permute", "expand", "reduce_logical"})
+
+
+def told(vm: Machine, value: Data) -> Data:
+    """The answer of a tensor that is asked whether it is true, where its content is known; any other value as it is."""
+    if isinstance(value, Tensor) and (filled := filling(vm, value)) is not None:
+        return bool(filled)
+    return value
+
+
+def filling(vm: Machine, tensor: Tensor) -> float | None:
+    """The number that every entry of a tensor is; None where that is not known, or differs.
+
+    A logical reduction of equal entries is that entry, whether it asks for any or for all.
+    """
+    value = tensor.value
+    for _ in range(DEEPEST):
+        op = vm.recorder.by_path.get(value.op)
+        if op is None or value.index:
+            return None
+        if op.kind.name == "constant":
+            held = op.attr("value")
+            return held if isinstance(held, (bool, int, float)) else None
+        if op.kind.name not in KEEPING or len(op.reads) != 1:
+            return None
+        value = op.reads[0]
+    return None
