@@ -115,6 +115,16 @@ def _mixed(x: Tensor) -> Tensor:
     return x.masked_fill(~keep, 0.0) + x[:, keep].sum() + x[:, places] * torch.tensor(2.0)
 
 
+def _data(x: Tensor) -> Tensor:
+    y = x * 2
+    y.data = y.reshape(2, -1)
+    return (y * 2).view(x.shape)
+
+
+def _one_entry(x: Tensor) -> Tensor:
+    return x + x[x[:, 0].argmax()] + x[:, x[0].argmax()].sum()
+
+
 def _vmapped(x: Tensor) -> Tensor:
     return torch.vmap(lambda row: row.view(2, -1).flatten() * 2)(x)
 
@@ -122,6 +132,9 @@ def _vmapped(x: Tensor) -> Tensor:
 BODIES: dict[str, Callable[..., Any]] = {
     "views": lambda x: x.view(2, 2, -1).transpose(0, 1)[..., :4].permute(1, 0, 2).flatten(1).repeat(1, 2),
     "a function and one alike but for a type": lambda x: torch.clamp(torch.clamp(x, 1), 1.0) + x.sum(1, True) * 1,
+    "a number and one that is equal": lambda x: x.long() * 1 + x.long() * 1.0 + x.long() * True,
+    "data that is set": _data,
+    "an entry that is not known": _one_entry,
     "dtypes": lambda x: x.to(torch.bfloat16).float() + x.to(torch.float32) + x.half().to(x).type_as(x),
     "keywords": lambda x: F.layer_norm(x, x.shape[-1:], weight=None, eps=1e-3) + x.softmax(dim=-1, dtype=torch.float32),
     "a device": lambda x: x.to(device="cpu") + torch.zeros(4, 8, device=x.device) + x.new_zeros(x.shape),
@@ -169,6 +182,13 @@ def test_layers_are_recorded_the_same(training: bool, layers: bool) -> None:
     uncached, _ = recorded(model, (_meta(4, 8),), cache=False, layers=layers)
     assert cached == uncached
     assert {recorder.places[call[1]] for call in recorder.calls} >= {f"layers.{at}" for at in (0, 2, 6, 8, 9)}
+
+
+def test_layers_are_told_as_they_were_constructed() -> None:
+    model = nn.Sequential(nn.Dropout(0.0), nn.Dropout(0), nn.Dropout(0.0), nn.Dropout(False))
+    _, recorder = recorded(model, (_meta(4, 8),), cache=True)
+    told = [call[4]["*"][-1][2] for call in recorder.calls]
+    assert [(type(p), p) for p in told] == [(float, 0.0), (int, 0), (float, 0.0), (bool, False)]
 
 
 def test_numbers_are_never_taken_from_another_call() -> None:
