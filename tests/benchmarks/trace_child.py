@@ -153,7 +153,7 @@ class Case:
             try:
                 found[name] = run()
             except Exception as error:
-                found[name] = f"{type(error).__name__}: {str(error).strip()[:120]}"
+                found[name] = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:80]}"
                 if os.environ.get("ARCHCHECK_BENCH_TRACEBACK"):
                     traceback.print_exc()
         return found
