@@ -1,6 +1,6 @@
 """Held against each other: what the static reader reads in transformers' code, and what ran when it was traced.
 
-    python -m tests.agreement --python PYTHON [--models | --layers] [--every N] [--check] [NAME ...]
+    python -m tests.agreement --python PYTHON [--models | --layers] [--run] [--every N] [--check] [NAME ...]
 
 PYTHON is the interpreter of an environment that holds torch and transformers, whose sources are read too. Whole models
 are those of `MODEL_MAPPING` with the default configuration; layers are classes whose names end in Layer or Block; names
@@ -31,6 +31,7 @@ from archcheck.witnesses import Two, compared, words
 LAYERS, MODELS = 0.97, 0.85
 SLOWEST = 60  # seconds that a comparison may take
 AT_ONCE = 12  # targets that one process runs: importing torch and transformers costs more than most of them
+RAN, NOT_BUILT = "ran", "not built"
 SAME, DIFFERS, OPEN, STOPPED, NOT_RUN = "same", "differs", "open", "not read to its end", "not run"
 
 
@@ -120,6 +121,19 @@ def rows(targets: list[Wanted], python: Path) -> Iterator[Row]:
             wanted.target.library.release(wanted.target.source.path.parent)
 
 
+def ran(targets: list[Wanted], python: Path) -> Iterator[Row]:
+    """Every class, run with what turns out to be enough, and not read."""
+    for at in range(0, len(targets), AT_ONCE):
+        part = targets[at : at + AT_ONCE]
+        for wanted, found in zip(part, _traced(part, python), strict=True):
+            if isinstance(found, ArchcheckError):
+                yield Row(wanted.symbol, NOT_BUILT, found.problem)
+            elif found.recording.error:
+                yield Row(wanted.symbol, NOT_RUN, found.recording.error)
+            else:
+                yield Row(wanted.symbol, RAN)
+
+
 def _with_given(one: Wanted) -> Wanted:
     """With the optional arguments that the reader takes the call to need."""
     read = _read(one, {}, None)
@@ -165,12 +179,24 @@ def at_most(seconds: int) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
+def _count(found: Iterator[Row]) -> int:
+    counts: Counter[str] = Counter()
+    for row in found:
+        counts[row.outcome] += 1
+        if row.outcome != RAN:
+            print(f"{row.outcome:<20} {row.name:<44} {row.why}", flush=True)
+    built = counts[RAN] + counts[NOT_RUN]
+    print(f"ran to the end: {counts[RAN]} of {built} that build, {counts[RAN] / max(built, 1):.1%}")
+    return 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="classes; all by default")
     parser.add_argument("--python", type=Path, default=Path(sys.executable))
     parser.add_argument("--models", action="store_true", help="whole models instead of layers")
     parser.add_argument("--layers", action="store_true", help="layers, which is the default")
+    parser.add_argument("--run", action="store_true", help="only run them, and count those that come to their end")
     parser.add_argument("--every", type=int, default=1, help="only every N-th class")
     parser.add_argument("--check", action="store_true", help="fail where the bar is missed")
     asked = parser.parse_args()
@@ -181,6 +207,8 @@ def main() -> int:
     counts: Counter[str] = Counter()
     silent = 0
     targets = chosen(target, asked.models, set(asked.names))[:: asked.every]
+    if asked.run:
+        return _count(ran(targets, asked.python))
     for row in rows(targets, asked.python):
         counts[row.outcome] += 1
         silent += row.outcome == DIFFERS and not row.assumed
