@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from fixture_cases import Fixture, fixtures
+from torch_python import torch_python
 
 from archcheck.errors import ArchcheckError
 from archcheck.findings import Report
@@ -17,7 +18,6 @@ from archcheck.pipeline import report_of
 from archcheck.spec import load
 from archcheck.sweep import Read, Request, of_trace, read_symbol
 from archcheck.witnesses import compared, words
-from tests.torch_python import torch_python
 
 ALL = [one for own, twins in fixtures() if "import torch" in own.source for one in (own, *twins)]
 

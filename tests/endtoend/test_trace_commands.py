@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from torch_python import torch_python
 
 from archcheck.cli.app import app as application
-from tests.torch_python import torch_python
 
 MODEL = """
 import os
