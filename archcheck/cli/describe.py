@@ -52,7 +52,13 @@ def command(
     try:
         if graph:
             reads = load_target(request, options.progress())
-            text = "\n".join(dump(one, places=False) for read in reads for one in read.graphs)
+            text = "\n".join(
+                dump(one, places=False) + (f"# it goes no further: {variant.error}\n" if variant.error else "")
+                for read in reads
+                for one, variant in zip(read.graphs, read.reading.variants, strict=True)
+            )
+            if all(read.reading.variants[0].error for read in reads):
+                unread = NOTHING_JUDGED
         elif as_spec:
             text = spec_text(request, options.progress())
         elif (whole := extent(request, options.progress())) is not Extent.ONE:
