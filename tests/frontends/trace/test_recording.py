@@ -278,3 +278,20 @@ def test_kept_shapes_change_nothing_that_is_recorded(traced: Traced, cache: bool
     ]  # fmt: skip
     assert "repeat %0 count=4" in _graph((recording, replayed))
     assert all(call.site is not None for call in recording.calls)
+
+
+def test_numbers_are_taken_to_be_finite(traced: Traced) -> None:
+    found = traced("""
+        class Model(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.linear = nn.Linear(8, 8)
+
+            def forward(self, x):
+                y = self.linear(x)
+                if not torch.isfinite(y).all():
+                    y = torch.clamp(y, -1e3, 1e3)
+                return y
+    """)
+    assert "clamp" not in _graph(found)
+    assert any("taken to give True" in one for one in found[1].assumptions)

@@ -32,6 +32,16 @@ def content(asked: str, args: tuple[Any, ...]) -> Any:
     return format(one, args[1] if len(args) > 1 else "") if asked == "__format__" else one
 
 
+def is_usual(lineage: list[str]) -> bool:
+    """Whether what is asked for is as a rule the case: that all numbers are finite.
+
+    Args:
+        lineage: names of the calls that the asked tensor comes from, the last first.
+    """
+    short = [name.rpartition(".")[2] for name in lineage]
+    return short[:2] == ["all", "isfinite"]
+
+
 def is_raised_otherwise(frame: FrameType | None) -> bool:
     """Whether the code that asks raises an exception when the answer is false: an `assert`, `if not ...: raise`.
 

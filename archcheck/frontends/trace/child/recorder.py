@@ -62,6 +62,20 @@ class Recorder(TorchFunctionMode):
         self._kept: list[CodeType] = []  # so that no other code object gets their identity
         self._place_of: dict[int, int] = {}
 
+        self.concrete.lineage = self._lineage
+
+    def _lineage(self, tensor: Tensor) -> list[str]:
+        """The calls that a tensor comes from, each of the first operand of the one before, the last first."""
+        names = list(self.names)
+        wanted = self.values.numbers.get(id(tensor))
+        found: list[str] = []
+        for call in reversed(self.calls[-8:]):
+            if wanted is not None and call[5] == ("t", wanted):
+                found.append(names[call[0]])
+                first = call[3][0] if call[3] else None
+                wanted = first[1] if type(first) is tuple and first[0] == "t" else None
+        return found
+
     # ---- where
 
     def settle(self, model: torch.nn.Module) -> None:
