@@ -36,6 +36,9 @@ _LABELS = frozenset(
 )
 
 
+_OVER_KEYS = frozenset({"attention", "self_attention", "cross_attention"})  # unless they state another axis
+
+
 class Agreement(Enum):
     """Whether a stated value is met by a found one."""
 
@@ -85,6 +88,10 @@ def _numbers(stated: float, found: float, name: str) -> Agreement:
 
 def attributes(expected: Op, actual: Op) -> Iterator[Edit]:
     """CHANGED and UNKNOWN edits for the attributes that `expected` states."""
+    if expected.kind.name in _OVER_KEYS and actual.states("axis") and not expected.states("axis"):
+        value = actual.attr("axis")  # stated only where weights are not shared out among the keys, as attention does it
+        kind = EditKind.UNKNOWN if isinstance(value, Unknown) else EditKind.CHANGED
+        yield Edit(kind, expected, actual, "attr:axis", "keys", value)
     if not expected.attrs:
         return
     found = {attr.name: attr.value for attr in actual.attrs}

@@ -262,7 +262,7 @@ class Classifier:
         if other.kind.name == "opaque":
             self._add(node, twin, self._at(Edit(EditKind.UNKNOWN, op, other, "kind", None, self._why(twin)), twin))
             return
-        if op.attrs:
+        if op.attrs or other.attrs:
             for edit in attributes(op, other):
                 self._add(node, twin, self._at(edit, twin))
         if node in self.expected.inside and twin not in self.actual.inside:

@@ -78,3 +78,13 @@ def test_only_closes_everything_but_sources():
     free = {"dropout", "stochastic_depth", "identity", "reshape", "permute", "expand", "input", "parameter", "constant"}
     assert free_kinds([], free, EVERYTHING) == {"input", "parameter", "constant"}
     assert "stochastic_depth" not in free_kinds([], free, {"dropout"})
+
+
+def test_an_attention_that_says_nothing_of_it_weighs_keys() -> None:
+    plain, over_queries = Op("a", kind("self_attention")), Op("b", kind("self_attention"), attrs=attrs(axis=-2))
+    (edit,) = attributes(plain, over_queries)
+    assert (edit.kind, edit.aspect, edit.stated, edit.found) == (EditKind.CHANGED, "attr:axis", "keys", -2)
+    unread = Op("c", kind("attention"), attrs=attrs(axis=Unknown("it is not read")))
+    (edit,) = attributes(Op("d", kind("attention")), unread)
+    assert edit.kind is EditKind.UNKNOWN
+    assert list(attributes(over_queries, over_queries)) == []

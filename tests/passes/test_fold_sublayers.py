@@ -60,9 +60,11 @@ def test_a_sublayer_states_the_sink_and_the_axis_of_its_attention() -> None:
     assert sublayer.kind.name == "self_attention"
     assert (sublayer.attr("axis"), sublayer.attr("sink")) == (-2, True)
     (claimed,) = [op for op in parse("%x = input\nself_attention %x\n").ops if op.reads]
-    assert not list(attributes(claimed, sublayer))
+    assert [edit.aspect for edit in attributes(claimed, sublayer)] == ["attr:axis"]  # attention weighs keys
     (claimed,) = [op for op in parse("%x = input\nself_attention %x sink=False\n").ops if op.reads]
-    assert [edit.kind for edit in attributes(claimed, sublayer)] == [EditKind.CHANGED]
+    edits = list(attributes(claimed, sublayer))
+    assert {edit.aspect for edit in edits} == {"attr:axis", "attr:sink"}
+    assert {edit.kind for edit in edits} == {EditKind.CHANGED}
 
 
 @pytest.mark.parametrize(("by", "signature"), [("0.0", "F d a"), ("1.0", "F a")])
