@@ -88,7 +88,8 @@ def check(request: Request, reference: str, progress: Progress = silent, *, jobs
         assert target.source is not None
         if request.both and request.running is not None and target.program is None:
             two = witnesses.both(target, target.source.module, target.symbol, request, request.running, progress)
-            return (witnesses.report(two, *(report_of(one, spec, reference, only, request) for one in two.reads)),)
+            read, ran = (report_of(one, spec, reference, only, request) for one in two.reads)
+            return (witnesses.report(two, read, ran, places(target.library, spec)),)
         one = read_symbol(target, target.source.module, target.symbol, request, progress)
         return (report_of(one, spec, reference, only, request),)
     _refuse_whole(request)

@@ -1,21 +1,22 @@
 """Two witnesses of one model: what the static reader reads in its code, and what ran when it was traced.
 
-They share the op vocabulary, the dialect tables and the passes, and nothing else: where their graphs agree, neither
-evaluator nor recorder is the reason for a verdict. Where they do not, that is told as a finding of its own, and a claim
-on which they differ is undetermined.
+They share the op vocabulary, the dialect tables with what applies them (how arguments are bound, what a change in place
+and a view mean) and the passes: a mistake there is made twice. Which code runs, in which order, with which values and
+modules, each finds out by itself: where their graphs agree, neither evaluator nor recorder is the reason for a verdict.
+Where they do not, that is told as a finding of its own, and a claim on which they differ is undetermined.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from archcheck.align import Alignment, Edit, EditKind, align
 from archcheck.align.agree import EVERYTHING
-from archcheck.findings import ClaimResult, Finding, Place, Report, Undetermined, Variant, Verdict
+from archcheck.findings import ClaimResult, Finding, Place, Report, Variant, Verdict
 from archcheck.frontends.targets import Target
 from archcheck.frontends.trace.tracer import Running, Trace, trace
-from archcheck.ir.graph import OpGraph
+from archcheck.ir.graph import Op, OpGraph, Unknown
 from archcheck.ir.span import Span
 from archcheck.sweep import Progress, Read, Request, of_trace, read_symbol
 
@@ -56,9 +57,28 @@ class Two:
         return tuple(edit for edit in self.alignment.edits if edit.kind is not EditKind.UNKNOWN)
 
     @property
-    def uncompared(self) -> tuple[Edit, ...]:
-        """What the reader does not know: sizes, mostly."""
-        return tuple(edit for edit in self.alignment.edits if edit.kind is EditKind.UNKNOWN)
+    def open(self) -> tuple[Edit, ...]:
+        """Where one of them does not know what the other saw: an op, what is inside of one, what it reads."""
+        unknown = (edit for edit in self.alignment.edits if edit.kind is EditKind.UNKNOWN)
+        return tuple(edit for edit in unknown if not _is_of_attribute(edit) and not _is_one_call(edit))
+
+    @property
+    def uncompared(self) -> int:
+        """How many attributes one of them does not know: sizes that follow from the input's, mostly."""
+        return sum(edit.kind is EditKind.UNKNOWN and _is_of_attribute(edit) for edit in self.alignment.edits)
+
+
+def _is_of_attribute(edit: Edit) -> bool:
+    return edit.aspect.startswith("attr:")
+
+
+def _is_one_call(edit: Edit) -> bool:
+    """Whether both saw a call of one function that no dialect lists: what it computes neither says, that it is called
+    both do."""
+    read, ran = edit.expected, edit.actual
+    if read is None or ran is None or not read.kind.name == ran.kind.name == "opaque":
+        return False
+    return read.attr("name") == ran.attr("name") and len(read.reads) == len(ran.reads)
 
 
 def both(target: Target, module: str, symbol: str, request: Request, running: Running, progress: Progress) -> Two:
@@ -73,7 +93,13 @@ def both(target: Target, module: str, symbol: str, request: Request, running: Ru
     same = {**found.made, **request.arguments}
     asked = replace(request, arguments=same, running=None, given=found.reading.given)
     read = read_symbol(target, module, symbol, asked)
-    return Two(read, ran, compared(read.graphs[0], ran.graphs[0]))
+    return Two(read, ran, compared(default_graph(read), default_graph(ran)))
+
+
+def default_graph(one: Read) -> OpGraph:
+    """The graph of a symbol as it is without settings of its own."""
+    pairs = zip(one.reading.variants, one.graphs, strict=True)
+    return next((graph for variant, graph in pairs if variant.default), one.graphs[0])
 
 
 def _run(target: Target, module: str, symbol: str, request: Request, running: Running, progress: Progress) -> Trace:
@@ -93,11 +119,18 @@ def compared(read: OpGraph, ran: OpGraph) -> Alignment:
     return align(read, ran, closed=EVERYTHING)
 
 
-def report(two: Two, read: Report, ran: Report) -> Report:
-    """One report of two."""
+def report(two: Two, read: Report, ran: Report, place: Callable[[Span], Place]) -> Report:
+    """One report of two.
+
+    Args:
+        two: the symbol, read and run.
+        read: the report on what was read.
+        ran: the report on what ran.
+        place: gives a span its line of code.
+    """
     by_id = {claim.claim: claim for claim in read.default.claims}
     claims = tuple(_merged(by_id.get(claim.claim), claim) for claim in ran.default.claims)
-    default = replace(ran.default, claims=(*claims, _agreement(two)))
+    default = replace(ran.default, claims=(*claims, _agreement(two, place)))
     others = tuple(variant for variant in read.variants if variant is not read.default)
     return replace(
         read,
@@ -106,6 +139,7 @@ def report(two: Two, read: Report, ran: Report) -> Report:
         assumptions=tuple(dict.fromkeys((*read.assumptions, *ran.assumptions))),
         undetermined=tuple(dict.fromkeys((*read.undetermined, *ran.undetermined))),
         isolation=ran.isolation,
+        proofs=ran.proofs,  # by numbers that ran through it
     )
 
 
@@ -131,27 +165,34 @@ def _merged(read: ClaimResult | None, ran: ClaimResult) -> ClaimResult:
     return replace(read, verdict=Verdict.UNDETERMINED, findings=(finding,))
 
 
-def _agreement(two: Two) -> ClaimResult:
+def _agreement(two: Two, place: Callable[[Span], Place]) -> ClaimResult:
     """Whether the two witnesses saw the same graph, as a claim of its own."""
     says = "what was read and what ran are one graph"
-    differences = two.differences
+    parted = (*two.differences, *two.open)
     if two.stopped:
-        findings: tuple[Finding, ...] = (_told(two.stopped, None),)
+        findings: tuple[Finding, ...] = (_told(two.stopped, ()),)
     else:
-        findings = tuple(_told(*words(edit)) for edit in differences[:MOST_TOLD])
-        if len(differences) > MOST_TOLD:
-            findings = (*findings, _told(f"{len(differences) - MOST_TOLD} more differences", None))
+        told = ((message, span) for message, span in map(words, parted[:MOST_TOLD]))
+        findings = tuple(_told(message, (place(span),) if span is not None else ()) for message, span in told)
+        if len(parted) > MOST_TOLD:
+            findings = (*findings, _told(f"{len(parted) - MOST_TOLD} more differences", ()))
+    if two.uncompared and not findings:
+        says += f", but for {_counted(two.uncompared, 'attribute')} that reading does not tell"
     verdict = Verdict.UNDETERMINED if findings else Verdict.HOLDS
     return ClaimResult(AGREEMENT, verdict, says, findings=findings, advisory=not findings)
 
 
-def _told(message: str, span: Span | None) -> Finding:
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _told(message: str, places: tuple[Place, ...]) -> Finding:
     return Finding(
         "not-determined",
         Verdict.UNDETERMINED,
         message,
         fix="judge with what ran alone (--trace), or with what was read alone",
-        places=(Place(span, ""),) if span is not None else (),
+        places=places,
     )
 
 
@@ -161,30 +202,30 @@ def words(edit: Edit) -> tuple[str, Span | None]:
     op = ran if ran is not None else read
     assert op is not None
     name = op.kind.name.replace("_", " ")
+    if edit.kind is EditKind.UNKNOWN:
+        why = edit.found.why if isinstance(edit.found, Unknown) else "what it reads is not known"
+        return f"it is not known whether what was read and what ran are the same here: {why}", op.span
     also = f" ({len(edit.also) + 1} times)" if edit.also else ""
     if read is None:
-        return f"a {name} ran that was not read{also}", op.span
+        return f"{_one(name)} ran that was not read{also}", op.span
+    if ran is None and op.kind.name == "opaque":
+        return f"what {op.attr('name')} gives was not found out by reading{also}: {_why(op)}", op.span
     if ran is None:
-        return f"a {name} was read that did not run{also}", op.span
+        return f"{_one(name)} was read that did not run{also}", op.span
     if edit.kind is EditKind.MOVED:
-        return f"a {name} was read in another place than it ran{also}", op.span
+        return f"{_one(name)} was read in another place than it ran{also}", op.span
     if edit.aspect == "kind":
         return f"{read.kind.name.replace('_', ' ')} was read where {name} ran{also}", op.span
     if edit.aspect.startswith("attr:"):
         attribute = edit.aspect.removeprefix("attr:").replace("_", " ")
         return f"{attribute} of {name} was read as {edit.stated!r} and was {edit.found!r} when it ran{also}", op.span
-    return f"a {name} reads another value when it is read than when it ran{also}", op.span
+    return f"{_one(name)} reads another value when it is read than when it ran{also}", op.span
 
 
-def open_questions(two: Two) -> tuple[Undetermined, ...]:
-    """What either witness could not tell."""
-    found: dict[Undetermined, None] = {}
-    for one in two.reads:
-        for graph in one.graphs[:1]:
-            for op in graph.walk():
-                if op.kind.name == "opaque":
-                    found[Undetermined(str(op.attr("name")), str(op.attr("why")), op.span)] = None
-    return tuple(found)
+def _one(name: str) -> str:
+    return f"an {name}" if name[0] in "aeiou" else f"a {name}"
 
 
-Arguments = Mapping[str, str]
+def _why(op: Op) -> str:
+    why = op.attr("why")
+    return why.why if isinstance(why, Unknown) else str(why)

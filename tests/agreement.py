@@ -12,7 +12,7 @@ come to its end and why. Bars, for those that run: 97 % of the layers and 85 % o
 from __future__ import annotations
 
 import argparse
-import re
+import ast
 import signal
 import sys
 from collections import Counter
@@ -26,7 +26,7 @@ from archcheck.frontends.targets import Target, parse_target, resolve
 from archcheck.frontends.trace.sandbox import Limits
 from archcheck.frontends.trace.tracer import Running, Trace, Wanted, trace_many
 from archcheck.sweep import Read, Request, of_trace, read_symbol
-from archcheck.witnesses import Two, compared, words
+from archcheck.witnesses import Two, compared, default_graph, words
 
 LAYERS, MODELS = 0.97, 0.85
 SLOWEST = 60  # seconds that a comparison may take
@@ -64,11 +64,13 @@ def chosen(target: Target, models: bool, names: set[str]) -> list[Wanted]:
 
 
 def _mapped(target: Target) -> Iterator[str]:
-    """Names of the classes that AutoModel builds, read from its table."""
+    """Names of the classes that AutoModel builds, read from its table of pairs: a type, and a class or several."""
     mapping = next(source for source in target.files if source.shown.endswith("models/auto/modeling_auto.py"))
-    table = mapping.text[mapping.text.index("MODEL_MAPPING_NAMES") :]
-    for line in table[: table.index("\n)")].splitlines():
-        yield from re.findall(r'"(\w+)"\)?,?\)?$', line.strip().rstrip(",").rstrip(")") + "") or ()
+    for statement in ast.parse(mapping.text).body:
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "MODEL_MAPPING_NAMES":
+            assert isinstance(statement.value, ast.Call)
+            for _, classes in ast.literal_eval(statement.value.args[0]):
+                yield from (classes,) if isinstance(classes, str) else classes
 
 
 def compare(one: Trace, wanted: Wanted) -> Row:
@@ -82,16 +84,17 @@ def compare(one: Trace, wanted: Wanted) -> Row:
         return Row(symbol, STOPPED, str(read))
     if error := read.reading.variants[0].error:
         return Row(symbol, STOPPED, error)
-    two = Two(read, ran, compared(read.graphs[0], ran.graphs[0]))
+    graphs = default_graph(read), default_graph(ran)
+    two = Two(read, ran, compared(*graphs))
     assumed = tuple(dict.fromkeys((*read.reading.assumptions, *ran.reading.assumptions)))
-    differences = two.differences
+    differences = (*two.differences, *two.open)
     if not differences:
         return Row(symbol, SAME, assumed=assumed)
-    unread = any(op.kind.name == "opaque" for graph in (read.graphs[0], ran.graphs[0]) for op in graph.walk())
+    unread = any(op.kind.name == "opaque" for graph in graphs for op in graph.walk())
     told = "; ".join(words(edit)[0] for edit in differences[:3])
     more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""
     where = next((str(span) for edit in differences if (span := words(edit)[1]) is not None), "")
-    outcome = OPEN if unread or len(read.reading.variants) > 1 else DIFFERS
+    outcome = OPEN if unread or two.open or len(read.reading.variants) > 1 else DIFFERS
     return Row(symbol, outcome, f"{told}{more} ({where})", assumed)
 
 

@@ -12,6 +12,7 @@ from torch_python import torch_python
 from archcheck.cli.app import app as application
 
 MODEL = """
+import operator
 import os
 
 import torch
@@ -59,6 +60,24 @@ class Fork(nn.Module):
         if (self.linear(x) > 0).all():
             return x + torch.relu(self.linear(x))
         return x + self.linear(x)
+
+
+class Hidden(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(32, 32)
+
+    def forward(self, x):
+        return x + self.linear(operator.methodcaller("relu")(x))
+
+
+class Listed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(32, 32)
+
+    def forward(self, x):
+        return x + self.linear(torch.special.bessel_j0(x))
 
 
 class Evil(nn.Module):
@@ -110,6 +129,25 @@ def test_both_witnesses_are_told_to_agree(model: str) -> None:
     assert report["frontend"] == "static and trace"
     assert "process" in report["isolation"]
     assert code in (0, 1)
+
+
+def _of_both(target: str) -> dict[str, str]:
+    """The claim that both witnesses saw one graph."""
+    _, text = _traced("audit", target, "--spec", "xiong2020", "--both", "--format", "json")
+    claims = json.loads(text)["variants"][0]["claims"]
+    return next(claim for claim in claims if claim["claim"] == "reading-and-running")
+
+
+def test_what_only_one_witness_knows_is_not_taken_for_agreement(model: str) -> None:
+    claim = _of_both(f"{model}:Hidden")
+    assert claim["verdict"] == "UNDETERMINED"
+    hidden = next(finding for finding in claim["findings"] if "was not found out by reading" in finding["message"])
+    assert "methodcaller" in hidden["message"]
+    assert "methodcaller" in json.dumps(hidden["places"])
+
+
+def test_a_call_that_no_dialect_lists_is_the_same_call_for_both(model: str) -> None:
+    assert _of_both(f"{model}:Listed")["verdict"] == "HOLDS"
 
 
 def test_an_argument_of_the_constructor_and_of_the_call_are_taken(model: str) -> None:
