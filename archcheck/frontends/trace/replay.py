@@ -18,7 +18,7 @@ from archcheck.errors import TargetError
 from archcheck.frontends import dialects
 from archcheck.frontends.static import conditions, modules, rows
 from archcheck.frontends.static.library import Library
-from archcheck.frontends.static.machine import Frame, Limits, Machine, OutOfFuel, Raised
+from archcheck.frontends.static.machine import Frame, Limits, Machine, OutOfFuel, Raised, flatten_tensors
 from archcheck.frontends.static.sources import SourceFile
 from archcheck.frontends.static.statements import write
 from archcheck.frontends.static.values import Data, External, Layer, Tensor, TensorMethod, Tensors, shown
@@ -165,14 +165,7 @@ class _Replay:
         if part:
             self._tensor(call.written[0]).base = None
         before = {number: self._tensor(number).value for number in call.written}
-        args = [self._value(arg) for arg in call.args]
-        kwargs = {key: self._value(arg) for key, arg in call.kwargs.items()}
-        if call.name in _LAYING_OUT:
-            args = self._with_tokens(call, args)
-        try:
-            result = self._result(call, args, kwargs)
-        except (Raised, OutOfFuel) as error:
-            result = self.vm.opaque(call.name, _tensors(args, kwargs), str(error))
+        result = self._computed(call, *self._given(call))
         for number in call.written:
             self._written(number, call, result, before[number], alone=part)
         self._bind(call.given, result, call)
@@ -208,6 +201,21 @@ class _Replay:
                 break
             sizes[at] = shape.size((at,), self.vm.stands)
         return [args[0], tuple(sizes)] if whole else [args[0], *sizes]
+
+    def _given(self, call: Call) -> tuple[list[Data], dict[str, Data]]:
+        return [self._value(arg) for arg in call.args], {key: self._value(arg) for key, arg in call.kwargs.items()}
+
+    def _computed(self, call: Call, args: list[Data], kwargs: dict[str, Data]) -> Data:
+        """What a call gives; an opaque op where nobody lists it, or not with these arguments."""
+        if call.name in _LAYING_OUT:
+            args = self._with_tokens(call, args)
+        try:
+            result = self._result(call, args, kwargs)
+        except (Raised, OutOfFuel) as error:
+            return self.vm.opaque(call.name, _tensors(args, kwargs), str(error))
+        if (result is rows.UNLISTED or result is None) and _given_any(call.given):
+            return self.vm.opaque(call.name, _tensors(args, kwargs), f"{call.name} is not in the dialect")
+        return result
 
     def _result(self, call: Call, args: list[Data], kwargs: dict[str, Data]) -> Data:
         vm, name = self.vm, call.name
@@ -309,10 +317,10 @@ class _Replay:
         source = self._tensor(of)
         place, stands = self.vm.frames[-1].place, self.vm.stands
         self._at(call)
-        args = [source if arg == ["t", of] else self._value(arg) for arg in call.args]
-        result = self._result(call, args, {key: self._value(arg) for key, arg in call.kwargs.items()})
+        args, kwargs = self._given(call)
+        args = [source if arg == ["t", of] else value for arg, value in zip(call.args, args, strict=True)]
         fresh: dict[int, Tensor] = {}
-        self._collect(call.given, result, fresh)
+        self._collect(call.given, self._computed(call, args, kwargs), fresh, call)
         self.vm.frames[-1].place, self.vm.stands = place, stands
         if number in fresh:
             handle.value, handle.base = fresh[number].value, fresh[number].base
@@ -340,14 +348,8 @@ class _Replay:
 
     def _bind(self, given: Encoded, result: Data, call: Call) -> None:
         fresh: dict[int, Tensor] = {}
-        if result is rows.UNLISTED or result is None or not _given_any(given):
-            if not _given_any(given):
-                return
-            reads = _tensors(
-                [self._value(arg) for arg in call.args], {k: self._value(v) for k, v in call.kwargs.items()}
-            )
-            result = self.vm.opaque(call.name, reads, f"{call.name} is not in the dialect")
-        self._collect(given, result, fresh, call)
+        if _given_any(given):
+            self._collect(given, result, fresh, call)
         for number, tensor in fresh.items():
             if number in call.written and number in self.tensors:
                 continue  # it is the tensor that was written into
@@ -357,7 +359,7 @@ class _Replay:
         self.tensors[number] = tensor
         self.shapes.setdefault(tensor.value, self.recording.shapes[number])
 
-    def _collect(self, given: Encoded, result: Data, found: dict[int, Tensor], call: Call | None = None) -> None:
+    def _collect(self, given: Encoded, result: Data, found: dict[int, Tensor], call: Call) -> None:
         """The tensors of a result, by the numbers that they had in the traced process."""
         if type(given) is not list:
             return
@@ -370,8 +372,7 @@ class _Replay:
             if isinstance(result, Tensor):
                 found.setdefault(number, result)
             else:
-                name = call.name if call is not None else "a view"
-                found[number] = self.vm.opaque(name, (), f"what it gives is not known: {shown(result)}")
+                found[number] = self.vm.opaque(call.name, (), f"what it gives is not known: {shown(result)}")
             return
         for at, part in enumerate(given[1:]):
             if not _given_any(part):
@@ -413,12 +414,8 @@ def _alike(one: Data, other: Data) -> bool:
         return len(one) == len(other) and all(_alike(a, b) for a, b in zip(one, other, strict=True))
     if isinstance(one, (list, tuple)):
         return all(_alike(item, other) for item in one) and bool(one)
-    if isinstance(other, (list, tuple)):
-        return all(_alike(one, item) for item in other) and bool(other)
-    return isinstance(one, External) and isinstance(other, External)
+    return isinstance(other, (list, tuple)) and bool(other) and all(_alike(one, item) for item in other)
 
 
 def _tensors(args: Data, kwargs: dict[str, Data]) -> list[Tensor | Tensors]:
-    from archcheck.frontends.static.machine import flatten_tensors
-
     return list(flatten_tensors([args, {key: value for key, value in kwargs.items() if key != CONSTRUCTED}]))
