@@ -98,8 +98,9 @@ class Judge:
         self.values = spec.values(self.preset.name, self.preset.sizes)
         self.expected = {block.id: self._expected(spec, block) for block in spec.blocks}
 
-    def _expected(self, spec: Spec, block: Block) -> Expected:
-        return expectation(canonicalise(to_graph(spec, block.id, self.values)))
+    def _expected(self, spec: Spec, block: Block, sizes: Mapping[str, Amount] | None = None) -> Expected:
+        """What a block states, under the sizes that are known, and `sizes` above them."""
+        return expectation(canonicalise(to_graph(spec, block.id, {**self.values, **(sizes or {})})))
 
     def variant(self, subject: Subject) -> Variant:
         """The verdict on every claim for one variant of the code."""
@@ -121,7 +122,7 @@ class Judge:
         actual: list[tuple[str, OpGraph]] = []
         for block in self.spec.blocks:
             if self._wanted(block.id):
-                results.append(self._wiring(block, self.expected[block.id], targets[block.id], subject))
+                results.append(self._wiring(self.spec, block, self.expected[block.id], targets[block.id], subject))
                 results += statements.of_block(self, block, targets[block.id], subject)
                 if targets[block.id]:
                     expected.append((block.id, self.expected[block.id].graph))
@@ -210,13 +211,15 @@ class Judge:
                     self.preset.pinned,
                     taken.get(block.id, frozenset()),
                 )
-                verdicts.append(self._wiring(block, expected, targets, subject).verdict)
+                verdicts.append(self._wiring(spec, block, expected, targets, subject).verdict)
             if verdicts:
                 found.append(ReadingResult(reading.id, reading.says, all_hold(verdicts)))
         return found
 
-    def _wiring(self, block: Block, expected: Expected, targets: tuple[Target, ...], subject: Subject) -> ClaimResult:
-        """What a block states, held against every part of the code that it is about."""
+    def _wiring(
+        self, spec: Spec, block: Block, expected: Expected, targets: tuple[Target, ...], subject: Subject
+    ) -> ClaimResult:
+        """What a block of `spec` states, held against every part of the code that it is about."""
         findings: list[Finding] = []
         equivalences: set[str] = set()
         for target in targets:
@@ -224,7 +227,7 @@ class Judge:
             if loop is not None:
                 findings.append(self._open(block, target, *loop))
                 continue
-            found, used = self._compare_at_any_width(block, expected, target)
+            found, used = self._compare_at_any_width(spec, block, expected, target)
             findings += [finding for finding in found if finding not in findings]
             equivalences |= used
         if not targets:
@@ -244,13 +247,12 @@ class Judge:
         )
 
     def _compare_at_any_width(
-        self, block: Block, expected: Expected, target: Target
+        self, spec: Spec, block: Block, expected: Expected, target: Target
     ) -> tuple[tuple[Finding, ...], set[str]]:
         found, used = self._compare(block, expected, target)
         if found and not self.preset.name and not self.preset.sizes:
-            for sizes in widths.of_the_code(self.spec, block, expected.kind, target.graph):
-                graph = to_graph(self.spec, block.id, {**self.values, **sizes})
-                others, with_them = self._compare(block, expectation(canonicalise(graph)), target)
+            for sizes in widths.of_the_code(spec, block, expected.kind, target.graph):
+                others, with_them = self._compare(block, self._expected(spec, block, sizes), target)
                 if all(finding.verdict is not Verdict.VIOLATED for finding in others):
                     told = {f"{name} = {size}, the code's" for name, size in sizes.items() if isinstance(size, int)}
                     return others, with_them | told

@@ -48,3 +48,35 @@ def test_the_scale_is_that_of_the_width(tmp_path: Path, scale: str, expected: Ve
 
 def test_a_size_that_is_given_stands(tmp_path: Path) -> None:
     assert verdict(tmp_path, "24**-0.5", Preset("base")) is Verdict.VIOLATED
+
+
+READ_TWICE = """
+archcheck: 1
+id: a2026
+title: A
+sizes: {d_k: 96}
+blocks:
+  scaled:
+    where: Equation 1
+    flow: y = softmax(q @ k.T / sqrt(d_k)) @ v
+readings:
+  - id: undivided
+    where: Equation 1
+    says: divided by the width itself
+    blocks: {scaled: {flow: y = softmax(q @ k.T / d_k) @ v}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("scale", "block", "reading"),
+    [("24**-0.5", Verdict.HOLDS, Verdict.VIOLATED), ("24**-1", Verdict.VIOLATED, Verdict.HOLDS)],
+)
+def test_another_reading_is_judged_by_its_own_formula_at_the_width_of_the_code(
+    tmp_path: Path, scale: str, block: Verdict, reading: Verdict
+) -> None:
+    file, spec = tmp_path / "model.py", tmp_path / "spec.yaml"
+    file.write_text(SOURCE.replace("SCALE", scale))
+    spec.write_text(READ_TWICE)
+    (report,) = check(Request(f"{file}:Attention"), str(spec))
+    assert report.default.claims[0].verdict is block
+    assert [one.verdict for one in report.default.readings] == [reading]
