@@ -8,6 +8,7 @@ from archcheck.errors import GraphError, PassError
 from archcheck.ir.graph import OpGraph
 from archcheck.ir.verify import verify
 from archcheck.passes.base import Pass, ScopePass, Together
+from archcheck.passes.drop_dropout import DropDropout
 from archcheck.passes.drop_no_ops import DropNoOps
 from archcheck.passes.drop_padding import DropPadding
 from archcheck.passes.fold_numbers import FoldNumbers
@@ -54,6 +55,9 @@ _AGAIN = CANONICAL[-4:-1]
 _ROUNDS = 3
 
 DESCRIBED: tuple[Pass, ...] = (DropNoOps(keep_factors=True), *CANONICAL[1:])
+
+# Of a claim that is held against code in eval mode. First: the code was written down without its dropouts too.
+EVALUATED: tuple[Pass, ...] = (DropDropout(), *CANONICAL)
 
 
 def as_described(graph: OpGraph, canonical: OpGraph) -> OpGraph:
@@ -120,4 +124,4 @@ def _name_culprit(graph: OpGraph, passes: Sequence[Pass]) -> None:
             raise PassError(f"the pass {step.name} broke the graph: {error.problem}") from error
 
 
-__all__ = ["CANONICAL", "Pass", "as_described", "canonicalise"]
+__all__ = ["CANONICAL", "EVALUATED", "Pass", "as_described", "canonicalise"]

@@ -20,6 +20,7 @@ SELF_ATTENTION, CROSS_ATTENTION = BY_NAME["self_attention"], BY_NAME["cross_atte
 FEED_FORWARD, MOE, BRANCH = BY_NAME["feed_forward"], BY_NAME["moe"], BY_NAME["branch"]
 CONVOLUTION, SSM, RECURRENCE = BY_NAME["convolution"], BY_NAME["ssm"], BY_NAME["recurrence"]
 DROPOUT, STOCHASTIC_DEPTH = BY_NAME["dropout"], BY_NAME["stochastic_depth"]
+DROPOUTS = frozenset(FAMILIES["dropout"])
 MASKED_FILL = BY_NAME["masked_fill"]
 
 SUBLAYERS = frozenset(FAMILIES["sublayer"])
