@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +22,6 @@ from archcheck.frontends.trace.wire import Failure, Recording, parse, parse_many
 from archcheck.ir.graph import Value
 from archcheck.ir.span import Span
 
-_MADE = re.compile(r"(\w+) is (.+), as it is not given")
 ENTRY = "archcheck.frontends.trace.child.main"
 
 
@@ -58,7 +56,11 @@ class Trace:
     shapes: Mapping[Value, tuple[int, ...]]
     isolation: str
     recording: Recording
-    made: Mapping[str, str]  # constructor arguments that nobody gave -> what they were taken to be
+
+    @property
+    def made(self) -> Mapping[str, str]:
+        """Constructor arguments that nobody gave -> the literals that they were taken to be."""
+        return self.recording.made
 
 
 @dataclass(frozen=True)
@@ -141,8 +143,7 @@ def _traced(target: Target, symbol: str, recording: Recording | Failure, isolati
         raise TraceError(recording.why, place=target.name, hint=hint if recording.stage == "torch" else "")
     assert target.source is not None
     replayed = replay(recording, target.library, target.source, training)
-    made = {match[1]: match[2] for one in recording.assumed if (match := _MADE.fullmatch(one))}
-    return Trace(reading_of(recording, replayed, target, symbol), replayed.shapes, isolation, recording, made)
+    return Trace(reading_of(recording, replayed, target, symbol), replayed.shapes, isolation, recording)
 
 
 def request_of(

@@ -6,9 +6,10 @@ an error that says so, never a guess.
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from archcheck.errors import ArchcheckError
@@ -18,6 +19,8 @@ VERSION = 1
 MOST_CALLS = 2_000_000
 MOST_TEXT = 4_096
 MOST_DEPTH = 24
+MOST_MADE = 64  # arguments of one constructor
+MOST_LITERAL = 256  # characters
 
 Encoded = Any  # None, a number, a text, or a tagged list: ["t", 3], ["u", 1, 2]
 _TAGS = frozenset({"t", "u", "l", "d", "s", "e", "x"})
@@ -85,12 +88,13 @@ class Recording:
     shapes: tuple[tuple[int, ...], ...]  # of each tensor, by its number
     modules: tuple[Class, ...]
     guesses: tuple[tuple[str, Site | None, str], ...]
-    assumed: tuple[str, ...]
+    assumed: tuple[str, ...]  # in words
     given: tuple[str, ...]  # arguments of the call
     error: str  # why the call did not end
     times: dict[str, float]
     initial: Mapping[str, Initial] | None = None  # what learned tensors hold, by every name; None: not asked for
     note: str = ""  # on the instance that these are of
+    made: Mapping[str, str] = field(default_factory=dict)  # constructor arguments that nobody gave, as literals
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +147,7 @@ def _parsed(told: Any) -> Recording | Failure:
         return Failure(_text(told.get("error"), "error"), _text(told.get("stage", ""), "stage"))
     try:
         return _Parser(told).recording()
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, SyntaxError) as error:
         raise WireError(f"the traced process gave an answer that makes no sense: {error!r}"[:300]) from None
 
 
@@ -156,6 +160,17 @@ def _text(value: object, what: str) -> str:
 def _whole(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise ValueError(f"{value!r} is no whole number")
+    return value
+
+
+def _literals(value: object) -> dict[str, str]:
+    """Names with Python literals. They are given to the static reader, which is to evaluate nothing else."""
+    if not isinstance(value, dict) or len(value) > MOST_MADE:
+        raise ValueError(f"no table of at most {MOST_MADE} arguments")
+    for name, text in value.items():
+        if not name.isidentifier() or not isinstance(text, str) or len(text) > MOST_LITERAL:
+            raise ValueError(f"{name[:80]!r} is no argument with a literal")
+        ast.literal_eval(text)
     return value
 
 
@@ -189,6 +204,7 @@ class _Parser:
                 for name, site, answer in told["guesses"]
             ),
             assumed=tuple(_text(one, "an assumption") for one in told["assumed"]),
+            made=_literals(told["made"]),
             given=tuple(_text(one, "an argument") for one in told["given"]),
             error=_text(told["error"], "the error"),
             times=times,

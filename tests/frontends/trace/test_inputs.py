@@ -358,6 +358,23 @@ def test_a_missing_constructor_argument_names_the_option(trace: Trace) -> None:
     assert answer["error"] == "the argument tokenizer is not given; --arg tokenizer=... gives it"
 
 
+def test_what_is_made_up_for_a_constructor_is_told_in_words_and_as_data(trace: Trace) -> None:
+    answer = trace(
+        """
+        class Model(nn.Module):
+            def __init__(self, num_heads, d_model, eps):
+                super().__init__()
+                self.out = nn.Linear(d_model, num_heads)
+
+            def forward(self, x):
+                return self.out(x)
+    """,
+        arguments={"d_model": "12"},
+    )
+    assert answer["made"] == {"num_heads": "4", "eps": "1e-06"}
+    assert "num_heads is 4, as it is not given" in answer["assumed"]
+
+
 def test_the_call_that_got_furthest_is_told_when_nothing_helps(trace: Trace) -> None:
     answer = trace("""
         class Model(nn.Module):

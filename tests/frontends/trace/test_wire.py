@@ -25,6 +25,7 @@ GOOD: dict[str, Any] = {
     "results": [1],
     "guesses": [["item", 0, "1"]],
     "assumed": [],
+    "made": {"heads": "4"},
     "given": ["x"],
     "error": "",
     "times": {"run": 0.1},
@@ -42,6 +43,7 @@ def test_a_recording_is_what_was_told() -> None:
     assert (call.name, call.place, call.args, call.given) == ("torch.relu", "layer", [["t", 0]], ["t", 1])
     assert call.site is not None
     assert (call.site.line, call.site.column) == (3, 5)
+    assert found.made == {"heads": "4"}
 
 
 def test_a_failure_is_told_with_its_stage() -> None:
@@ -71,6 +73,13 @@ def test_a_failure_is_told_with_its_stage() -> None:
         {"sites": [["/m/model.py", "f", "three", 0, 0, 0]]},
         {"weights": [["w"]]},
         {"times": {"run": "long"}},
+        {"made": ["heads"]},
+        {"made": {"heads": 4}},
+        {"made": {"a b": "4"}},
+        {"made": {"heads": "open('/etc/passwd')"}},
+        {"made": {"heads": "4 4"}},
+        {"made": {"heads": "'" + 300 * "x" + "'"}},
+        {"made": {f"a{number}": "4" for number in range(100)}},
         {"initial": {"rows": [{"name": "w"}], "note": ""}},
     ],
 )

@@ -31,7 +31,8 @@ class Built:
         model: the module whose parameters and places are told; None for a plain function.
         call: what is called.
         symbol: whose arguments `call` takes.
-        assumed: what was taken for granted to build it.
+        assumed: what was taken for granted to build it, in words.
+        made: constructor arguments that nobody gave and that are no configurations -> what they were taken to be.
         config: the configuration that sizes of inputs are taken from.
         arguments: what the constructor was given, from which they are taken where there is no configuration.
         completes: whether the configuration was made here with its defaults, and may be completed.
@@ -41,6 +42,7 @@ class Built:
     call: Callable[..., Any]
     symbol: str
     assumed: list[str] = field(default_factory=list)
+    made: dict[str, Any] = field(default_factory=dict)
     config: Any = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
     completes: bool = False
@@ -102,6 +104,7 @@ class _Builder:
         self.unused = set(given)
         self.request = request
         self.assumed: list[str] = []
+        self.made: dict[str, Any] = {}
         self.config: Any = None
         self.constructed: dict[str, Any] = {}
         self.defaults = False  # whether the configuration was made here
@@ -128,7 +131,7 @@ class _Builder:
         if not callable(call):
             raise CannotBuildError(f"{symbol} cannot be called")
         config = self.config or getattr(made, "config", None)
-        return Built(model, call, symbol, self.assumed, config, self.constructed, self.defaults)
+        return Built(model, call, symbol, self.assumed, self.made, config, self.constructed, self.defaults)
 
     def _function(self, value: Any, rest: list[str]) -> Built:
         for part in rest:
@@ -142,7 +145,7 @@ class _Builder:
                 raise CannotBuildError(f"{name} gives {type(made).__name__}, which is no model")
             return self._bound(made, [], name)
         self.unused.clear()
-        return Built(None, value, name, self.assumed, None)
+        return Built(None, value, name, self.assumed)
 
     # ---- constructors
 
@@ -218,6 +221,7 @@ class _Builder:
         if value is None:
             raise CannotBuildError(f"the argument {name} is not given; --arg {name}=... gives it")
         self.assumed.append(f"{name} is {value!r}, as it is not given")
+        self.made[name] = value
         return value
 
     def _made(self, cls: Any) -> Any:

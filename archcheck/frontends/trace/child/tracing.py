@@ -148,6 +148,7 @@ def _told(recorder: Recorder, built: Built, inputs: Inputs, result: Any) -> dict
         "results": [values.encode_result(tensor)[1] for tensor in outputs(result)],
         "guesses": [[name, site, answer] for name, site, answer in recorder.concrete.guessed],
         "assumed": [*built.assumed, *inputs.assumed],
+        "made": {name: repr(value) for name, value in built.made.items()},
         "given": inputs.names,
     }
 
