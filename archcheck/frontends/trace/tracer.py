@@ -178,19 +178,22 @@ def _tables() -> dict[str, Any]:
     layers: dict[str, Any] = {}
     functions: list[str] = []
     presets: dict[str, Any] = {}
+    defaults: dict[str, Any] = {}
     silent: list[str] = []
     for dialect in dialects.DIALECTS:
         if dialect.name not in _TRACED:
             continue
         for name, row in dialect.layers.items():
-            defaults = {one.name: one.default for one in (*row.init_parameters, *row.call_parameters)}
-            layers[name] = [[one.name for one in row.init_parameters], {one: defaults.get(one) for one in row.plain}]
-        for name in {*dialect.presets, *dialect.defaults}:
-            presets[name] = {**dialect.presets.get(name, {}), **dialect.defaults.get(name, {})}
+            usual = {one.name: one.default for one in (*row.init_parameters, *row.call_parameters)}
+            layers[name] = [[one.name for one in row.init_parameters], {one: usual.get(one) for one in row.plain}]
+        presets |= dialect.presets
+        defaults |= dialect.defaults
         silent += dialect.ties
         if dialect.name != "torch":
             functions += [*dialect.functions, *dialect.formulas]
-    return {"layers": layers, "functions": functions, "presets": presets, "silent": silent}
+    return {
+        "layers": layers, "functions": functions, "presets": presets, "defaults": defaults, "silent": silent
+    }  # fmt: skip
 
 
 _TRACED = ("torch", "einops", "kernels")

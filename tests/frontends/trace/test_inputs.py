@@ -46,7 +46,7 @@ def _asked(
     arguments: Mapping[str, str] | None = None,
     configs: Mapping[str, list[str]] | None = None,
 ) -> dict[str, Any]:
-    tables: dict[str, Any] = {"layers": {}, "functions": [], "presets": {}, "silent": []}
+    tables: dict[str, Any] = {"layers": {}, "functions": [], "presets": {}, "defaults": {}, "silent": []}
     return told(
         {
             "version": 1, "roots": roots or [], "module": module, "symbol": symbol, "arguments": dict(arguments or {}),

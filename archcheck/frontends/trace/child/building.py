@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from archcheck.frontends.trace.child import settings
+from archcheck.frontends.trace.child.presets import Presets
 from archcheck.frontends.trace.child.settings import Setting
 from archcheck.frontends.trace.child.sizes import Sizes
 
@@ -50,13 +51,17 @@ class Built:
 
 def import_target(request: Mapping[str, Any]) -> types.ModuleType:
     """The module of the target; its own folders come first where modules are looked for."""
+    presets = Presets(request["presets"], request["defaults"])
+    presets.watch()
     sys.path[:0] = [path for path in request["roots"] if path not in sys.path]
     try:
-        return importlib.import_module(request["module"])
+        module = importlib.import_module(request["module"])
     except BaseException as error:
         if isinstance(error, (KeyboardInterrupt, MemoryError)):
             raise
         raise CannotBuildError(f"importing {request['module']} failed: {_told(error)}") from error
+    presets.watch()  # with the packages that it has brought in
+    return module
 
 
 def build(request: Mapping[str, Any], module: types.ModuleType) -> Built:
@@ -103,6 +108,7 @@ class _Builder:
         self.given = given
         self.unused = set(given)
         self.request = request
+        self.presets = Presets(request["presets"], request["defaults"])
         self.assumed: list[str] = []
         self.made: dict[str, Any] = {}
         self.config: Any = None
@@ -111,13 +117,13 @@ class _Builder:
 
     def build(self, value: Any, rest: list[str]) -> Built:
         if inspect.isclass(value):
-            if self._is_config(value):
-                return self._of_config(self._preset(self._called(value)))
+            if self.presets.is_config(value):
+                return self._of_config(self._called(value))
             made = self._called(value)
         elif isinstance(value, torch.nn.Module):
             made = value
-        elif self._is_config(type(value)):
-            return self._of_config(self._preset(value))
+        elif self.presets.is_config(type(value)):
+            return self._of_config(value)
         else:
             return self._function(value, rest)
         return self._bound(made, rest, type(made).__name__)
@@ -200,7 +206,7 @@ class _Builder:
         return next((one for one in proposed if one.assumed not in completed), None)
 
     def _noted(self, value: Any) -> Any:
-        if self._is_config(type(value)):
+        if self.presets.is_config(type(value)):
             self.config = self._preset(value)
         return value
 
@@ -214,7 +220,7 @@ class _Builder:
                 self.assumed.append(f"{name} is {cls.__name__}(), with its defaults")
                 return self._noted(self._made(cls))
         annotation = _annotation(function, parameter)
-        if inspect.isclass(annotation) and self._is_config(annotation):
+        if self.presets.is_config(annotation):
             self.assumed.append(f"{name} is {annotation.__name__}(), with its defaults")
             return self._noted(self._made(annotation))
         value = _usual(name, annotation)
@@ -233,36 +239,19 @@ class _Builder:
 
     # ---- configurations
 
-    def _is_config(self, cls: Any) -> bool:
-        return bool(self._presets_of(cls))
-
-    def _presets_of(self, cls: Any) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for name, values in self.request["presets"].items():
-            module, _, attribute = name.rpartition(".")
-            base = getattr(sys.modules.get(module), attribute, None)
-            if inspect.isclass(base) and inspect.isclass(cls) and issubclass(cls, base):
-                found |= values
-        return found
-
-    def _preset(self, config: Any, depth: int = 3) -> Any:
+    def _preset(self, config: Any) -> Any:
         """The configuration with what the library would set: attention and experts as they are spelled in PyTorch."""
-        for name, value in self._presets_of(type(config)).items():
-            object.__setattr__(config, name, value)
-        for value in list(vars(config).values()) if depth else ():
-            if self._is_config(type(value)):
-                self._preset(value, depth - 1)
+        for assumed in self.presets.apply(config):
+            if assumed not in self.assumed:
+                self.assumed.append(assumed)
         return config
 
     def _of_config(self, config: Any) -> Built:
         """The model that transformers builds from a configuration."""
         self.unused.clear()
         transformers = importlib.import_module("transformers")
-        self.config = config
-        try:
-            made = transformers.AutoModel.from_config(config, attn_implementation="eager")
-        except ValueError:
-            made = transformers.AutoModel.from_config(config)
+        self.config = self._preset(config)
+        made = transformers.AutoModel.from_config(config)
         self.assumed.append(f"the model is what AutoModel builds from {type(config).__name__}")
         return self._bound(made, [], type(made).__name__)
 
