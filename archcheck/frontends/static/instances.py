@@ -154,8 +154,9 @@ def fill_fields(
     for base in cls.mro:
         if isinstance(base, Class):
             for name, default in dialects.defaults(f"{base.file.module}.{base.name}").items():
-                if name not in kwargs and name in instance.attributes:
+                if name not in kwargs and instance.attributes.get(name, default) is not default:
                     instance.attributes[name] = default
+                    vm.assume(f"{name} is {default!r}, which is not its default")
 
 
 def _preset(instance: Instance, depth: int = 3) -> None:

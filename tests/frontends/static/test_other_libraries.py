@@ -362,3 +362,35 @@ def test_what_is_spelled_stands_where_code_calls_or_extends_it(sources: Sources)
         assert spans
         assert {span.file for span in spans} == {"model.py"}
         assert all(span.line <= 2 + len(LAYER.splitlines()) + 2 for span in spans)
+
+
+@pytest.mark.parametrize(
+    ("config", "factor", "told"), [("Small()", 3, True), ("Small(use_cache=True)", 2, False), ("Off()", 3, False)]
+)
+def test_a_default_that_another_stands_in_for_is_told(sources: Sources, config: str, factor: int, told: bool) -> None:
+    base = "class PreTrainedConfig:\n    width: int = 8\n"
+    sources.write("transformers/__init__.py", "")
+    sources.write("transformers/configuration_utils.py", f"from dataclasses import dataclass\n\n@dataclass\n{base}")
+    text = """
+        from dataclasses import dataclass
+        from transformers.configuration_utils import PreTrainedConfig
+
+        @dataclass
+        class Small(PreTrainedConfig):
+            use_cache: bool = True
+
+        @dataclass
+        class Off(PreTrainedConfig):
+            use_cache: bool = False
+
+        class M(nn.Module):
+            def __init__(self, config):
+                super().__init__()
+                self.factor = 2 if config.use_cache else 3
+
+            def forward(self, x):
+                return x * self.factor
+        """
+    reading = sources.read(text, "M", {"config": config})
+    assert ops(reading.variants[0]) == f"%1 = mul %0 by={factor}"
+    assert ("use_cache is False, which is not its default" in reading.assumptions) is told
