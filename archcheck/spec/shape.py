@@ -33,7 +33,8 @@ Where = Annotated[str, Field(min_length=1, description="Where the paper says it:
 Quote = Annotated[str, Field(min_length=1, max_length=600, description="The paper's own words, exactly and briefly.")]
 Presets = Annotated[Word | list[Word], Field(description="The presets for which it is stated; all, if left out.")]
 Strict = Annotated[
-    bool | list[Id], Field(description="Equivalences that do not count here, by name; true: none of them counts.")
+    bool | list[Annotated[str, Field(min_length=1)]],
+    Field(description="Equivalences that do not count here, by their names in reports; true: none of them counts."),
 ]
 Only = Annotated[
     bool | list[str],

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from test_paths import SOURCE
 
+from archcheck.findings import Finding
 from archcheck.pipeline import check
 from archcheck.sweep import Request
 
@@ -26,8 +27,9 @@ def test_a_count_that_differs_shows_the_lines_and_says_what_to_do(tmp_path: Path
     assert finding.fix == "make it 5; or, if the code is meant, state 9 in the spec"
 
 
-def test_a_strict_claim_says_what_it_rules_out(tmp_path: Path) -> None:
-    model, spec = tmp_path / "model.py", tmp_path / "spec.yaml"
+def strictly(folder: Path, strict: str) -> list[Finding]:
+    """What is told of a feed-forward written as 1x1 convolutions, where the claim rules out `strict`."""
+    model, spec = folder / "model.py", folder / "spec.yaml"
     model.write_text(
         SOURCE.replace(
             "nn.Linear(64, 256), nn.Linear(256, 64)", "nn.Conv1d(64, 256, 1), nn.Conv1d(256, 64, 1)"
@@ -36,12 +38,21 @@ def test_a_strict_claim_says_what_it_rules_out(tmp_path: Path) -> None:
             "self.down(F.relu(self.up(self.second(x).transpose(1, 2)))).transpose(1, 2)",
         )
     )
-    block = "    where: Section 3\n    strict: true\n    flow: y = linear(relu(linear(x)))\n"
+    block = f"    where: Section 3\n    strict: {strict}\n    flow: y = linear(relu(linear(x)))\n"
     spec.write_text(f"archcheck: 1\nid: a2026\ntitle: A\nblocks:\n  ffn:\n{block}")
     (report,) = check(Request(f"{model}:Block"), f"{spec}#ffn")
-    findings = [finding for claim in report.default.claims for finding in claim.findings]
+    return [finding for claim in report.default.claims for finding in claim.findings]
+
+
+def test_a_strict_claim_says_what_it_rules_out(tmp_path: Path) -> None:
+    findings = strictly(tmp_path, "true")
     assert [finding.rule for finding in findings] == ["strict"]
     assert findings[0].paper.startswith("The claim is strict")
     assert findings[0].code
     assert findings[0].fix
     assert findings[0].places
+
+
+def test_an_equivalence_is_ruled_out_by_its_name(tmp_path: Path) -> None:
+    assert [finding.rule for finding in strictly(tmp_path, "[1x1 convolution as linear]")] == ["strict"]
+    assert strictly(tmp_path, "[fused projection]") == []
