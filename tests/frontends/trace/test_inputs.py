@@ -289,6 +289,29 @@ def test_sizes_that_are_tensors_are_numbers(trace: Trace) -> None:
     assert not answer["guesses"]
 
 
+@pytest.mark.parametrize(
+    ("code", "guesses"),
+    [
+        ("torch.bincount((x > 0).long().flatten())", [("bincount", "as many entries as zeros would")]),
+        ("x[:, : x.argmax()]", [("the bound of a slice", "1")]),
+        (
+            "torch.cat(x.split(x.argmax(-1)[0, :3].tolist(), dim=1), dim=1)",
+            [("tolist", "[1, 1, 1]"), ("split", "parts that make the whole")],
+        ),
+    ],
+)
+def test_a_shape_that_depends_on_numbers_is_a_guess(trace: Trace, code: str, guesses: list[tuple[str, str]]) -> None:
+    answer = trace(f"class Model(nn.Module):\n    def forward(self, x):\n        return {code}")
+    assert answer["error"] == ""
+    assert [(name, told) for name, _, told in answer["guesses"]] == guesses
+    assert all(site >= 0 for _, site, _ in answer["guesses"])
+
+
+def test_parts_that_code_states_are_not_made_to_fit(trace: Trace) -> None:
+    source = "class Model(nn.Module):\n    def forward(self, x):\n        return x.split([1, 1, 1], dim=1)"
+    assert "split_with_sizes expects" in trace(source, inputs={"x": "2x6x8"})["error"]
+
+
 def test_what_a_failed_call_guessed_is_not_told(trace: Trace) -> None:
     answer = trace("""
         class Model(nn.Module):

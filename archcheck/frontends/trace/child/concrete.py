@@ -262,7 +262,8 @@ class Concrete:
             guessed = guesses.shaped(short, func, args, kwargs, self._guessing)
             if guessed is not None:
                 return guessed[0], None, None
-            args, kwargs = guesses.by_value(short, args, kwargs, self.vague)
+            numbers = any(name in guesses.NUMBERS for name, _, _ in self.guessed)
+            args, kwargs = guesses.by_value(short, args, kwargs, self.vague, self._guessing, guessed=numbers)
             args = tuple(_lifted(arg) for arg in args)
             kwargs = {name: _lifted(value) for name, value in kwargs.items()}
         before = _versions(given)
@@ -270,6 +271,7 @@ class Concrete:
             out = func(*args, **kwargs)
         except (NotImplementedError, RuntimeError) as error:
             out = _on_zeros(func, args, kwargs, error)
+            self._guessing(short, guesses.AS_FOR_ZEROS)
         if known.inplace and isinstance(out, Tensor) and first is given[0]:
             out = first
         return out, self._written(given, before, known.inplace), self._relations(out, given)

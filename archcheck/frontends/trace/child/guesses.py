@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 Told = Callable[[str, str], None]
+AS_FOR_ZEROS = "as many entries as zeros would"
+NUMBERS = frozenset({"tolist", "item", "__int__", "__index__"})  # what is asked for to get whole numbers
 
 
 def content(asked: str, args: tuple[Any, ...]) -> Any:
@@ -140,11 +142,22 @@ def _by_mask(tensor: Tensor, index: Any, tell: Told) -> tuple[Any] | None:
     return (torch.empty((masks[0].numel(), *rest), dtype=tensor.dtype, device="meta"),)
 
 
-def by_value(asked: str, args: Any, kwargs: dict[str, Any], vague: set[int]) -> tuple[Any, dict[str, Any]]:
-    """The arguments with numbers in the place of tensors that hold some and decide a shape."""
+def by_value(
+    asked: str, args: Any, kwargs: dict[str, Any], vague: set[int], tell: Told, *, guessed: bool
+) -> tuple[Any, dict[str, Any]]:
+    """The arguments with numbers in the place of tensors that hold some and decide a shape.
+
+    Args:
+        asked: what is called.
+        args: with what.
+        kwargs: and by name.
+        vague: tensors whose numbers mean nothing, by identity.
+        tell: of a guess.
+        guessed: whether numbers were guessed before, which may be among the arguments.
+    """
     if asked == "__getitem__":
         index = args[1]
-        parts = tuple(_index(part) for part in (index if isinstance(index, tuple) else (index,)))
+        parts = tuple(_index(part, tell) for part in (index if isinstance(index, tuple) else (index,)))
         flat = tuple(one for part in parts for one in (part if isinstance(part, _Several) else (part,)))
         return (args[0], flat if isinstance(index, tuple) or len(flat) > 1 else flat[0]), kwargs
     if asked == "repeat_interleave":
@@ -160,11 +173,11 @@ def by_value(asked: str, args: Any, kwargs: dict[str, Any], vague: set[int]) -> 
         listed = tuple(
             [int(item) for item in one] if isinstance(one, (list, tuple)) and len(one) else one for one in numbers
         )
-        return (args[0], *_fitting(args[0], listed, kwargs)), kwargs
+        return (args[0], *(_fitting(args[0], listed, kwargs, asked, tell) if guessed else listed)), kwargs
     return args, kwargs
 
 
-def _fitting(tensor: Tensor, sizes: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+def _fitting(tensor: Tensor, sizes: tuple[Any, ...], kwargs: dict[str, Any], asked: str, tell: Told) -> tuple[Any, ...]:
     """Sizes of parts that were guessed to be 1 each are made so that the parts are the whole."""
     parts = sizes[0] if sizes else None
     dim = sizes[1] if len(sizes) > 1 else kwargs.get("dim", 0)
@@ -173,6 +186,7 @@ def _fitting(tensor: Tensor, sizes: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     whole = tensor.shape[dim]
     if whole <= len(parts):
         return sizes
+    tell(asked, "parts that make the whole")
     each, rest = divmod(whole, len(parts))
     return [each + (at < rest) for at in range(len(parts))], *sizes[1:]
 
@@ -183,7 +197,7 @@ class _Several(tuple[Any, ...]):
     __slots__ = ()
 
 
-def _index(part: Any) -> Any:
+def _index(part: Any, tell: Told) -> Any:
     if isinstance(part, Tensor) and part.is_meta:
         return 0 if part.dim() == 0 and part.dtype != torch.bool else part  # one entry, whichever it is
     if isinstance(part, Tensor):
@@ -191,11 +205,14 @@ def _index(part: Any) -> Any:
             return _Several(part.nonzero(as_tuple=True))
         return int(part) if part.dim() == 0 else part
     if isinstance(part, slice):
-        return slice(*(_bound(one) for one in (part.start, part.stop, part.step)))
+        return slice(*(_bound(one, tell) for one in (part.start, part.stop, part.step)))
     return part
 
 
-def _bound(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        return 1 if value.is_meta else int(value)
-    return value
+def _bound(value: Any, tell: Told) -> Any:
+    if not isinstance(value, Tensor):
+        return value
+    if value.is_meta:
+        tell("the bound of a slice", "1")
+        return 1
+    return int(value)
