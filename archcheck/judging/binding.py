@@ -37,16 +37,25 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """A block's claim in canonical form, and what it is stated over."""
+    """A block's claim in canonical form, and what it is stated over.
+
+    Of code in eval mode, `graph` is without the dropouts that the claim states; `hides` says that it states some.
+    """
 
     graph: OpGraph
     form: Form
     sublayers: tuple[Sublayer, ...]
     kind: str  # of the one op, where the claim is about one
+    hides: bool = False
 
     @property
     def kinds(self) -> tuple[str, ...]:
         return tuple(sublayer.kind for sublayer in self.sublayers)
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether it states dropout and nothing else."""
+        return self.hides and all(op.kind is INPUT for op in self.graph.ops)
 
 
 def expectation(graph: OpGraph) -> Expected:
@@ -82,12 +91,14 @@ def bind(
     pinned: Mapping[str, str],
     taken: frozenset[int],
 ) -> tuple[Target, ...]:
-    """The parts of the code that a block is about; none where structure does not tell.
+    """The parts of the code that a block is about; none where structure does not tell, or the code does not show it.
 
     Args:
         pinned: block -> class, function or module path, as the user says it.
         taken: numbers of the layers that another block fits exactly.
     """
+    if expected.is_hidden:
+        return ()
     if block in pinned:
         return tuple(_pinned(expected, pinned[block], whole, layers, places, symbol))
     if expected.form is Form.LAYER:

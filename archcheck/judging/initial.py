@@ -18,7 +18,7 @@ from archcheck.describe.regions import Region
 from archcheck.findings import Finding, Place, Verdict
 from archcheck.ir.graph import Op, Unknown
 from archcheck.ir.weights import Initial
-from archcheck.judging import laws, parts
+from archcheck.judging import laws, modes, parts
 from archcheck.judging.laws import Family, Law, shown
 from archcheck.judging.learned import Learned, Owned
 from archcheck.judging.parts import Targets
@@ -85,6 +85,9 @@ class Values:
                 yield from self._part(Start((part,), bias=start.bias), part, "bias")
 
     def _part(self, start: Start, part: Part, tensor: str) -> Iterator[Finding]:
+        if self.judge.evaluated and modes.is_about_dropout(part.what, part.where):
+            yield modes.untold(f"how the {tensor} of {part} starts")
+            return
         graphs = parts.graphs(part.where, self.targets, self.subject)
         inside = self.targets.get(part.what.block, ()) if part.what.block else None
         if inside is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from archcheck.align import EVERYTHING, align
 from archcheck.describe.regions import Region, layers
@@ -21,13 +22,13 @@ from archcheck.frontends.static.reader import ModulePlace
 from archcheck.ir.graph import AttrValue, OpGraph, Unknown
 from archcheck.ir.span import Span
 from archcheck.ir.weights import Initial
-from archcheck.judging import statements, widths
+from archcheck.judging import modes, statements, widths
 from archcheck.judging.application import applied
 from archcheck.judging.binding import Expected, Form, Target, bind, expectation, fits
 from archcheck.judging.chain import chained
 from archcheck.judging.folds import folds, other_forms
 from archcheck.judging.rounds import open_loop
-from archcheck.passes import canonicalise
+from archcheck.passes import EVALUATED, canonicalise
 from archcheck.rules import explain
 from archcheck.rules.case import Case
 from archcheck.spec import Block, Claim, Spec, to_graph
@@ -82,6 +83,7 @@ class Judge:
         place: gives the text of a span's line.
         preset: what the user says beside the spec.
         only: ids of the blocks and claims to judge; empty: all.
+        evaluated: whether the code is in eval mode; code in the other mode goes to a judge of its own.
     """
 
     def __init__(
@@ -90,20 +92,37 @@ class Judge:
         place: Callable[[Span], Place],
         preset: Preset | None = None,
         only: frozenset[str] = frozenset(),
+        evaluated: bool = False,
     ) -> None:
         self.spec = spec
         self.place = place
         self.preset = preset or Preset()
         self.only = only
+        self.evaluated = evaluated
         self.values = spec.values(self.preset.name, self.preset.sizes)
-        self.expected = {block.id: self._expected(spec, block) for block in spec.blocks}
+
+    @cached_property
+    def expected(self) -> dict[str, Expected]:
+        """What each block states of code in this mode."""
+        return {block.id: self._expected(self.spec, block) for block in self.spec.blocks}
 
     def _expected(self, spec: Spec, block: Block, sizes: Mapping[str, Amount] | None = None) -> Expected:
         """What a block states, under the sizes that are known, and `sizes` above them."""
-        return expectation(canonicalise(to_graph(spec, block.id, {**self.values, **(sizes or {})})))
+        graph = to_graph(spec, block.id, {**self.values, **(sizes or {})})
+        if not self.evaluated:
+            return expectation(canonicalise(graph))
+        hides = bool(modes.dropouts(graph.ops))
+        return replace(expectation(canonicalise(graph, EVALUATED)), hides=hides)
+
+    @cached_property
+    def _other(self) -> Judge:
+        """The judge of code in the other mode."""
+        return Judge(self.spec, self.place, self.preset, self.only, not self.evaluated)
 
     def variant(self, subject: Subject) -> Variant:
         """The verdict on every claim for one variant of the code."""
+        if modes.is_evaluated(subject.graph) is not self.evaluated:
+            return self._other.variant(subject)
         if subject.error:
             return self._unread(subject)
         regions = layers(subject.graph, subject.places, subject.symbol, subject.span)
@@ -211,7 +230,10 @@ class Judge:
                     self.preset.pinned,
                     taken.get(block.id, frozenset()),
                 )
-                verdicts.append(self._wiring(spec, block, expected, targets, subject).verdict)
+                verdict = self._wiring(spec, block, expected, targets, subject).verdict
+                if modes.differ_in_dropout_alone(expected, self.expected[block.id]):
+                    verdict = Verdict.UNDETERMINED
+                verdicts.append(verdict)
             if verdicts:
                 found.append(ReadingResult(reading.id, reading.says, all_hold(verdicts)))
         return found
@@ -227,7 +249,7 @@ class Judge:
             if loop is not None:
                 findings.append(self._open(block, target, *loop))
                 continue
-            found, used = self._compare_at_any_width(spec, block, expected, target)
+            found, used = self._compare_in_mode(spec, block, expected, target)
             findings += [finding for finding in found if finding not in findings]
             equivalences |= used
         if not targets:
@@ -246,6 +268,23 @@ class Judge:
             equivalences=tuple(sorted(equivalences)),
         )
 
+    def _compare_in_mode(
+        self, spec: Spec, block: Block, expected: Expected, target: Target
+    ) -> tuple[tuple[Finding, ...], set[str]]:
+        """The comparison with what a block states of code in this mode: of code in eval mode, no dropout.
+
+        Those that such code has nonetheless may be all that the claim states, or some of them.
+        """
+        found, used = self._compare_at_any_width(spec, block, expected, target)
+        if not (expected.hides and used & modes.STILL_THERE) or _departs(found):
+            return found, used
+        stated = self._other._expected(spec, block)
+        as_stated, with_all = self._other._compare_at_any_width(spec, block, stated, target)
+        if not _departs(as_stated):
+            return as_stated, with_all
+        spans = [op.span for op in modes.dropouts(target.graph.ops) if op.span is not None]
+        return (*found, modes.partly_told(target.region.symbol, block.id, tuple(map(self.place, spans[:1])))), used
+
     def _compare_at_any_width(
         self, spec: Spec, block: Block, expected: Expected, target: Target
     ) -> tuple[tuple[Finding, ...], set[str]]:
@@ -253,7 +292,7 @@ class Judge:
         if found and not self.preset.name and not self.preset.sizes:
             for sizes in widths.of_the_code(spec, block, expected.kind, target.graph):
                 others, with_them = self._compare(block, self._expected(spec, block, sizes), target)
-                if all(finding.verdict is not Verdict.VIOLATED for finding in others):
+                if not _departs(others):
                     told = {f"{name} = {size}, the code's" for name, size in sizes.items() if isinstance(size, int)}
                     return others, with_them | told
         return found, used
@@ -263,16 +302,25 @@ class Judge:
         stated = applied(expected, target)
         if periods > 1 and fits(expected, target.region):
             stated = chained(stated, periods)
-        closed = EVERYTHING - {what.name for what in block.only} if block.only is not None else ()
+        closed = EVERYTHING - {what.name for what in block.only} if block.only is not None else frozenset()
+        used = {modes.OFF} if self.evaluated and (expected.hides or closed & modes.FREE) else set()
+        if expected.hides:
+            closed -= modes.FREE
         actual = target.graph
         alignment = align(stated, actual, closed=closed)
         for other, code in other_forms(stated, actual) if alignment.edits else ():
             if len((told := align(other, code, closed=closed)).edits) < len(alignment.edits):
                 stated, actual, alignment = other, code, told
+        used |= {*alignment.equivalences, *folds(alignment, actual)}
+        if self.evaluated:
+            alignment, off = modes.without_rates(alignment)
+            used |= off
         case = Case(block.id, block.says, target.region.symbol, stated, actual, alignment, self.place)
         findings = explain(case)
-        used = set(alignment.equivalences) | folds(alignment, actual)
         barred = used if "*" in block.strict else used & set(block.strict)
+        if barred == {modes.OFF} and not findings:
+            findings = (modes.untold(f"whether {target.region.symbol} is {block.id}, whose claim is strict,"),)
+        barred -= {modes.OFF}
         if barred and not findings:
             findings = (
                 Finding(
@@ -297,6 +345,8 @@ class Judge:
         )
 
     def _not_found(self, block: Block, expected: Expected, subject: Subject) -> Finding:
+        if expected.is_hidden:
+            return modes.untold(f"whether the code computes {block.id}")
         if expected.form is Form.LAYER:
             why = f"no part of {subject.symbol} has the sublayers {', '.join(expected.kinds)}"
         elif expected.form is Form.WIRING:
@@ -328,6 +378,11 @@ def bound(block: str, target: Target) -> Bound:
         region.signature,
         None if isinstance(region.repeat, Unknown) else region.repeat,
     )
+
+
+def _departs(findings: Iterable[Finding]) -> bool:
+    """Whether one of them says that code departs from a claim."""
+    return any(finding.verdict is Verdict.VIOLATED for finding in findings)
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:

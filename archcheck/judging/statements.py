@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from archcheck.align.agree import Agreement, values
 from archcheck.findings import ClaimResult, Finding, Verdict
 from archcheck.ir.graph import AttrValue, Op, OpGraph, Unknown, Value
-from archcheck.judging import initial, parts, paths, sharing
+from archcheck.judging import initial, modes, parts, paths, sharing
 from archcheck.judging.binding import Target
 from archcheck.judging.parts import Targets
 from archcheck.spec import Block, Claim
@@ -62,7 +62,7 @@ def of_claim(judge: Judge, claim: Claim, targets: Targets, subject: Subject) -> 
     elif isinstance(states, Count):
         findings = [f for pattern, amount in states.counts for f in _count(judge, pattern, amount, targets, subject)]
     elif isinstance(states, Path):
-        findings = paths.follow(states, subject.graph, subject.symbol, judge.place)
+        findings = _path(judge, states, subject)
     elif isinstance(states, SameWeights):
         findings = sharing.shared(judge, states, subject)
     elif isinstance(states, Init):
@@ -96,6 +96,11 @@ def _spoken(op: Op) -> str:
     return op.kind.name.replace("_", " ")
 
 
+def _is_hidden(judge: Judge, pattern: Pattern) -> bool:
+    """Whether a pattern is about what code in eval mode does not show, and the code is in it."""
+    return judge.evaluated and modes.is_about_dropout(pattern.what, pattern.where)
+
+
 def _readers(ops: Iterable[Op]) -> dict[str, list[Op]]:
     """The ops that read each op's value, by its path."""
     found: dict[str, list[Op]] = {}
@@ -111,6 +116,18 @@ def _value(judge: Judge, stated: Stated) -> AttrValue:
     found = stated.value.attribute(judge.values, problems)
     problems.raise_any()
     return found
+
+
+# ---- paths
+
+
+def _path(judge: Judge, path: Path, subject: Subject) -> list[Finding]:
+    """Whether ops stand in the order of a path; of dropouts on it, code in eval mode shows none."""
+    if not judge.evaluated or not modes.is_about_dropout(*path.steps, *path.absent):
+        return paths.follow(path, subject.graph, subject.symbol, judge.place)
+    shown = modes.shown(path)
+    found = paths.follow(shown, subject.graph, subject.symbol, judge.place) if shown is not None else []
+    return found or [modes.untold(f"whether there is a path {path}")]
 
 
 # ---- counts
@@ -159,6 +176,9 @@ def _repeat(judge: Judge, block: str, amount: Expression, target: Target, subjec
 
 
 def _count(judge: Judge, pattern: Pattern, amount: Expression, targets: Targets, subject: Subject) -> Iterator[Finding]:
+    if _is_hidden(judge, pattern):
+        yield modes.untold(f"how many {pattern} there are")
+        return
     graphs = parts.graphs(pattern.where, targets, subject)
     if not graphs:
         yield parts.nowhere(pattern.where, subject)
@@ -229,14 +249,22 @@ def _attribute(judge: Judge, stated: Stated, targets: Targets, subject: Subject)
 
 
 def _stated(judge: Judge, stated: Stated, ops: list[Op], symbol: str) -> Iterator[Finding]:
+    if stated.what is not None and _is_hidden(judge, stated.what):
+        yield modes.untold(f"{stated.attr} of {stated.what}")
+        return
     amount = _value(judge, stated)
     told = [op for op in ops if op.states(stated.attr)]
+    fades = judge.evaluated and stated.attr == modes.RATE
     if not told:
-        yield parts.untold(f"{stated.attr} of {stated.what.what if stated.what else symbol} is not told by the code")
+        of = f"{stated.attr} of {stated.what.what if stated.what else symbol}"
+        yield modes.untold(of) if fades else parts.untold(f"{of} is not told by the code")
     for op in told:
         found = op.attr(stated.attr)
         places = parts.at(judge, op.span)
         name = _spoken(op)
+        if fades and modes.is_off(op):
+            yield modes.untold(f"{stated.attr} of {name}", places)
+            continue
         agreement = values(amount, found, stated.attr)
         if agreement is Agreement.UNKNOWN:
             unknown = amount if isinstance(amount, Unknown) else found
@@ -261,6 +289,9 @@ def _stated(judge: Judge, stated: Stated, ops: list[Op], symbol: str) -> Iterato
 
 def _presence(judge: Judge, pattern: Pattern, wanted: bool, targets: Targets, subject: Subject) -> Iterator[Finding]:
     """Whether something stands where a pattern says."""
+    if _is_hidden(judge, pattern):
+        yield modes.untold(f"whether there is {pattern}")
+        return
     if stated := paths.beyond_kind(pattern.what):
         yield parts.untold(stated)
         return

@@ -32,8 +32,9 @@ class DropoutPlacement:
         Agrees:     x = norm(dropout(self_attention(x)) + x)
 
     What it cannot see:
-        Dropout in code that was read in evaluation mode, where it computes nothing: read it in training mode. Whether
-        a rate is zero, where it depends on a configuration that was not given.
+        Dropout in code that was read in evaluation mode, where it computes nothing and a claim holds without it (an
+        equivalence that the report names): read it in training mode. Whether a rate is zero, where it depends on a
+        configuration that was not given.
 
     Cites:
         srivastava2014; vaswani2017, section 5.4; huang2016.

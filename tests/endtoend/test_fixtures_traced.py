@@ -19,14 +19,18 @@ from archcheck.spec import load
 from archcheck.sweep import Read, Request, of_trace, read_symbol
 from archcheck.witnesses import compared, words
 
+Run = tuple[Wanted, Trace | ArchcheckError]
 ALL = [one for own, twins in fixtures() if "import torch" in own.source for one in (own, *twins)]
 
 
 @pytest.fixture(scope="module")
-def traced(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Wanted, Trace | ArchcheckError]]:
+def traced(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    return run_all(tmp_path_factory.mktemp("traced"))
+
+
+def run_all(folder: Path, *, training: bool = True) -> dict[str, Run]:
     """Every fixture that is PyTorch, run in one process, each as a module of its own."""
     python = torch_python()
-    folder: Path = tmp_path_factory.mktemp("traced")
     wanted = []
     for number, fixture in enumerate(ALL):
         file = folder / f"fixture_{number}.py"
@@ -36,7 +40,7 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Wanted, 
         read = read_symbol(target, target.source.module, target.symbol, _request(fixture, explore=False))
         wanted.append(Wanted(target, target.source.module, target.symbol, read.reading.given, fixture.arguments))
     limits = Limits(wall=600, cpu=600)
-    found = trace_many(wanted, Running(python=python, limits=limits))
+    found = trace_many(wanted, Running(python=python, limits=limits), training=training)
     return {fixture.id: (one, trace) for fixture, one, trace in zip(ALL, wanted, found, strict=True)}
 
 
@@ -44,24 +48,23 @@ def _request(fixture: Fixture, *, explore: bool = True) -> Request:
     return Request("", fixture.arguments, explore=explore, preset=Preset(fixture.preset, fixture.sizes))
 
 
-def _ran(found: tuple[Wanted, Trace | ArchcheckError]) -> Read:
+def _ran(found: Run) -> Read:
     wanted, trace = found
     assert isinstance(trace, Trace), trace
     assert not trace.recording.error, trace.recording.error
     return of_trace(wanted.target, wanted.symbol, trace)
 
 
-def _judged(fixture: Fixture, ran: Read) -> Report:
+def judged(fixture: Fixture, run: Run) -> Report:
+    """What its spec says of a fixture that was run."""
     spec, block = load(fixture.spec)
     only = frozenset({block.id}) if block is not None else frozenset()
-    return report_of(ran, spec, fixture.spec, only, _request(fixture))
+    return report_of(_ran(run), spec, fixture.spec, only, _request(fixture))
 
 
 @pytest.mark.parametrize("fixture", ALL, ids=lambda fixture: fixture.id)
-def test_what_ran_is_judged_as_what_was_read(
-    fixture: Fixture, traced: dict[str, tuple[Wanted, Trace | ArchcheckError]]
-) -> None:
-    report = _judged(fixture, _ran(traced[fixture.id]))
+def test_what_ran_is_judged_as_what_was_read(fixture: Fixture, traced: dict[str, Run]) -> None:
+    report = judged(fixture, traced[fixture.id])
     claims = {claim.claim: claim for claim in report.default.claims if claim.claim in fixture.claims}
     assert {name: claim.verdict.value for name, claim in claims.items()} == fixture.claims
     findings = [finding for claim in claims.values() for finding in claim.findings]
@@ -80,9 +83,7 @@ def _with_known(fixture: Fixture) -> object:
 
 
 @pytest.mark.parametrize("fixture", [_with_known(fixture) for fixture in ALL])
-def test_both_witnesses_give_one_graph(
-    fixture: Fixture, traced: dict[str, tuple[Wanted, Trace | ArchcheckError]]
-) -> None:
+def test_both_witnesses_give_one_graph(fixture: Fixture, traced: dict[str, Run]) -> None:
     wanted, trace = traced[fixture.id]
     ran = _ran(traced[fixture.id])
     assert isinstance(trace, Trace)
