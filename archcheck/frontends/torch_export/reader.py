@@ -154,10 +154,16 @@ def _saved(archive: Archive, name: str, shown: str) -> Saved:
 
 
 def _mode(program: Program, asked: bool) -> tuple[bool, list[str]]:
-    """Whether it was saved in train mode, and what is assumed where nothing in it tells."""
-    found: set[bool] = set()
+    """Whether it was saved in train mode, and what is assumed where nothing in it tells.
+
+    Dropouts tell it before what else has a switch, since a norm may be frozen in train mode. One that is off tells that
+    the mode was eval: code may leave another on in any mode, as `F.dropout(x)` does.
+    """
+    dropping: set[bool] = set()
+    others: set[bool] = set()
     for node in _nodes(program):
         base = base_of(node.target)
+        found = dropping if "dropout" in base else others
         at = _SWITCHES.get(base)
         if at is not None and len(node.args) > at and isinstance(node.args[at], bool):
             if base != "batch_norm" or node.args[3] is not None:  # without statistics it is in train mode always
@@ -166,8 +172,9 @@ def _mode(program: Program, asked: bool) -> tuple[bool, list[str]]:
             found.add(True)
         elif base in _SETTLED:
             found.add(False)
-    if found:
-        return True in found, [] if True in found else [_EVAL]
+    if dropping or others:
+        mode = all(dropping) if dropping else any(others)
+        return mode, [] if mode else [_EVAL]
     if program.as_exported:
         return asked, []  # it has nothing that a mode changes
     return False, [_UNTOLD]

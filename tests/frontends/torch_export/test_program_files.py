@@ -19,6 +19,7 @@ from archcheck.frontends.torch_export.reader import load
 from archcheck.frontends.trace.sandbox import Limits
 from archcheck.frontends.trace.tracer import Running
 from archcheck.ir.graph import OpGraph
+from archcheck.judging.modes import OFF
 from archcheck.passes import canonicalise
 from archcheck.sweep import Read, Request
 from archcheck.witnesses import compared
@@ -98,6 +99,54 @@ def test_the_mode_is_that_of_the_file() -> None:
     assert any("eval mode" in one for one in saved.reading.assumptions)
     with pytest.raises(TargetError, match="saved in train mode"):
         read("block.pt2", training=False)
+
+
+def test_one_dropout_that_is_always_on_makes_no_train_mode() -> None:
+    told = block(train=False)
+    graph = told["graph_module"]["graph"]
+    on: Json = {"p": {"as_float": 0.1}, "train": {"as_bool": True}}
+    graph["nodes"].insert(-1, node("dropout.default", "always", "", "", 14, input=tensor("add"), **on))
+    graph["nodes"][-1]["inputs"][0]["arg"] = tensor("always")
+    graph["tensor_values"]["always"] = meta(2, 5, 8)
+    Path("mixed.pt2").write_bytes(packed(told))
+    saved = read("mixed.pt2").graphs[0]
+    assert saved.origin.mode == "eval"
+    assert [op.span.line for op in saved.walk() if op.kind.name == "dropout" and op.span] == [14]
+
+
+SPEC = """
+archcheck: 1
+id: a2026
+title: A
+blocks:
+  layer:
+    where: Section 3
+    flow: FLOW
+claims:
+  - {id: rate, where: Section 3, attributes: {dropout: {p: 0.1}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("flow", "trained", "evaluated"),
+    [
+        ("x = layer_norm(x + dropout(feed_forward(x)))", Verdict.HOLDS, Verdict.HOLDS),
+        ("x = layer_norm(dropout(x + feed_forward(x)))", Verdict.VIOLATED, Verdict.HOLDS),
+        ("x = x + dropout(feed_forward(layer_norm(x)))", Verdict.VIOLATED, Verdict.VIOLATED),
+    ],
+)
+def test_a_program_in_eval_mode_is_held_against_a_claim_without_its_dropouts(
+    flow: str, trained: Verdict, evaluated: Verdict
+) -> None:
+    Path("spec.yaml").write_text(SPEC.replace("FLOW", flow))
+    Path("eval.pt2").write_bytes(packed(block(train=False)))
+    for file, layer, rate in (
+        ("block.pt2", trained, Verdict.HOLDS),
+        ("eval.pt2", evaluated, Verdict.UNDETERMINED),
+    ):
+        (report,) = pipeline.check(Request(file), "spec.yaml")
+        assert [claim.verdict for claim in report.default.claims] == [layer, rate]
+        assert any(OFF in claim.equivalences for claim in report.default.claims) is (file == "eval.pt2")
 
 
 @pytest.mark.parametrize(
