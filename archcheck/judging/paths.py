@@ -94,7 +94,9 @@ class Flow:
 
 
 def beyond_kind(what: What) -> str:
-    """Why `dropout(p=0.1)` cannot be looked for; "" for a plain `dropout`."""
+    """Why `dropout(p=0.1)` or a block of the spec cannot be looked for; "" for a plain `dropout`."""
+    if what.kind is None and what.block:
+        return f"{what} is a block, and only kinds of ops are looked for"
     return f"{what}: only kinds of ops are looked for, their attributes are not compared" if "(" in str(what) else ""
 
 
@@ -108,10 +110,10 @@ def follow(path: Path, graph: OpGraph, symbol: str, place: Callable[[Span], Plac
         place: gives the text of a line.
     """
     for what in (*path.steps, *(path.only or ()), *path.absent):
-        if what is not None and (stated := beyond_kind(what)):
-            return [_untold(stated)]
         if what is not None and what.kind is None and what.name not in ("input", "output"):
             return [_untold(f"the path {path} cannot be followed: {what} is no kind of op", "name its ops instead")]
+        if what is not None and (stated := beyond_kind(what)):
+            return [_untold(stated)]
     flow = Flow.of(graph)
     nodes = [(op.path, part) for op in flow.ops.values() for part in Part if part is Part.WHOLE or op.body]
     first = path.steps[0]

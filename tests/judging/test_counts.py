@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from test_paths import SOURCE
 
-from archcheck.findings import Finding
+from archcheck.findings import Finding, Verdict
 from archcheck.pipeline import check
 from archcheck.sweep import Request
 
@@ -56,3 +57,17 @@ def test_a_strict_claim_says_what_it_rules_out(tmp_path: Path) -> None:
 def test_an_equivalence_is_ruled_out_by_its_name(tmp_path: Path) -> None:
     assert [finding.rule for finding in strictly(tmp_path, "[1x1 convolution as linear]")] == ["strict"]
     assert strictly(tmp_path, "[fused projection]") == []
+
+
+@pytest.mark.parametrize("claim", ["present: ffn", "absent: ffn", "absent: ffn in ffn", "count: {ffn: 4}"])
+def test_a_block_is_no_kind_that_could_be_looked_for(tmp_path: Path, claim: str) -> None:
+    model, spec = tmp_path / "model.py", tmp_path / "spec.yaml"
+    model.write_text(SOURCE)
+    block = "blocks:\n  ffn:\n    where: Section 3\n    flow: y = linear(relu(linear(x)))\n"
+    claims = f"claims:\n  - {{id: a, where: Section 3, {claim}}}\n"
+    spec.write_text(f"archcheck: 1\nid: a2026\ntitle: A\n{block}{claims}")
+    (report,) = check(Request(f"{model}:Block"), str(spec))
+    assert report.default.claims[0].verdict is Verdict.HOLDS
+    found = report.default.claims[-1]
+    assert found.verdict is Verdict.UNDETERMINED
+    assert [finding.message for finding in found.findings] == ["ffn is a block, and only kinds of ops are looked for"]
