@@ -22,9 +22,10 @@ from archcheck.frontends.targets import Target, parse_target, resolve
 from archcheck.ir.graph import OpGraph
 from archcheck.ir.span import Span
 from archcheck.judging import Judge, fitting_preset
+from archcheck.judging.modes import dropouts, is_evaluated, without_rates
 from archcheck.judging.together import OfClass, told_once
 from archcheck.judging.undecided import distinct
-from archcheck.passes import canonicalise
+from archcheck.passes import EVALUATED, canonicalise
 from archcheck.passes.kinds import named
 from archcheck.rules import explain
 from archcheck.rules.case import Case
@@ -275,11 +276,32 @@ def _hparams(target: Target, source: SourceFile, request: Request, progress: Pro
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a comparison: a target's graph, or what a block of a spec states."""
+    """One side of a comparison: a target's graph, or what a block of a spec states.
+
+    Of a side beside one in eval mode, which shows no dropout, the graph is without its own: it is `stripped`.
+    """
 
     name: str
     graph: OpGraph
     library: Library | None = None
+    stripped: bool = False
+
+
+def load_sides(expected: str, actual: str, request: Request, progress: Progress = silent) -> tuple[Side, Side]:
+    """Two sides, as they can be compared.
+
+    Raises:
+        ArchcheckError: one is neither a target nor `SPEC#block`, or names more than one thing.
+    """
+    one, other = (load_side(text, request, progress) for text in (expected, actual))
+    return _beside(one, other), _beside(other, one)
+
+
+def _beside(side: Side, other: Side) -> Side:
+    """A side, as it is compared with another."""
+    if is_evaluated(side.graph) or not is_evaluated(other.graph) or not dropouts(side.graph.ops):
+        return side
+    return replace(side, graph=canonicalise(side.graph, EVALUATED), stripped=True)
 
 
 def load_side(text: str, request: Request, progress: Progress = silent) -> Side:
@@ -315,7 +337,8 @@ def diff(expected: Side, actual: Side) -> tuple[Alignment, int]:
     The sizes of a reshape follow from the input's in most code and are not known from reading; that they are not
     compared is said once, not once for each reshape.
     """
-    found = align(expected.graph, actual.graph)
+    evaluated = {"expected": is_evaluated(expected.graph), "actual": is_evaluated(actual.graph)}
+    found, _ = without_rates(align(expected.graph, actual.graph), **evaluated)
     kept = tuple(edit for edit in found.edits if not _is_layout(edit))
     return replace(found, edits=kept), len(found.edits) - len(kept)
 
@@ -369,7 +392,7 @@ def picture(
             if edit.actual is not None
         }
         return draw_difference(expected, actual, align(expected, actual), form, titles=titles, places=decided)
-    one, other = load_side(against, request, progress), load_side(request.target, request, progress)
+    one, other = load_sides(against, request.target, request, progress)
     return draw_difference(one.graph, other.graph, diff(one, other)[0], form, titles=(one.name, other.name))
 
 

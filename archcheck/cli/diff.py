@@ -29,23 +29,23 @@ def command(
 ) -> int:
     """Compare EXPECTED with ACTUAL: two targets, or a target and SPEC#block. Exit code 1 if they differ, 3 if
     nothing differs but something could not be compared."""
-    from archcheck.pipeline import diff, explain_difference, load_side
+    from archcheck.pipeline import diff, explain_difference, load_sides
 
     request = options.request_of(expected, arguments, mode, options.preset_of(preset, sizes, pinned))
     try:
-        one = load_side(expected, request, options.progress())
-        other = load_side(actual, request, options.progress())
+        one, other = load_sides(expected, actual, request, options.progress())
     finally:
         options.clear_progress()
     alignment, uncompared = diff(one, other)
     findings = explain_difference(one, other, alignment)
-    options.write((_as_json if form == "json" else _as_text)(one.name, other.name, findings, uncompared), None)
+    write = _as_json if form == "json" else _as_text
+    options.write(write(one.name, other.name, findings, uncompared, one.stripped or other.stripped), None)
     if any(finding.verdict is Verdict.VIOLATED for finding in findings):
         return VIOLATED
     return NOTHING_JUDGED if findings else HOLDS
 
 
-def _as_json(expected: str, actual: str, findings: tuple[Finding, ...], uncompared: int) -> str:
+def _as_json(expected: str, actual: str, findings: tuple[Finding, ...], uncompared: int, stripped: bool) -> str:
     rows = [
         {
             "rule": finding.rule,
@@ -61,11 +61,12 @@ def _as_json(expected: str, actual: str, findings: tuple[Finding, ...], uncompar
         "actual": actual,
         "differences": rows,
         "sizes_not_compared": uncompared,
+        "dropout_compared": not stripped,
     }
     return json.dumps(found, indent=2) + "\n"
 
 
-def _as_text(expected: str, actual: str, findings: tuple[Finding, ...], uncompared: int) -> str:
+def _as_text(expected: str, actual: str, findings: tuple[Finding, ...], uncompared: int, stripped: bool) -> str:
     lines = [f"A  {expected}", f"B  {actual}", ""]
     differences = [finding for finding in findings if finding.verdict is Verdict.VIOLATED]
     unknown = [finding for finding in findings if finding.verdict is not Verdict.VIOLATED]
@@ -82,6 +83,8 @@ def _as_text(expected: str, actual: str, findings: tuple[Finding, ...], uncompar
         lines += ["", "could not be compared:", *(line for finding in unknown for line in _line(finding))]
     if uncompared:
         lines += ["", f"sizes of {uncompared} reshapes were not compared: they follow from the input's"]
+    if stripped:
+        lines += ["", "dropout was not compared: it does nothing in eval mode, and one side is in train mode"]
     return "\n".join(lines) + "\n"
 
 

@@ -61,14 +61,22 @@ def is_off(op: Op) -> bool:
     return rate is None or rate == 0
 
 
-def without_rates(alignment: Alignment) -> tuple[Alignment, frozenset[str]]:
-    """An alignment with code in eval mode, without what it says of rates that are off there; and how that is called."""
-    kept = tuple(edit for edit in alignment.edits if not _is_rate(edit))
+def without_rates(
+    alignment: Alignment, *, expected: bool = False, actual: bool = True
+) -> tuple[Alignment, frozenset[str]]:
+    """An alignment without what it says of rates that are off in eval mode; and how that is called, where it says any.
+
+    Args:
+        expected: whether the graph that it expects is of code in eval mode.
+        actual: whether the other one is.
+    """
+
+    def is_rate(edit: Edit) -> bool:
+        of = (edit.expected if expected else None, edit.actual if actual else None)
+        return edit.aspect == f"attr:{RATE}" and any(op is not None and is_off(op) for op in of)
+
+    kept = tuple(edit for edit in alignment.edits if not is_rate(edit))
     return replace(alignment, edits=kept), frozenset({OFF} if len(kept) < len(alignment.edits) else ())
-
-
-def _is_rate(edit: Edit) -> bool:
-    return edit.aspect == f"attr:{RATE}" and edit.actual is not None and is_off(edit.actual)
 
 
 def differ_in_dropout_alone(one: Expected, other: Expected) -> bool:

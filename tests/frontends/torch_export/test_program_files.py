@@ -149,6 +149,17 @@ def test_a_program_in_eval_mode_is_held_against_a_claim_without_its_dropouts(
         assert any(OFF in claim.equivalences for claim in report.default.claims) is (file == "eval.pt2")
 
 
+@pytest.mark.parametrize("sides", [("block.py:Block", "eval.pt2"), ("eval.pt2", "block.py:Block")])
+def test_dropout_is_not_compared_with_a_program_in_eval_mode(sides: tuple[str, str]) -> None:
+    Path("eval.pt2").write_bytes(packed(block(train=False)))
+    one, other = pipeline.load_sides(*sides, Request(""))
+    assert [one.stripped, other.stripped] == [side.endswith("Block") for side in sides]
+    assert pipeline.diff(one, other)[0].edits == ()
+    one, other = pipeline.load_sides("block.py:Block", "block.pt2", Request(""))
+    assert not one.stripped
+    assert not other.stripped
+
+
 @pytest.mark.parametrize(
     ("options", "why"),
     [
