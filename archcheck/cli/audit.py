@@ -24,7 +24,7 @@ from archcheck.reporters import REPORTERS, render_all
     help="A paper's key, or a YAML file; SPEC#block for one block.",
 )
 @options.reading_options
-@options.running_options
+@options.tracing_options
 @options.spec_options
 @click.option("--format", "-f", "form", type=click.Choice(list(REPORTERS)), default="text", show_default=True)
 @click.option(
@@ -46,18 +46,9 @@ from archcheck.reporters import REPORTERS, render_all
 def command(
     target: str,
     reference: str,
-    arguments: tuple[str, ...],
-    mode: str,
-    trace: bool,
-    prove: bool,
-    both: bool,
-    interpreter: str,
-    inputs: tuple[str, ...],
-    isolation: int,
-    timeout: float,
-    preset: str,
-    sizes: tuple[str, ...],
-    pinned: tuple[str, ...],
+    reading: options.Reading,
+    tracing: options.Tracing,
+    beside: options.Beside,
     form: str,
     outputs: tuple[str, ...],
     undetermined: str,
@@ -75,8 +66,7 @@ def command(
     for name in files:
         if name not in REPORTERS:
             raise ArchcheckError(f"--output {name}: no such format", hint=f"formats: {', '.join(REPORTERS)}")
-    request = options.request_of(target, arguments, mode, options.preset_of(preset, sizes, pinned))
-    request = options.running_of(request, trace, prove, both, interpreter, inputs, isolation, timeout)
+    request = options.request_of(target, reading, beside, tracing)
     try:
         reports = check(request, reference, options.progress(), jobs=jobs or cores())
     finally:

@@ -11,7 +11,7 @@ from archcheck.cli.entry import HOLDS, NOTHING_JUDGED
 @click.command("describe")
 @click.argument("target")
 @options.reading_options
-@options.running_options
+@options.tracing_options
 @click.option("--format", "-f", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--graph", is_flag=True, help="Print the canonical op graph instead.")
 @click.option("--as-spec", is_flag=True, help="Write the architecture down as a spec, to lock it.")
@@ -20,15 +20,8 @@ from archcheck.cli.entry import HOLDS, NOTHING_JUDGED
 @options.cache_option
 def command(
     target: str,
-    arguments: tuple[str, ...],
-    mode: str,
-    trace: bool,
-    prove: bool,
-    both: bool,
-    interpreter: str,
-    inputs: tuple[str, ...],
-    isolation: int,
-    timeout: float,
+    reading: options.Reading,
+    tracing: options.Tracing,
     form: str,
     graph: bool,
     as_spec: bool,
@@ -46,8 +39,7 @@ def command(
     from archcheck.pipeline import Extent, describe, extent, load_target, spec_text, survey
     from archcheck.workers import cores
 
-    request = options.request_of(target, arguments, mode)
-    request = options.running_of(request, trace, prove, both, interpreter, inputs, isolation, timeout)
+    request = options.request_of(target, reading, tracing=tracing)
     unread = HOLDS
     try:
         if graph:

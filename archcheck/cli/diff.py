@@ -20,18 +20,15 @@ from archcheck.findings import Finding, Verdict
 def command(
     expected: str,
     actual: str,
-    arguments: tuple[str, ...],
-    mode: str,
-    preset: str,
-    sizes: tuple[str, ...],
-    pinned: tuple[str, ...],
+    reading: options.Reading,
+    beside: options.Beside,
     form: str,
 ) -> int:
     """Compare EXPECTED with ACTUAL: two targets, or a target and SPEC#block. Exit code 1 if they differ, 3 if
     nothing differs but something could not be compared."""
     from archcheck.pipeline import diff, explain_difference, load_sides
 
-    request = options.request_of(expected, arguments, mode, options.preset_of(preset, sizes, pinned))
+    request = options.request_of(expected, reading, beside)
     try:
         one, other = load_sides(expected, actual, request, options.progress())
     finally:

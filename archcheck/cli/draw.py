@@ -39,11 +39,8 @@ from archcheck.errors import ArchcheckError
 def command(
     target: str,
     against: str | None,
-    arguments: tuple[str, ...],
-    mode: str,
-    preset: str,
-    sizes: tuple[str, ...],
-    pinned: tuple[str, ...],
+    reading: options.Reading,
+    beside: options.Beside,
     form: str | None,
     output: str | None,
     inside: bool,
@@ -55,7 +52,7 @@ def command(
     chosen = form or (Path(output).suffix.removeprefix(".").lower() if output else "mmd")
     if chosen not in FORMATS:
         raise ArchcheckError(f'cannot draw "{chosen}"', hint=f"formats: {', '.join(FORMATS)}")
-    request = options.request_of(target, arguments, mode, options.preset_of(preset, sizes, pinned))
+    request = options.request_of(target, reading, beside)
     try:
         data = picture(request, against, chosen, inside=inside, progress=options.progress())
     finally:

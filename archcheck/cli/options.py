@@ -6,9 +6,10 @@ import math
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, fields, replace
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,74 +21,99 @@ from archcheck.sweep import Progress, Request
 if TYPE_CHECKING:
     from archcheck.store import Store
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+Command = Callable[..., Any]
 
 
-def reading_options(function: Function) -> Function:
-    """`--arg` and `--mode`: how the target is read."""
-    decorators = (
-        click.option(
-            "--arg", "arguments", multiple=True, metavar="NAME=EXPR",
-            help="A constructor or call argument, a Python expression in the module's own words. Repeatable.",
-        ),
-        click.option(
-            "--mode", type=click.Choice(["train", "eval"]), default="train", show_default=True,
-            help="Train mode has dropout, eval mode has not.",
-        ),
+def option(*flags: str, **words: Any) -> Any:
+    """A field of a group of options, and how it is typed: as in `click.option`, but for its name, the field's own."""
+    return field(metadata={"flags": flags, "words": words})
+
+
+def bundled(group: type[Any], name: str) -> Callable[[Command], Command]:
+    """A decorator that gives a command the options of `group`; the command takes them as one object called `name`.
+
+    Args:
+        group: a dataclass whose fields are options.
+        name: of the command's keyword.
+    """
+    options = fields(group)
+
+    def decorate(function: Command) -> Command:
+        @wraps(function)
+        def command(**given: Any) -> Any:
+            own = {one.name: given.pop(one.name) for one in options}
+            return function(**given, **{name: group(**own)})
+
+        for one in reversed(options):
+            click.option(one.name, *one.metadata["flags"], **one.metadata["words"])(command)
+        return command
+
+    return decorate
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the target is read."""
+
+    arguments: tuple[str, ...] = option(
+        "--arg", multiple=True, metavar="NAME=EXPR",
+        help="A constructor or call argument, a Python expression in the module's own words. Repeatable.",
     )  # fmt: skip
-    for decorator in reversed(decorators):
-        function = decorator(function)
-    return function
-
-
-def running_options(function: Function) -> Function:
-    """`--trace` and what belongs to it: how the target is run."""
-    decorators = (
-        click.option(
-            "--trace", is_flag=True,
-            help="Run the target's code in a sandbox and record what it computes, instead of reading it.",
-        ),
-        click.option(
-            "--prove", is_flag=True,
-            help="Evaluate recognised formulas (norms, activations, rotary positions, attention) on random numbers, "
-            "against the textbook's.",
-        ),
-        click.option("--both", is_flag=True, help="Read it and run it, and hold the two against each other."),
-        click.option(
-            "--python", "interpreter", default="", metavar="PATH",
-            help="The Python of the environment that holds torch and what the model needs; by default this one.",
-        ),
-        click.option(
-            "--input", "inputs", multiple=True, metavar="NAME=SHAPE",
-            help="An argument of the call that is run: 2x7x64, 2x7:int64, or a number, text or list. Repeatable.",
-        ),
-        click.option(
-            "--require-isolation", "isolation", type=click.IntRange(0, 3), default=0, show_default=True,
-            help="Refuse to run with less: 1 process, 2 and landlock, 3 and namespaces.",
-        ),
-        click.option(
-            "--timeout", type=click.FloatRange(min=1), default=120.0, show_default=True, metavar="SECONDS",
-            help="How long the code may run.",
-        ),
+    mode: str = option(
+        "--mode", type=click.Choice(["train", "eval"]), default="train", show_default=True,
+        help="Train mode has dropout, eval mode has not.",
     )  # fmt: skip
-    for decorator in reversed(decorators):
-        function = decorator(function)
-    return function
 
 
-def spec_options(function: Function) -> Function:
-    """`--preset`, `--size` and `--bind`: what is said beside the spec."""
-    decorators = (
-        click.option("--preset", default="", metavar="NAME", help="Which of the spec's presets the sizes are."),
-        click.option("--size", "sizes", multiple=True, metavar="NAME=NUMBER", help="A size of the spec. Repeatable."),
-        click.option(
-            "--bind", "pinned", multiple=True, metavar="BLOCK=CLASS",
-            help="Which class, function or module a block of the spec is. Repeatable.",
-        ),
+@dataclass(frozen=True)
+class Tracing:
+    """Whether the target is run, and how."""
+
+    trace: bool = option(
+        "--trace", is_flag=True,
+        help="Run the target's code in a sandbox and record what it computes, instead of reading it.",
     )  # fmt: skip
-    for decorator in reversed(decorators):
-        function = decorator(function)
-    return function
+    prove: bool = option(
+        "--prove", is_flag=True,
+        help="Evaluate recognised formulas (norms, activations, rotary positions, attention) on random numbers, "
+        "against the textbook's.",
+    )  # fmt: skip
+    both: bool = option("--both", is_flag=True, help="Read it and run it, and hold the two against each other.")
+    interpreter: str = option(
+        "--python", default="", metavar="PATH",
+        help="The Python of the environment that holds torch and what the model needs; by default this one.",
+    )  # fmt: skip
+    inputs: tuple[str, ...] = option(
+        "--input", multiple=True, metavar="NAME=SHAPE",
+        help="An argument of the call that is run: 2x7x64, 2x7:int64, or a number, text or list. Repeatable.",
+    )  # fmt: skip
+    isolation: int = option(
+        "--require-isolation", type=click.IntRange(0, 3), default=0, show_default=True,
+        help="Refuse to run with less: 1 process, 2 and landlock, 3 and namespaces.",
+    )  # fmt: skip
+    timeout: float = option(
+        "--timeout", type=click.FloatRange(min=1), default=120.0, show_default=True, metavar="SECONDS",
+        help="How long the code may run.",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What is said beside the spec."""
+
+    preset: str = option("--preset", default="", metavar="NAME", help="Which of the spec's presets the sizes are.")
+    sizes: tuple[str, ...] = option(
+        "--size", multiple=True, metavar="NAME=NUMBER", help="A size of the spec. Repeatable."
+    )
+    pinned: tuple[str, ...] = option(
+        "--bind", multiple=True, metavar="BLOCK=CLASS",
+        help="Which class, function or module a block of the spec is. Repeatable.",
+    )  # fmt: skip
+
+
+reading_options = bundled(Reading, "reading")
+tracing_options = bundled(Tracing, "tracing")
+spec_options = bundled(Beside, "beside")
 
 
 jobs_option = click.option(
@@ -128,56 +154,44 @@ def pairs(given: tuple[str, ...], option: str) -> dict[str, str]:
     return found
 
 
-def preset_of(preset: str, sizes: tuple[str, ...], pinned: tuple[str, ...]) -> Preset:
-    """What a user says beside the spec.
+def request_of(target: str, reading: Reading, beside: Beside | None = None, tracing: Tracing | None = None) -> Request:
+    """What is asked about a target.
 
     Raises:
-        ArchcheckError: a size is no number.
+        ArchcheckError: a size is no number, a NAME=VALUE is none, or options say how to run what is not to be run.
     """
+    preset = Preset() if beside is None else _preset_of(beside)
+    request = Request(target, pairs(reading.arguments, "--arg"), reading.mode == "train", preset=preset)
+    return request if tracing is None else _traced(request, tracing)
+
+
+def _preset_of(beside: Beside) -> Preset:
     numbers: dict[str, int | float] = {}
-    for name, text in pairs(sizes, "--size").items():
+    for name, text in pairs(beside.sizes, "--size").items():
         try:
             numbers[name] = int(text) if text.strip().lstrip("-").isdigit() else float(text)
         except ValueError:
             raise ArchcheckError(f"--size {name}={text}: not a number") from None
-    return Preset(preset, numbers, pairs(pinned, "--bind"))
+    return Preset(beside.preset, numbers, pairs(beside.pinned, "--bind"))
 
 
-def request_of(target: str, arguments: tuple[str, ...], mode: str, preset: Preset | None = None) -> Request:
-    """What is asked about a target."""
-    return Request(target, pairs(arguments, "--arg"), mode == "train", True, preset or Preset())
-
-
-def running_of(
-    request: Request,
-    trace: bool,
-    prove: bool,
-    both: bool,
-    interpreter: str,
-    inputs: tuple[str, ...],
-    isolation: int,
-    timeout: float,
-) -> Request:
-    """`request` with how the target is run, where that is asked for.
-
-    Raises:
-        ArchcheckError: options say how to run, and nothing is to be run.
-    """
-    request = replace(request, prove=prove)
-    if not (trace or both):
-        if interpreter or inputs or isolation:
+def _traced(request: Request, tracing: Tracing) -> Request:
+    """`request` with how the target is run, where that is asked for."""
+    request = replace(request, prove=tracing.prove)
+    if not (tracing.trace or tracing.both):
+        if tracing.interpreter or tracing.inputs or tracing.isolation:
             raise ArchcheckError("nothing is run without --trace or --both", hint="reading is the default, and is safe")
         return request
     from archcheck.frontends.trace.sandbox import Limits
     from archcheck.frontends.trace.tracer import Running
 
     running = Running(
-        python=Path(interpreter or sys.executable),
-        inputs=pairs(inputs, "--input"),
-        isolation=isolation,
-        limits=Limits(wall=timeout, cpu=math.ceil(timeout)),
+        python=Path(tracing.interpreter or sys.executable),
+        inputs=pairs(tracing.inputs, "--input"),
+        isolation=tracing.isolation,
+        limits=Limits(wall=tracing.timeout, cpu=math.ceil(tracing.timeout)),
     )
-    return replace(request, running=running, both=both)
+    return replace(request, running=running, both=tracing.both)
 
 
 def progress() -> Progress:

@@ -62,7 +62,7 @@ def show(spec: str) -> int:
 @click.option("--from", "target", default=None, metavar="TARGET", help="Write down the layers of this code as a start.")
 @options.reading_options
 @click.option("--output", "-o", default=None, metavar="PATH", help="The file to write; by default standard output.")
-def new(key: str, title: str, target: str | None, arguments: tuple[str, ...], mode: str, output: str | None) -> int:
+def new(key: str, title: str, target: str | None, reading: options.Reading, output: str | None) -> int:
     """A commented spec to start from, for the paper with citation key KEY."""
     from archcheck.pipeline import spec_text
     from archcheck.spec.new import starter
@@ -72,7 +72,7 @@ def new(key: str, title: str, target: str | None, arguments: tuple[str, ...], mo
     if target is None:
         text = starter(key, title=title)
     else:
-        text = spec_text(options.request_of(target, arguments, mode), options.progress(), key, title)
+        text = spec_text(options.request_of(target, reading), options.progress(), key, title)
     options.write(text, output)
     return 0
 
