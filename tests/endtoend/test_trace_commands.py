@@ -176,8 +176,8 @@ def test_code_that_reaches_out_is_stopped_and_the_report_says_so(model: str) -> 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--trace", "--input", "z=2x3"], "the call has no such parameter; it takes x"),
-        (["--trace", "--input", "x=2x3:nothing"], "there is no dtype 'nothing'"),
+        (["--trace", "--input", "z=2x3"], "the call has no such parameter\n  hint: it takes x"),
+        (["--trace", "--input", "x=2x3:nothing"], "torch has no dtype 'nothing'"),
         (["--trace", "--arg", "depth=3"], "Block has no parameter depth"),
         (["--trace", "--arg", "width=wide"], "NameError"),
     ],

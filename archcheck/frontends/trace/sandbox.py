@@ -29,7 +29,8 @@ _LINE = 300  # characters of a line that an error quotes
 _CHUNK = 1 << 20
 _GRACE = 10  # seconds that the child is given to end what it started, when it is told to
 
-_LARGER = "a smaller model is wired the same: give it fewer layers, or smaller sizes"
+LARGER = "a smaller model is wired the same: give it fewer layers, or smaller sizes"
+LATE = f"--timeout gives it longer; {LARGER}"
 
 
 class TraceError(ArchcheckError):
@@ -360,7 +361,7 @@ def _answer(job: Job, child: _Child) -> bytes:
     if child.complete:
         return bytes(memoryview(child.answer)[LENGTH.size : LENGTH.size + (child.announced or 0)])
     if child.late:
-        raise TraceError(f"the model's code did not end within {limits.wall:g} seconds", hint=_LARGER)
+        raise TraceError(f"the model's code did not end within {limits.wall:g} seconds", hint=LATE)
     messages = child.messages()
     last = shorten(messages.rpartition("\n")[2].strip(), _LINE)
     ended = child.line(ENDED)
@@ -370,13 +371,13 @@ def _answer(job: Job, child: _Child) -> bytes:
         raise TraceError("the sandbox was ended from outside", hint="the machine may have run out of memory")
     status, seconds = os.waitstatus_to_exitcode(int(ended[0])), float(ended[1])
     if status == -signal.SIGXCPU or (status == -signal.SIGKILL and seconds > limits.cpu - 1):
-        raise TraceError(f"the model's code computed for more than {limits.cpu} seconds", hint=_LARGER)
+        raise TraceError(f"the model's code computed for more than {limits.cpu} seconds", hint=LARGER)
     if status == -signal.SIGXFSZ:
         raise TraceError(f"the model's code wrote more than {_size(limits.file_size)} to a file")
     if status == OUT_OF_MEMORY:
-        raise TraceError(f"the model's code wanted more than {_size(limits.memory)} of memory", hint=_LARGER)
+        raise TraceError(f"the model's code wanted more than {_size(limits.memory)} of memory", hint=LARGER)
     if status == -signal.SIGKILL:
-        hint = "the machine may have run out of memory; " + _LARGER
+        hint = "the machine may have run out of memory; " + LARGER
         raise TraceError("the model's code was ended from outside", hint=hint)
     how = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with exit code {status}"
     raise TraceError(f"the model's code {how} and gave no answer" + (f": {last}" if last else ""))

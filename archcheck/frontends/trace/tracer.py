@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from archcheck.errors import ArchcheckError, TargetError
+from archcheck.errors import ArchcheckError, TargetError, excerpt
 from archcheck.frontends import dialects
 from archcheck.frontends.static.reader import Reading, Unread, Variant
 from archcheck.frontends.static.tree import ModulePlace
 from archcheck.frontends.targets import Target
 from archcheck.frontends.trace import wanted
 from archcheck.frontends.trace.replay import Places, Replayed, replay
-from archcheck.frontends.trace.sandbox import Job, Limits, TraceError, run
+from archcheck.frontends.trace.sandbox import LATE, Job, Limits, TraceError, run
 from archcheck.frontends.trace.wire import Failure, Recording, parse, parse_many
 from archcheck.ir.graph import Value
 from archcheck.ir.span import Span
 
 ENTRY = "archcheck.frontends.trace.child.main"
+ANSWERING = 1.0  # seconds before its end in which a process tells what it was doing
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,8 @@ def trace(
         TargetError: it cannot be built.
     """
     request = {**_tables(), **request_of(target, module, symbol, arguments, running, training)}
+    wall = running.limits.wall
+    request |= {"seconds": wall, "until": time.time() + max(wall - ANSWERING, wall / 2)}
     answer = run(_job(target, request, running), progress)
     return _traced(target, symbol, parse(answer.data), answer.isolation, training)
 
@@ -139,11 +143,28 @@ def _job(target: Target, request: Mapping[str, Any], running: Running) -> Job:
 
 def _traced(target: Target, symbol: str, recording: Recording | Failure, isolation: str, training: bool) -> Trace:
     if isinstance(recording, Failure):
-        hint = "pip install 'nn-archcheck[torch]', or name another interpreter with --python"
-        raise TraceError(recording.why, place=target.name, hint=hint if recording.stage == "torch" else "")
+        raise _error(recording, target)
     assert target.source is not None
     replayed = replay(recording, target.library, target.source, training)
     return Trace(reading_of(recording, replayed, target, symbol), replayed.shapes, isolation, recording)
+
+
+def _error(failure: Failure, target: Target) -> TraceError:
+    """A failure, with the line of code that it comes from, or else with the name of the target."""
+    hint = failure.hint
+    if failure.stage == "torch":
+        hint = "pip install 'nn-archcheck[torch]', or name another interpreter with --python"
+    if failure.stage == "time":
+        hint = LATE
+    places = Places(target.library)
+    span = places.span(failure.at)
+    if span is None or failure.at is None:
+        return TraceError(failure.why, place=target.name, hint=hint)
+    file = places.file(failure.at.file)
+    line = "" if file is None else file.line(span.line)
+    width = span.end_column - span.column if span.end_line == span.line else 1
+    shown = excerpt(line, span.line, span.column, width) if line else ""
+    return TraceError(failure.why, place=str(span), excerpt=shown, hint=hint)
 
 
 def request_of(
@@ -212,6 +233,7 @@ def reading_of(recording: Recording, replayed: Replayed, target: Target, symbol:
         graph=replayed.graph,
         unread=tuple(Unread(what, why, span) for (what, why), span in replayed.unread.items()),
         error=f"running it failed: {recording.error}" if recording.error else "",
+        error_span=places.span(recording.error_at),
         places=tuple(_module_places(recording, places)),
         weights=weights,
     )
@@ -224,6 +246,8 @@ def reading_of(recording: Recording, replayed: Replayed, target: Target, symbol:
 def _module_places(recording: Recording, places: Places) -> list[ModulePlace]:
     found: list[ModulePlace] = []
     for one in recording.modules:
+        if dialects.is_class(f"{one.module}.{one.name}"):
+            continue  # a library's layer or container: the reader reads none of its code
         file = places.file(one.file)
         name = one.name.rpartition(".")[2]
         entry = None if file is None else next(iter(file.index.names.get(name, ())), None)

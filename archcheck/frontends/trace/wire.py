@@ -90,19 +90,29 @@ class Recording:
     guesses: tuple[tuple[str, Site | None, str], ...]
     assumed: tuple[str, ...]  # in words
     given: tuple[str, ...]  # arguments of the call
-    error: str  # why the call did not end
+    error: str  # why the call did not end, or gave nothing
     times: dict[str, float]
     initial: Mapping[str, Initial] | None = None  # what learned tensors hold, by every name; None: not asked for
+    error_at: Site | None = None
     note: str = ""  # on the instance that these are of
     made: Mapping[str, str] = field(default_factory=dict)  # constructor arguments that nobody gave, as literals
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why there is nothing recorded, and at which stage that was: "torch", "build"."""
+    """Why there is nothing recorded.
+
+    Attributes:
+        why: in the user's words.
+        stage: at which that was: "torch", "build", "time".
+        hint: what to do about it, or "".
+        at: the place in code that it comes from; None where there is none.
+    """
 
     why: str
     stage: str
+    hint: str = ""
+    at: Site | None = None
 
 
 def parse(data: bytes) -> Recording | Failure:
@@ -144,11 +154,23 @@ def _parsed(told: Any) -> Recording | Failure:
     if not isinstance(told, dict) or told.get("version") != VERSION:
         raise WireError("the traced process gave an answer of another version")
     if "calls" not in told:
-        return Failure(_text(told.get("error"), "error"), _text(told.get("stage", ""), "stage"))
+        return _failure(told)
     try:
         return _Parser(told).recording()
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, SyntaxError) as error:
         raise WireError(f"the traced process gave an answer that makes no sense: {error!r}"[:300]) from None
+
+
+def _failure(told: dict[str, Any]) -> Failure:
+    why, stage, hint = (_text(told.get(name, ""), name) for name in ("error", "stage", "hint"))
+    try:
+        return Failure(why, stage, hint, _place(told.get("at")))
+    except (TypeError, ValueError) as error:
+        raise WireError(f"the traced process gave a failure that makes no sense: {error!r}"[:300]) from None
+
+
+def _place(row: Any) -> Site | None:
+    return None if row is None else _site(row)
 
 
 def _text(value: object, what: str) -> str:
@@ -174,12 +196,27 @@ def _literals(value: object) -> dict[str, str]:
     return value
 
 
+def _site(row: list[Any]) -> Site:
+    file, function, *numbers = row
+    line, column, end_line, end_column = (None if one is None else _whole(one) for one in numbers)
+    if min(line or 0, column or 0, end_line or 0, end_column or 0) < 0:
+        raise ValueError("a place before the file")
+    return Site(
+        _text(file, "a file"),
+        _text(function, "a function"),
+        line or 1,
+        0 if column is None else column + 1,
+        end_line or 0,
+        0 if end_column is None else end_column + 1,
+    )
+
+
 class _Parser:
     def __init__(self, told: dict[str, Any]) -> None:
         self.told = told
         kinds = [tuple(_whole(size) for size in size_and_kind[0]) for size_and_kind in told["shapes"]]
         self.shapes = tuple(kinds[_whole(at)] for at in told["shape_of"])
-        self.sites = tuple(self._site(row) for row in told["sites"])
+        self.sites = tuple(_site(row) for row in told["sites"])
         self.names = tuple(_text(name, "a name") for name in told["names"])
         self.places = tuple(_text(place, "a place") for place in told["places"])
 
@@ -207,6 +244,7 @@ class _Parser:
             made=_literals(told["made"]),
             given=tuple(_text(one, "an argument") for one in told["given"]),
             error=_text(told["error"], "the error"),
+            error_at=_place(told.get("at")),
             times=times,
             initial=None if told.get("initial") is None else by_name(told["initial"]["rows"]),
             note=_text((told.get("initial") or {}).get("note", ""), "a note"),
@@ -221,18 +259,6 @@ class _Parser:
     def _at(self, site: object) -> Site | None:
         found = _whole(site)
         return self.sites[found] if found >= 0 else None
-
-    def _site(self, row: list[Any]) -> Site:
-        file, function, *numbers = row
-        line, column, end_line, end_column = (None if one is None else _whole(one) for one in numbers)
-        return Site(
-            _text(file, "a file"),
-            _text(function, "a function"),
-            line or 1,
-            0 if column is None else column + 1,
-            end_line or 0,
-            0 if end_column is None else end_column + 1,
-        )
 
     def _call(self, row: list[Any]) -> Call:
         name, place, site, args, kwargs, given, written, views, building = row

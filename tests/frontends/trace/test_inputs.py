@@ -2,58 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
-import textwrap
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from archcheck.frontends.trace.child import documented  # noqa: E402  # torch may be missing
-from archcheck.frontends.trace.child.main import told  # noqa: E402
+from trace_sources import ask, model  # noqa: E402  # torch may be missing
+
+from archcheck.frontends.trace.child import documented  # noqa: E402
 from archcheck.frontends.trace.child.recipes import ids  # noqa: E402
 
-Trace = Callable[..., dict[str, Any]]
-_NUMBERS = itertools.count()
-_IMPORTS = "import torch\nfrom torch import Tensor, nn\nimport torch.nn.functional as F\n\n"
-
-
-@pytest.fixture
-def trace(tmp_path: Path) -> Trace:
-    """Traces the class `Model` of a source."""
-
-    def run(
-        source: str,
-        inputs: Mapping[str, str] | None = None,
-        arguments: Mapping[str, str] | None = None,
-        configs: Mapping[str, list[str]] | None = None,
-    ) -> dict[str, Any]:
-        name = f"traced_{next(_NUMBERS)}"
-        (tmp_path / f"{name}.py").write_text(_IMPORTS + textwrap.dedent(source))
-        return _asked(name, "Model", [str(tmp_path)], inputs, arguments, configs)
-
-    return run
-
-
-def _asked(
-    module: str,
-    symbol: str,
-    roots: list[str] | None = None,
-    inputs: Mapping[str, str] | None = None,
-    arguments: Mapping[str, str] | None = None,
-    configs: Mapping[str, list[str]] | None = None,
-) -> dict[str, Any]:
-    tables: dict[str, Any] = {"layers": {}, "functions": [], "presets": {}, "defaults": {}, "silent": []}
-    return told(
-        {
-            "version": 1, "roots": roots or [], "module": module, "symbol": symbol, "arguments": dict(arguments or {}),
-            "configs": {name: list(place) for name, place in (configs or {}).items()}, "factory": False,
-            "inputs": dict(inputs or {}), "given": [], "training": True, "cache": True, **tables,
-        }
-    )  # fmt: skip
+if TYPE_CHECKING:
+    from trace_sources import Sources
 
 
 def _given(answer: Mapping[str, Any]) -> dict[str, list[int]]:
@@ -65,30 +27,22 @@ def _given(answer: Mapping[str, Any]) -> dict[str, list[int]]:
 # ---- what is given unasked
 
 
-def test_features_are_those_of_the_first_layer(trace: Trace) -> None:
+def test_features_are_those_of_the_first_layer(traces: Sources) -> None:
     given = _given(
-        trace("class Model(nn.Sequential):\n    def __init__(self):\n        super().__init__(nn.Linear(24, 8))")
+        traces.ask("class Model(nn.Sequential):\n    def __init__(self):\n        super().__init__(nn.Linear(24, 8))")
     )
     assert given["input"] == [2, 7, 24]
 
 
-def test_ids_are_given_to_an_embedding_and_are_in_its_range(trace: Trace) -> None:
-    answer = trace("""
-        class Model(nn.Module):
-            def __init__(self):
-                super().__init__()
-                self.rows = nn.Embedding(5, 8)
-
-            def forward(self, idx):
-                assert int(idx.max()) < 5 and len(set(idx.flatten().tolist())) > 1
-                return self.rows(idx)
-    """)
+def test_ids_are_given_to_an_embedding_and_are_in_its_range(traces: Sources) -> None:
+    body = "assert int(idx.max()) < 5 and len(set(idx.flatten().tolist())) > 1; return self.rows(idx)"
+    answer = traces.ask(model(body, given="idx", rows="nn.Embedding(5, 8)"))
     assert _given(answer) == {"idx": [2, 7]}
     assert not answer["guesses"]  # the assertion was decided by the numbers
 
 
-def test_only_what_the_call_needs_is_given(trace: Trace) -> None:
-    answer = trace("""
+def test_only_what_the_call_needs_is_given(traces: Sources) -> None:
+    answer = traces.ask("""
         class Model(nn.Module):
             def forward(self, hidden_states: Tensor, attention_mask: Tensor | None = None):
                 return hidden_states.exp()
@@ -106,8 +60,8 @@ def test_only_what_the_call_needs_is_given(trace: Trace) -> None:
         (":param x: of shape [batch_size, 11, 2 ** 3]", [2, 11, 8]),
     ],
 )
-def test_documented_axes_say_the_shape(trace: Trace, documentation: str, shape: list[int]) -> None:
-    answer = trace(f'''
+def test_documented_axes_say_the_shape(traces: Sources, documentation: str, shape: list[int]) -> None:
+    answer = traces.ask(f'''
         class Model(nn.Module):
             def forward(self, x):
                 """Computes.
@@ -119,7 +73,7 @@ def test_documented_axes_say_the_shape(trace: Trace, documentation: str, shape: 
     assert _given(answer) == {"x": shape}
 
 
-def test_sizes_come_from_what_the_constructor_is_given(trace: Trace) -> None:
+def test_sizes_come_from_what_the_constructor_is_given(traces: Sources) -> None:
     source = """
         class Model(nn.Module):
             def __init__(self, image_size, patch_size):
@@ -131,7 +85,7 @@ def test_sizes_come_from_what_the_constructor_is_given(trace: Trace) -> None:
                 assert img.shape[-1] == self.size
                 return self.patches(img)
     """
-    answer = trace(source, arguments={"image_size": "48", "patch_size": "16"})
+    answer = traces.ask(source, arguments={"image_size": "48", "patch_size": "16"})
     assert _given(answer) == {"img": [2, 1, 48, 48]}
 
 
@@ -154,23 +108,14 @@ def test_documentation_that_is_no_shape_is_left_alone() -> None:
 # ---- what the exception says
 
 
-def test_a_size_that_the_exception_tells_is_given(trace: Trace) -> None:
-    answer = trace("""
-        class Model(nn.Module):
-            def __init__(self):
-                super().__init__()
-                self.norm = nn.LayerNorm(10)
-                self.out = nn.Linear(30, 10)
-
-            def forward(self, x):
-                return self.norm(self.out(x))
-    """)
+def test_a_size_that_the_exception_tells_is_given(traces: Sources) -> None:
+    answer = traces.ask(model("return self.norm(self.out(x))", norm="nn.LayerNorm(10)", out="nn.Linear(30, 10)"))
     assert _given(answer) == {"x": [2, 7, 30]}
     assert any("x is given [2, 7, 30]" in one for one in answer["assumed"])
 
 
-def test_an_argument_without_which_the_call_fails_is_given_and_told(trace: Trace) -> None:
-    answer = trace("""
+def test_an_argument_without_which_the_call_fails_is_given_and_told(traces: Sources) -> None:
+    answer = traces.ask("""
         class Model(nn.Module):
             def forward(self, hidden_states: Tensor, mask: Tensor | None = None, memory: Tensor | None = None):
                 if memory is None:
@@ -181,8 +126,8 @@ def test_an_argument_without_which_the_call_fails_is_given_and_told(trace: Trace
     assert answer["assumed"] == ["called with memory, without which the call fails"]
 
 
-def test_an_argument_is_found_where_none_is_used_in_an_inner_call(trace: Trace) -> None:
-    answer = trace("""
+def test_an_argument_is_found_where_none_is_used_in_an_inner_call(traces: Sources) -> None:
+    answer = traces.ask("""
         class Inner(nn.Module):
             def forward(self, x, context):
                 return x + context.mean()
@@ -198,8 +143,8 @@ def test_an_argument_is_found_where_none_is_used_in_an_inner_call(trace: Trace) 
     assert list(_given(answer)) == ["x", "encoder_hidden_states"]
 
 
-def test_what_turned_out_not_to_be_needed_is_not_given(trace: Trace) -> None:
-    answer = trace("""
+def test_what_turned_out_not_to_be_needed_is_not_given(traces: Sources) -> None:
+    answer = traces.ask("""
         class Model(nn.Module):
             def __init__(self):
                 super().__init__()
@@ -214,8 +159,8 @@ def test_what_turned_out_not_to_be_needed_is_not_given(trace: Trace) -> None:
     assert _given(answer) == {"x": [2, 7, 12]}
 
 
-def test_a_length_becomes_a_multiple(trace: Trace) -> None:
-    answer = trace("""
+def test_a_length_becomes_a_multiple(traces: Sources) -> None:
+    answer = traces.ask("""
         class Model(nn.Module):
             def forward(self, waveform):
                 if waveform.shape[-1] % 480:
@@ -225,22 +170,14 @@ def test_a_length_becomes_a_multiple(trace: Trace) -> None:
     assert _given(answer) == {"waveform": [2, 16320]}
 
 
-def test_another_layout_is_tried(trace: Trace) -> None:
-    answer = trace("""
-        class Model(nn.Module):
-            def __init__(self):
-                super().__init__()
-                self.first = nn.Conv1d(1, 4, 8)
-
-            def forward(self, audio):
-                batch, channels, samples = audio.shape
-                return self.first(audio)
-    """)
+def test_another_layout_is_tried(traces: Sources) -> None:
+    body = "batch, channels, samples = audio.shape; return self.first(audio)"
+    answer = traces.ask(model(body, given="audio", first="nn.Conv1d(1, 4, 8)"))
     assert _given(answer) == {"audio": [2, 1, 16000]}
 
 
-def test_a_mask_has_the_length_of_what_it_masks(trace: Trace) -> None:
-    answer = trace("""
+def test_a_mask_has_the_length_of_what_it_masks(traces: Sources) -> None:
+    answer = traces.ask("""
         class Model(nn.Module):
             def forward(self, input_features: Tensor, input_features_mask: Tensor):
                 \"\"\"
@@ -258,8 +195,8 @@ def test_a_mask_has_the_length_of_what_it_masks(trace: Trace) -> None:
 # ---- content
 
 
-def test_a_check_of_numbers_that_are_not_there_is_taken_to_pass(trace: Trace) -> None:
-    answer = trace("""
+def test_a_check_of_numbers_that_are_not_there_is_taken_to_pass(traces: Sources) -> None:
+    answer = traces.ask("""
         class Model(nn.Module):
             def forward(self, x):
                 assert x.isfinite().all(), "no numbers"
@@ -273,8 +210,8 @@ def test_a_check_of_numbers_that_are_not_there_is_taken_to_pass(trace: Trace) ->
     assert [guess[2] for guess in answer["guesses"]] == ["True", "True", "False"]
 
 
-def test_sizes_that_are_tensors_are_numbers(trace: Trace) -> None:
-    answer = trace("""
+def test_sizes_that_are_tensors_are_numbers(traces: Sources) -> None:
+    answer = traces.ask("""
         class Model(nn.Module):
             def __init__(self):
                 super().__init__()
@@ -300,20 +237,20 @@ def test_sizes_that_are_tensors_are_numbers(trace: Trace) -> None:
         ),
     ],
 )
-def test_a_shape_that_depends_on_numbers_is_a_guess(trace: Trace, code: str, guesses: list[tuple[str, str]]) -> None:
-    answer = trace(f"class Model(nn.Module):\n    def forward(self, x):\n        return {code}")
+def test_a_shape_that_depends_on_numbers_is_a_guess(traces: Sources, code: str, guesses: list[tuple[str, str]]) -> None:
+    answer = traces.ask(model(f"return {code}"))
     assert answer["error"] == ""
     assert [(name, told) for name, _, told in answer["guesses"]] == guesses
     assert all(site >= 0 for _, site, _ in answer["guesses"])
 
 
-def test_parts_that_code_states_are_not_made_to_fit(trace: Trace) -> None:
-    source = "class Model(nn.Module):\n    def forward(self, x):\n        return x.split([1, 1, 1], dim=1)"
-    assert "split_with_sizes expects" in trace(source, inputs={"x": "2x6x8"})["error"]
+def test_parts_that_code_states_are_not_made_to_fit(traces: Sources) -> None:
+    answer = traces.ask(model("return x.split([1, 1, 1], dim=1)"), inputs={"x": "2x6x8"})
+    assert "split_with_sizes expects" in answer["error"]
 
 
-def test_what_a_failed_call_guessed_is_not_told(trace: Trace) -> None:
-    answer = trace("""
+def test_what_a_failed_call_guessed_is_not_told(traces: Sources) -> None:
+    answer = traces.ask("""
         class Model(nn.Module):
             def forward(self, x: Tensor, memory: Tensor | None = None):
                 if memory is None and x.sum() > 3:
@@ -335,54 +272,42 @@ def test_what_a_failed_call_guessed_is_not_told(trace: Trace) -> None:
         ("2x4:bfloat16", [2, 4], "torch.bfloat16"),
     ],
 )
-def test_a_shape_is_given(trace: Trace, text: str, shape: list[int], dtype: str) -> None:
-    answer = trace("class Model(nn.Module):\n    def forward(self, x):\n        return x * 2", inputs={"x": text})
+def test_a_shape_is_given(traces: Sources, text: str, shape: list[int], dtype: str) -> None:
+    answer = traces.ask(model("return x * 2"), inputs={"x": text})
     assert answer["shapes"][answer["shape_of"][dict(answer["inputs"])["x"]]] == [shape, dtype]
 
 
-def test_a_literal_is_given_beside_the_tensor(trace: Trace) -> None:
-    source = """
-        class Model(nn.Module):
-            def forward(self, x, times, name="a"):
-                assert name == "b" and times == 3
-                return x * times
-    """
-    answer = trace(source, inputs={"times": "3", "name": "'b'"})
+def test_a_literal_is_given_beside_the_tensor(traces: Sources) -> None:
+    source = model('assert name == "b" and times == 3; return x * times', given='x, times, name="a"')
+    answer = traces.ask(source, inputs={"times": "3", "name": "'b'"})
     assert list(_given(answer)) == ["x"]
 
 
-def test_what_the_user_gives_is_not_changed(trace: Trace) -> None:
-    source = """
-        class Model(nn.Module):
-            def __init__(self):
-                super().__init__()
-                self.out = nn.Linear(30, 10)
-
-            def forward(self, x):
-                return self.out(x)
-    """
-    answer = trace(source, inputs={"x": "2x7x31"})
+def test_what_the_user_gives_is_not_changed(traces: Sources) -> None:
+    answer = traces.ask(model("return self.out(x)", out="nn.Linear(30, 10)"), inputs={"x": "2x7x31"})
     assert "31" in answer["error"]
     assert answer["stage"] == "run"
 
 
-def test_an_input_that_is_no_parameter_names_those_there_are(trace: Trace) -> None:
-    answer = trace("class Model(nn.Module):\n    def forward(self, x, y=None):\n        return x", inputs={"z": "3x4"})
-    assert answer["error"] == "--input z: the call has no such parameter; it takes x, y"
+def test_an_input_that_is_no_parameter_names_those_there_are(traces: Sources) -> None:
+    answer = traces.ask(model("return x", given="x, y=None"), inputs={"z": "3x4"})
+    assert (answer["error"], answer["hint"]) == ("--input z: the call has no such parameter", "it takes x, y")
 
 
-def test_an_input_that_is_no_shape_says_what_to_write(trace: Trace) -> None:
-    answer = trace("class Model(nn.Module):\n    def forward(self, x):\n        return x", inputs={"x": "big"})
-    assert answer["error"].startswith("--input x=big: give a shape, as 2x7x64 or 2x7:int64")
+def test_an_input_that_is_no_shape_says_what_to_write(traces: Sources) -> None:
+    answer = traces.ask(model("return x"), inputs={"x": "big"})
+    assert answer["error"] == "--input x=big: this is no shape and no literal"
+    assert answer["hint"].startswith("give a shape, as 2x7x64 or 2x7:int64")
 
 
-def test_a_missing_constructor_argument_names_the_option(trace: Trace) -> None:
-    answer = trace("class Model(nn.Module):\n    def __init__(self, tokenizer):\n        super().__init__()")
-    assert answer["error"] == "the argument tokenizer is not given; --arg tokenizer=... gives it"
+def test_a_missing_constructor_argument_names_the_option(traces: Sources) -> None:
+    answer = traces.ask("class Model(nn.Module):\n    def __init__(self, tokenizer):\n        super().__init__()")
+    assert answer["error"] == "the argument tokenizer is not given"
+    assert answer["hint"] == "--arg tokenizer=EXPR gives it"
 
 
-def test_what_is_made_up_for_a_constructor_is_told_in_words_and_as_data(trace: Trace) -> None:
-    answer = trace(
+def test_what_is_made_up_for_a_constructor_is_told_in_words_and_as_data(traces: Sources) -> None:
+    answer = traces.ask(
         """
         class Model(nn.Module):
             def __init__(self, num_heads, d_model, eps):
@@ -398,14 +323,15 @@ def test_what_is_made_up_for_a_constructor_is_told_in_words_and_as_data(trace: T
     assert "num_heads is 4, as it is not given" in answer["assumed"]
 
 
-def test_the_call_that_got_furthest_is_told_when_nothing_helps(trace: Trace) -> None:
-    answer = trace("""
-        class Model(nn.Module):
-            def forward(self, x):
-                y = x.exp().log().exp()
-                raise RuntimeError("this never works")
+def test_the_call_that_got_furthest_is_told_when_nothing_helps(traces: Sources) -> None:
+    answer = traces.ask(
+        model("""
+        y = x.exp().log().exp()
+        raise RuntimeError("this never works")
     """)
-    assert answer["error"].startswith("RuntimeError: this never works")
+    )
+    assert answer["error"] == "RuntimeError: this never works"
+    assert answer["at"][1:4] == ["Model.forward", 11, 8]
     assert len(answer["calls"]) == 3
 
 
@@ -413,14 +339,14 @@ def test_the_call_that_got_furthest_is_told_when_nothing_helps(trace: Trace) -> 
 
 
 def test_torchs_own_transformer_is_called() -> None:
-    answer = _asked("torch.nn", "Transformer", arguments={"d_model": "32", "nhead": "4", "num_encoder_layers": "1"})
+    answer = ask("torch.nn", "Transformer", arguments={"d_model": "32", "nhead": "4", "num_encoder_layers": "1"})
     assert _given(answer)["src"][-1] == 32
 
 
 def test_a_decoder_gets_ids_too() -> None:
     pytest.importorskip("transformers")
     arguments = {"config": "T5Config(vocab_size=50, d_model=16, d_kv=4, d_ff=32, num_layers=1, num_heads=4)"}
-    answer = _asked("transformers.models.t5.modeling_t5", "T5Model", arguments=arguments)
+    answer = ask("transformers.models.t5.modeling_t5", "T5Model", arguments=arguments)
     assert list(_given(answer)) == ["input_ids", "decoder_input_ids"]
     assert "called with decoder_input_ids, without which the call fails" in answer["assumed"]
 
@@ -430,7 +356,7 @@ def test_patches_fit_their_grid() -> None:
     place = "transformers.models.qwen2_5_vl"
     configs = {"config": [f"{place}.configuration_qwen2_5_vl", "Qwen2_5_VLVisionConfig"]}
     arguments = {"config": "Qwen2_5_VLVisionConfig(depth=1, fullatt_block_indexes=[0])"}
-    answer = _asked(
-        f"{place}.modeling_qwen2_5_vl", "Qwen2_5_VisionTransformerPretrainedModel", None, None, arguments, configs
+    answer = ask(
+        f"{place}.modeling_qwen2_5_vl", "Qwen2_5_VisionTransformerPretrainedModel", arguments=arguments, configs=configs
     )
     assert _given(answer) == {"hidden_states": [16, 3 * 2 * 14 * 14], "grid_thw": [1, 3]}

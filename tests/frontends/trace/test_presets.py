@@ -8,7 +8,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from archcheck.frontends.trace.child.main import told  # torch may be missing
+from trace_sources import ask  # torch may be missing
+
 from archcheck.frontends.trace.child.presets import Presets
 from archcheck.frontends.trace.tracer import _tables
 
@@ -71,13 +72,8 @@ def test_a_field_that_a_class_does_not_have_is_not_set_by_a_default() -> None:
 def test_a_released_configuration_is_the_users(given: str, softmax: bool, assumed: bool) -> None:
     pytest.importorskip("transformers")
     sizes = "vocab_size=50, hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2"
-    answer = told(
-        {
-            "roots": [], "module": "transformers.models.llama.modeling_llama", "symbol": "LlamaModel",
-            "arguments": {"config": f"LlamaConfig({sizes}{given})"}, "configs": {}, "factory": False, "inputs": {},
-            "given": [], "training": True, **_tables(),
-        }
-    )  # fmt: skip
+    arguments = {"config": f"LlamaConfig({sizes}{given})"}
+    answer = ask("transformers.models.llama.modeling_llama", "LlamaModel", _tables(), arguments=arguments)
     assert answer["error"] == ""
     assert ("torch.nn.functional.softmax" in answer["names"]) is softmax
     assert (TOLD in answer["assumed"]) is assumed

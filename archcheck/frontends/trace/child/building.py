@@ -6,22 +6,35 @@ import importlib
 import inspect
 import sys
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
-from archcheck.frontends.trace.child import settings
+from archcheck.frontends.trace.child import settings, stack
 from archcheck.frontends.trace.child.presets import Presets
 from archcheck.frontends.trace.child.settings import Setting
 from archcheck.frontends.trace.child.sizes import Sizes
+from archcheck.frontends.trace.child.usual import annotation, usual
 
 MOST_COMPLETED = 8  # fields of a configuration
+_MISSING = object()
 
 
 class CannotBuildError(Exception):
-    """The target cannot be built; the message says why, in the user's words."""
+    """The target cannot be built; the message says why, in the user's words.
+
+    Args:
+        problem: what is wrong.
+        hint: what to do about it, or "".
+        at: the place in code that raised it, as `stack.place` tells it; None where there is none.
+    """
+
+    def __init__(self, problem: str, *, hint: str = "", at: list[Any] | None = None) -> None:
+        super().__init__(problem)
+        self.hint = hint
+        self.at = at
 
 
 @dataclass
@@ -37,6 +50,7 @@ class Built:
         config: the configuration that sizes of inputs are taken from.
         arguments: what the constructor was given, from which they are taken where there is no configuration.
         completes: whether the configuration was made here with its defaults, and may be completed.
+        fixed: arguments of the call that the user gives beside those of the constructor.
     """
 
     model: torch.nn.Module | None
@@ -47,6 +61,7 @@ class Built:
     config: Any = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
     completes: bool = False
+    fixed: dict[str, Any] = field(default_factory=dict)
 
 
 def import_target(request: Mapping[str, Any]) -> types.ModuleType:
@@ -59,7 +74,9 @@ def import_target(request: Mapping[str, Any]) -> types.ModuleType:
     except BaseException as error:
         if isinstance(error, (KeyboardInterrupt, MemoryError)):
             raise
-        raise CannotBuildError(f"importing {request['module']} failed: {_told(error)}") from error
+        hint = "--python names the interpreter of an environment that has it" if isinstance(error, ImportError) else ""
+        problem = f"importing {request['module']} failed: {_told(error)}"
+        raise CannotBuildError(problem, hint=hint, at=stack.place(error)) from error
     presets.watch()  # with the packages that it has brought in
     return module
 
@@ -68,25 +85,39 @@ def build(request: Mapping[str, Any], module: types.ModuleType) -> Built:
     """What the request's symbol names, built.
 
     Raises:
-        CannotBuildError: there is no such symbol, or it cannot be constructed.
+        CannotBuildError: there is no such symbol, it cannot be constructed, or nothing takes an argument that is given.
     """
     first, *rest = str(request["symbol"]).split(".")
-    value = getattr(module, first, None)
-    if value is None:
+    value = getattr(module, first, _MISSING)
+    if value is _MISSING:
         raise CannotBuildError(f"{module.__name__} has no {first}")
     given = {name: _evaluated(name, text, module) for name, text in request["arguments"].items()}
-    builder = _Builder(module, given, request)
-    built = builder.build(value, rest)
-    if builder.unused:
-        raise CannotBuildError(f"{request['symbol']} has no parameter {sorted(builder.unused)[0]}")
+    built = _Builder(given, request).build(value, rest)
     if built.model is not None:
         built.model.train(bool(request["training"]))
     return built
 
 
+def parameters_of(call: Any) -> list[inspect.Parameter] | None:
+    """The parameters of a function, or of a module's `forward`; None where nobody knows them."""
+    try:
+        found = inspect.signature(call.forward if isinstance(call, torch.nn.Module) else call)
+    except (TypeError, ValueError):
+        return None
+    return list(found.parameters.values())
+
+
+def names_of(parameters: Iterable[inspect.Parameter]) -> list[str]:
+    """The names of those that take one value."""
+    return [one.name for one in parameters if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
+
+
 def _evaluated(name: str, text: str, module: types.ModuleType) -> Any:
     try:
         return eval(text, dict(vars(module)))  # the user's own expression, as for the reader: --arg NAME=EXPR
+    except SyntaxError as error:
+        hint = "give a Python expression in the module's words"
+        raise CannotBuildError(f"--arg {name}={text}: {error.msg}", hint=hint) from None
     except Exception as error:
         for other in list(sys.modules.values()):  # a class of a module that the target does not import by name
             if getattr(other, "__name__", "").startswith(module.__name__.partition(".")[0]):
@@ -94,7 +125,8 @@ def _evaluated(name: str, text: str, module: types.ModuleType) -> Any:
                     return eval(text, {**vars(other), **vars(module)})
                 except Exception:  # the next module may know the name
                     continue
-        raise CannotBuildError(f"--arg {name}={text}: {_told(error)}") from error
+        hint = "names are looked up in the target's module and its imports" if isinstance(error, NameError) else ""
+        raise CannotBuildError(f"--arg {name}={text}: {_told(error)}", hint=hint, at=stack.place(error)) from error
 
 
 def _told(error: BaseException) -> str:
@@ -103,8 +135,7 @@ def _told(error: BaseException) -> str:
 
 
 class _Builder:
-    def __init__(self, module: types.ModuleType, given: dict[str, Any], request: Mapping[str, Any]) -> None:
-        self.module = module
+    def __init__(self, given: dict[str, Any], request: Mapping[str, Any]) -> None:
         self.given = given
         self.unused = set(given)
         self.request = request
@@ -114,58 +145,74 @@ class _Builder:
         self.config: Any = None
         self.constructed: dict[str, Any] = {}
         self.defaults = False  # whether the configuration was made here
+        self.takes: dict[str, None] = {}  # what arguments could be called
 
     def build(self, value: Any, rest: list[str]) -> Built:
         if inspect.isclass(value):
-            if self.presets.is_config(value):
-                return self._of_config(self._called(value))
             made = self._called(value)
-        elif isinstance(value, torch.nn.Module):
-            made = value
-        elif self.presets.is_config(type(value)):
+            return self._of_config(made) if self.presets.is_config(value) else self._bound(made, rest)
+        if self.presets.is_config(type(value)):
             return self._of_config(value)
-        else:
-            return self._function(value, rest)
-        return self._bound(made, rest, type(made).__name__)
+        if isinstance(value, torch.nn.Module):
+            return self._bound(value, rest)
+        return self._function(value, rest, str(self.request["symbol"]).partition(".")[0])
 
-    def _bound(self, made: Any, rest: list[str], symbol: str) -> Built:
-        model = made if isinstance(made, torch.nn.Module) else None
-        call = made
-        for part in rest:
-            call = getattr(call, part, None)
-            symbol = f"{symbol}.{part}"
-        if not callable(call):
-            raise CannotBuildError(f"{symbol} cannot be called")
-        config = self.config or getattr(made, "config", None)
-        return Built(model, call, symbol, self.assumed, self.made, config, self.constructed, self.defaults)
+    def _bound(self, made: Any, rest: list[str]) -> Built:
+        """An instance, or a method of it."""
+        symbol = type(made).__name__
+        if not isinstance(made, torch.nn.Module):
+            return self._function(made, rest, symbol)
+        call = _followed(made, rest, symbol)
+        return self._built(made, call, ".".join([symbol, *rest]))
 
-    def _function(self, value: Any, rest: list[str]) -> Built:
-        for part in rest:
-            value = getattr(value, part, None)
-        if not callable(value):
-            raise CannotBuildError(f"{self.request['symbol']} is {type(value).__name__}, which computes nothing")
-        name = getattr(value, "__name__", str(self.request["symbol"]))
-        if self.request.get("factory"):
-            made = self._called(value)
+    def _function(self, owner: Any, rest: list[str], symbol: str) -> Built:
+        """What is no module: what a function computes, or the module that it builds."""
+        function = _followed(owner, rest, symbol)
+        name = ".".join([symbol, *rest]) if rest else getattr(function, "__name__", symbol)
+        if self.request["factory"] and not rest:
+            made = self._called(function)
             if not isinstance(made, torch.nn.Module):
                 raise CannotBuildError(f"{name} gives {type(made).__name__}, which is no model")
-            return self._bound(made, [], name)
-        self.unused.clear()
-        return Built(None, value, name, self.assumed)
+            return self._built(made, made, name)
+        return self._as_factory(function, name) or self._built(None, function, name)
+
+    def _as_factory(self, function: Any, name: str) -> Built | None:
+        """The module that a function gives which has all the arguments that it needs; None where it gives none.
+
+        That it gives one is seldom written down: it is found out by calling it.
+        """
+        parameters = parameters_of(function)
+        needed = names_of(one for one in parameters or () if one.default is one.empty)
+        if parameters is None or not self.given.keys() >= set(needed):
+            return None
+        trial = _Builder(self.given, self.request)
+        try:
+            made = trial._called(function)
+        except CannotBuildError:
+            return None  # it fails again where it is called as what computes, and that is told
+        return trial._built(made, made, name) if isinstance(made, torch.nn.Module) else None
+
+    def _built(self, model: torch.nn.Module | None, call: Any, symbol: str) -> Built:
+        """All that there is to be said. Arguments that no constructor took are those of the call."""
+        self.takes |= dict.fromkeys(names_of(parameters_of(call) or ()))
+        if strange := sorted(self.unused - self.takes.keys()):
+            hint = f"it takes {', '.join(self.takes)}" if self.takes else "it takes none"
+            raise CannotBuildError(f"{self.request['symbol']} has no parameter {strange[0]}", hint=hint)
+        config = self.config or getattr(model, "config", None)
+        fixed = {name: value for name, value in self.given.items() if name in self.unused}
+        return Built(model, call, symbol, self.assumed, self.made, config, self.constructed, self.defaults, fixed)
 
     # ---- constructors
 
     def _called(self, function: Any) -> Any:
-        try:
-            parameters = list(inspect.signature(function).parameters.values())
-        except (TypeError, ValueError):
-            parameters = []
         positional: list[Any] = []
         keywords: dict[str, Any] = {}
+        parameters = parameters_of(function) or []
+        self.takes |= dict.fromkeys(names_of(parameters))
         for parameter in parameters:
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
                 if parameter.kind == parameter.VAR_KEYWORD:
-                    keywords |= {name: self.given[name] for name in sorted(self.unused)}
+                    keywords |= {name: self._noted(self.given[name]) for name in sorted(self.unused)}
                     self.unused.clear()
                 continue
             name = parameter.name
@@ -185,20 +232,30 @@ class _Builder:
         while True:
             try:
                 made = function(*positional, **keywords)
-            except CannotBuildError:
+            except (CannotBuildError, KeyboardInterrupt, MemoryError):
                 raise
-            except Exception as error:
+            except BaseException as error:
                 if (setting := self._completing(error, completed)) is None:
-                    raise CannotBuildError(
-                        f"constructing {getattr(function, '__name__', function)} failed: {_told(error)}"
-                    ) from error
+                    raise self._failed(function, error) from error
                 setting.apply()
                 completed.append(setting.assumed)
             else:
                 self.assumed += completed
                 return made
 
-    def _completing(self, error: Exception, completed: list[str]) -> Setting | None:
+    def _failed(self, function: Any, error: BaseException) -> CannotBuildError:
+        problem = f"constructing {getattr(function, '__name__', function)} failed: {_told(error)}"
+        made_up = [f"{name}={value!r}" for name, value in self.made.items()]
+        rest = (name for name in self.constructed if name not in self.made and name not in self.given)
+        made_up += [f"{name}={type(self.constructed[name]).__name__}()" for name in rest]
+        hint = "--arg NAME=EXPR gives it something else"
+        if made_up:
+            hint = f"nobody said what it is given, and it got {', '.join(made_up)}; {hint}"
+        elif self.takes:
+            hint += f"; it takes {', '.join(self.takes)}"
+        return CannotBuildError(problem, hint=hint if self.takes else "", at=stack.place(error))
+
+    def _completing(self, error: BaseException, completed: list[str]) -> Setting | None:
         """A field of a configuration with defaults that has none, where a value for it follows from others."""
         if not self.defaults or len(completed) >= MOST_COMPLETED:
             return None
@@ -219,13 +276,13 @@ class _Builder:
             if inspect.isclass(cls):
                 self.assumed.append(f"{name} is {cls.__name__}(), with its defaults")
                 return self._noted(self._made(cls))
-        annotation = _annotation(function, parameter)
-        if self.presets.is_config(annotation):
-            self.assumed.append(f"{name} is {annotation.__name__}(), with its defaults")
-            return self._noted(self._made(annotation))
-        value = _usual(name, annotation)
+        cls = annotation(function, parameter)
+        if self.presets.is_config(cls):
+            self.assumed.append(f"{name} is {cls.__name__}(), with its defaults")
+            return self._noted(self._made(cls))
+        value = usual(name, cls)
         if value is None:
-            raise CannotBuildError(f"the argument {name} is not given; --arg {name}=... gives it")
+            raise CannotBuildError(f"the argument {name} is not given", hint=f"--arg {name}=EXPR gives it")
         self.assumed.append(f"{name} is {value!r}, as it is not given")
         self.made[name] = value
         return value
@@ -235,7 +292,8 @@ class _Builder:
         try:
             return cls()
         except Exception as error:
-            raise CannotBuildError(f"{cls.__name__}() cannot be made: {_told(error)}") from error
+            problem = f"{cls.__name__}() cannot be made: {_told(error)}"
+            raise CannotBuildError(problem, hint="--arg NAME=EXPR gives another one", at=stack.place(error)) from error
 
     # ---- configurations
 
@@ -248,42 +306,28 @@ class _Builder:
 
     def _of_config(self, config: Any) -> Built:
         """The model that transformers builds from a configuration."""
-        self.unused.clear()
         transformers = importlib.import_module("transformers")
         self.config = self._preset(config)
-        made = transformers.AutoModel.from_config(config)
+        try:
+            made = transformers.AutoModel.from_config(config)
+        except Exception as error:
+            problem = f"AutoModel builds nothing from {type(config).__name__}: {_told(error)}"
+            raise CannotBuildError(problem, hint="name the class of the model", at=stack.place(error)) from error
         self.assumed.append(f"the model is what AutoModel builds from {type(config).__name__}")
-        return self._bound(made, [], type(made).__name__)
+        return self._built(made, made, type(made).__name__)
 
 
-def _annotation(function: Any, parameter: inspect.Parameter) -> Any:
-    """The class that a parameter is said to be of; None where it is not said, or may be of several."""
-    target = function.__init__ if inspect.isclass(function) else function
-    try:
-        found = inspect.get_annotations(target, eval_str=True).get(parameter.name)
-    except Exception:
-        found = parameter.annotation
-    arguments = [one for one in getattr(found, "__args__", ()) if inspect.isclass(one) and one is not type(None)]
-    if isinstance(found, types.UnionType) or getattr(found, "__origin__", None) is not None:
-        return arguments[0] if arguments else None
-    return found
-
-
-# What constructors of layers ask for and seldom say the default of.
-_SIZES = {
-    "layer_idx": 0, "layer_id": 0, "layer_number": 1, "idx": 0, "block_idx": 0, "layer_index": 0,
-    "num_heads": 4, "n_heads": 4, "n_head": 4, "heads": 4, "nhead": 4, "num_attention_heads": 4, "nheads": 4,
-    "dim": 64, "d_model": 64, "embed_dim": 64, "hidden_size": 64, "hidden_dim": 64, "n_embd": 64, "width": 64,
-    "embedding_dim": 64, "emb_dim": 64, "model_dim": 64, "in_features": 64, "out_features": 64, "channels": 64,
-    "in_channels": 64, "out_channels": 64, "in_dim": 64, "out_dim": 64, "inplanes": 64, "planes": 64,
-    "mlp_dim": 128, "d_ff": 128, "ffn_dim": 128, "intermediate_size": 128, "dim_head": 16, "head_dim": 16,
-    "depth": 2, "num_layers": 2, "n_layers": 2, "n_layer": 2, "num_classes": 10, "vocab_size": 100, "num_tokens": 100,
-    "max_seq_len": 32, "max_len": 32, "seq_len": 16, "block_size": 32, "drop_path": 0.0, "dropout": 0.1, "eps": 1e-6,
-    "image_size": 32, "img_size": 32, "patch_size": 8, "input_resolution": (8, 8), "window_size": 4, "kernel_size": 3,
-}  # fmt: skip
-
-
-def _usual(name: str, annotation: Any) -> Any:
-    if name in _SIZES:
-        return _SIZES[name]
-    return {int: 4, float: 0.1, bool: False}.get(annotation) if inspect.isclass(annotation) else None
+def _followed(owner: Any, rest: list[str], symbol: str) -> Any:
+    """What a chain of attributes leads to, which must be something that can be called."""
+    value = owner
+    for part in rest:
+        value = getattr(value, part, _MISSING)
+        if value is _MISSING:
+            raise CannotBuildError(f"{symbol} has no {part}")
+        symbol = f"{symbol}.{part}"
+    if not callable(value):
+        kind = type(value).__name__
+        if kind == symbol:
+            raise CannotBuildError(f"a {kind} cannot be called", hint=f"name a method: {kind}.METHOD")
+        raise CannotBuildError(f"{symbol} is {kind}, which computes nothing", hint="name a class or a function")
+    return value

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from archcheck.frontends.trace.child import stack
+
 Told = Callable[[str, str], None]
 AS_FOR_ZEROS = "as many entries as zeros would"
 NUMBERS = frozenset({"tolist", "item", "__int__", "__index__"})  # what is asked for to get whole numbers
@@ -50,7 +52,7 @@ def is_raised_otherwise(frame: FrameType | None) -> bool:
     Args:
         frame: the innermost one outside of the recorder.
     """
-    while frame is not None and "/archcheck/frontends/trace/" in frame.f_code.co_filename:
+    while frame is not None and stack.is_own(frame.f_code.co_filename):
         frame = frame.f_back
     for _ in range(6):
         if frame is None:
@@ -58,7 +60,7 @@ def is_raised_otherwise(frame: FrameType | None) -> bool:
         code = frame.f_code
         if code.co_name.startswith(("_check", "_assert", "torch_compilable_check")):
             return True
-        if "/torch/" not in code.co_filename:
+        if not stack.is_torch(code.co_filename):
             return _raises_if_false(code, frame.f_lasti)
         frame = frame.f_back
     return False

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from archcheck.frontends.trace.child import documented, recipes
-from archcheck.frontends.trace.child.building import Built, CannotBuildError
+from archcheck.frontends.trace.child.building import Built, CannotBuildError, names_of, parameters_of
 from archcheck.frontends.trace.child.mending import Mender, Proposal
 from archcheck.frontends.trace.child.settings import Setting
 from archcheck.frontends.trace.child.sizes import Sizes
@@ -42,12 +42,9 @@ class Inputs:
     def __init__(self, built: Built, given: Mapping[str, str], wanted: list[str]) -> None:
         self.built = built
         function = built.call.forward if isinstance(built.call, torch.nn.Module) else built.call
-        try:
-            self.parameters = list(inspect.signature(function).parameters.values())
-        except (TypeError, ValueError):
-            self.parameters = []
-        named = [one for one in self.parameters if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
-        names = [one.name for one in named]
+        self.parameters = parameters_of(built.call) or []
+        names = names_of(self.parameters)
+        named = [one for one in self.parameters if one.name in names]
         required = [one.name for one in named if one.default is one.empty]
         main = getattr(built.model, "main_input_name", None)
         main = main if isinstance(main, str) and main in names else ""
@@ -55,23 +52,26 @@ class Inputs:
         self.recipes = recipes.Recipes(self.sizes, documented.shapes(function), names, required, main)
         said = documented.kinds(function)
         self.annotations = {one.name: f"{_annotation(one)} {said.get(one.name, '')}".strip() for one in named}
-        self.values: dict[str, Any] = {}
+        self.values: dict[str, Any] = dict(built.fixed)
         self.positional: list[Any] = []
         self._open_ended = any(one.kind == one.VAR_KEYWORD for one in self.parameters)
         self._candidates: dict[str, list[Any]] = {}
         for name, text in given.items():
-            if name not in names and not self._open_ended:
+            if name in self.values:
                 raise CannotBuildError(
-                    f"--input {name}: the call has no such parameter; it takes {', '.join(sorted(names)) or 'none'}"
+                    f"{name} is given twice, with --arg and with --input", hint="leave one of them out"
                 )
+            if name not in names and not self._open_ended:
+                hint = f"it takes {', '.join(names) or 'none'}"
+                raise CannotBuildError(f"--input {name}: the call has no such parameter", hint=hint)
             self.values[name] = _given(name, text)
-        free = {name: one for name, one in self.annotations.items() if name not in given and name not in _NOT_GIVEN}
+        free = {one: kind for one, kind in self.annotations.items() if one not in {*self.values, *_NOT_GIVEN}}
         self.mender = Mender(free, frozenset(required), self.candidates, self.sizes, completes=built.completes)
         for name in [*wanted, *required]:
             if name in names and name not in self.values:
                 self._give(name)
         if not any(recipes.holds_tensor(value) for value in self.values.values()):
-            self._give_main(main, names)
+            self._give_main(main, [name for name in names if name not in self.values])
         self._first = dict(self.values)
         self._tries = 0
         self._started = time.process_time()
@@ -124,8 +124,8 @@ class Inputs:
 
     def _give_main(self, main: str, names: list[str]) -> None:
         """A call that would be given no tensor gets the one that it is about."""
-        if main or names:
-            self._give(main or names[0])
+        if names:
+            self._give(main if main in names else names[0])
         elif any(one.kind == one.VAR_POSITIONAL for one in self.parameters) or not self.parameters:
             self.positional = [next(self.recipes.candidates("x", None))]
 
@@ -245,13 +245,13 @@ def _given(name: str, text: str) -> Any:
         sizes = [int(size) for size in shape.strip().split("x")]
         kind = getattr(torch, dtype.strip() or "float32", None)
         if not isinstance(kind, torch.dtype):
-            raise CannotBuildError(f"--input {name}={text}: there is no dtype {dtype!r}")
+            hint = "float32, bfloat16, int64 and bool are some"
+            raise CannotBuildError(f"--input {name}={text}: torch has no dtype {dtype!r}", hint=hint)
         if kind.is_floating_point or kind.is_complex:
             return torch.empty(sizes, dtype=kind, device="meta")
         return torch.ones(sizes, dtype=kind)
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
-        raise CannotBuildError(
-            f"--input {name}={text}: give a shape, as 2x7x64 or 2x7:int64, or a number, a text or a list of them"
-        ) from None
+        hint = "give a shape, as 2x7x64 or 2x7:int64, or a number, a text in quotes or a list of them"
+        raise CannotBuildError(f"--input {name}={text}: this is no shape and no literal", hint=hint) from None

@@ -29,7 +29,7 @@ def main(request: bytes, answer: Callable[[bytes], None]) -> None:
 
 
 class OutOfTime(KeyboardInterrupt):
-    """One of several has taken its time; nothing may hold it up that catches exceptions."""
+    """The code has taken its time; nothing may hold it up that catches exceptions."""
 
 
 def told(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,6 +38,7 @@ def told(asked: Mapping[str, Any]) -> dict[str, Any]:
         import torch
     except ImportError as error:
         return {"version": VERSION, "error": f"torch cannot be imported: {error}", "stage": "torch"}
+    from archcheck.frontends.trace.child import stack
     from archcheck.frontends.trace.child.building import CannotBuildError
     from archcheck.frontends.trace.child.tracing import trace
 
@@ -45,19 +46,24 @@ def told(asked: Mapping[str, Any]) -> dict[str, Any]:
     torch.set_num_threads(1)
     start = time.process_time()
     try:
-        with _no_longer_than(asked.get("seconds")):
+        with _until(asked.get("until"), asked.get("seconds")):
             found = trace(asked)
     except CannotBuildError as error:
-        return {"version": VERSION, "error": str(error), "stage": "build"}
-    except OutOfTime:
-        return {"version": VERSION, "error": f"it took longer than {asked['seconds']} s", "stage": "time"}
+        return {"version": VERSION, "error": str(error), "stage": "build", "hint": error.hint, "at": error.at}
+    except OutOfTime as error:
+        why = f"the model's code did not end within {asked['seconds']:g} seconds"
+        return {"version": VERSION, "error": why, "stage": "time", "at": stack.place(error)}
     finally:
         gc.collect()
     return {"version": VERSION, "torch": torch.__version__, "seconds": time.process_time() - start, **found}
 
 
 @contextmanager
-def _no_longer_than(seconds: float | None) -> Iterator[None]:
+def _until(when: float | None, seconds: float | None) -> Iterator[None]:
+    """Let nothing take longer than this moment, if any, or else than so many seconds, if any: a host that ends the
+    process knows no more than that it was busy."""
+    if when is not None:
+        seconds = max(when - time.time(), 0.1)
     if not seconds or not hasattr(signal, "setitimer"):
         yield
         return

@@ -9,7 +9,15 @@ from typing import Any
 
 import torch
 
-from archcheck.frontends.trace.child.building import Built, CannotBuildError, build, import_target
+from archcheck.frontends.trace.child import stack
+from archcheck.frontends.trace.child.building import (
+    Built,
+    CannotBuildError,
+    build,
+    import_target,
+    names_of,
+    parameters_of,
+)
 from archcheck.frontends.trace.child.concrete import SMALL
 from archcheck.frontends.trace.child.encoding import outputs
 from archcheck.frontends.trace.child.inputs import Inputs
@@ -42,8 +50,13 @@ def trace(asked: Mapping[str, Any]) -> dict[str, Any]:
         made = time.process_time()
         error, result, inputs = _called(built, asked, recorder)
     ran = time.process_time()
+    _refuse_builder(built, result, error)
     found = _told(recorder, built, inputs, result)
-    found |= {"error": error, "stage": "run" if error else "", "symbol": built.symbol}
+    why = "" if error is None else f"{type(error).__name__}: {str(error).strip()[:400]}"
+    at = None if error is None else stack.place(error)
+    if not why and not found["results"]:
+        why = f"what it gives holds no tensor: {type(result).__name__}"
+    found |= {"error": why, "at": at, "stage": "run" if why else "", "symbol": built.symbol}
     if asked.get("initial"):
         found["initial"] = values_of(asked, module, built)
     found["times"] = {"import": imported - started, "build": made - imported, "run": ran - made}
@@ -64,7 +77,20 @@ def _without_weights(model: torch.nn.Module, recorder: Recorder) -> None:
                 recorder.values.same(tensor, moved)
 
 
-def _called(built: Built, asked: Mapping[str, Any], recorder: Recorder) -> tuple[str, Any, Inputs]:
+def _refuse_builder(built: Built, result: Any, error: BaseException | None) -> None:
+    """A function that builds a model computes nothing: it was called, since nobody says what it needs."""
+    if built.model is not None:
+        return
+    hint = f"give its arguments, of each --arg NAME=EXPR: {', '.join(names_of(parameters_of(built.call) or ()))}"
+    if isinstance(result, torch.nn.Module):
+        raise CannotBuildError(f"{built.symbol} builds a {type(result).__name__} of what it is given", hint=hint)
+    if error is not None and stack.is_in_constructor(error):
+        told = str(error).strip().partition("\n")[0][:300]
+        problem = f"{built.symbol} builds layers of what it is given, and fails: {type(error).__name__}: {told}"
+        raise CannotBuildError(problem, hint=hint, at=stack.place(error)) from error
+
+
+def _called(built: Built, asked: Mapping[str, Any], recorder: Recorder) -> tuple[BaseException | None, Any, Inputs]:
     """Call what was built, with other arguments where a call fails; why it failed, what it gave, what it was given."""
     inputs = Inputs(built, asked["inputs"], asked["given"])
     first, known = len(recorder.calls), recorder.concrete.mark()
@@ -79,13 +105,12 @@ def _called(built: Built, asked: Mapping[str, Any], recorder: Recorder) -> tuple
             with recorder.watching(), recorder:
                 result = built.call(*args, **kwargs)
             if not inputs.lessen():
-                return "", result, inputs
+                return None, result, inputs
         except (KeyboardInterrupt, MemoryError):
             raise
         except BaseException as error:
-            text = f"{type(error).__name__}: {str(error).strip()[:400]}"
             if not inputs.mend(error, len(recorder.calls) - first):
-                return f"{text} ({_place(error)})", None, inputs
+                return error, None, inputs
         del recorder.calls[first:]
         recorder.concrete.back(known)
         count, numbers, found = before
@@ -102,17 +127,6 @@ def _tensors(name: str, value: Any) -> list[tuple[str, torch.Tensor]]:
     if isinstance(value, dict):
         return [one for key, item in value.items() for one in _tensors(f"{name}[{key}]", item)]
     return []
-
-
-def _place(error: BaseException) -> str:
-    found = ""
-    at = error.__traceback__
-    while at is not None:
-        name = at.tb_frame.f_code.co_filename
-        if "/torch/" not in name and "/archcheck/" not in name:
-            found = f"{name.rpartition('site-packages/')[2]}:{at.tb_lineno}"
-        at = at.tb_next
-    return found
 
 
 def _told(recorder: Recorder, built: Built, inputs: Inputs, result: Any) -> dict[str, Any]:
