@@ -237,7 +237,10 @@ def reading_of(recording: Recording, replayed: Replayed, target: Target, symbol:
         places=tuple(_module_places(recording, places)),
         weights=weights,
     )
-    noted = (recording.note,) if recording.note else ()
+    noted = [recording.note] if recording.note else []
+    for name, site, why in recording.caught if not recording.error else ():
+        where = f" (at {places.span(site)})" if site is not None else ""
+        noted.append(f"{name} raised {why}, which the code caught{where}")
     assumptions = tuple(dict.fromkeys((*replayed.assumptions, *noted)))
     given = frozenset(name.partition("[")[0] for name, _ in recording.inputs)
     return Reading(symbol, _symbol_span(target, symbol), (variant,), assumptions, (), given)

@@ -94,6 +94,7 @@ class Recording:
     times: dict[str, float]
     initial: Mapping[str, Initial] | None = None  # what learned tensors hold, by every name; None: not asked for
     error_at: Site | None = None
+    caught: tuple[tuple[str, Site | None, str], ...] = ()  # calls that raised what the code caught, where, and what
     note: str = ""  # on the instance that these are of
     made: Mapping[str, str] = field(default_factory=dict)  # constructor arguments that nobody gave, as literals
 
@@ -236,10 +237,8 @@ class _Parser:
             results=tuple(self._tensor(number) for number in told["results"]),
             shapes=self.shapes,
             modules=tuple(Class(*(_text(part, "a module") for part in row)) for row in told["modules"]),
-            guesses=tuple(
-                (_text(name, "a guess"), self._at(site), _text(answer, "a guess"))
-                for name, site, answer in told["guesses"]
-            ),
+            guesses=self._with_sites(told["guesses"], "a guess"),
+            caught=self._with_sites(told["caught"], "an exception"),
             assumed=tuple(_text(one, "an assumption") for one in told["assumed"]),
             made=_literals(told["made"]),
             given=tuple(_text(one, "an argument") for one in told["given"]),
@@ -255,6 +254,10 @@ class _Parser:
         if not 0 <= found < len(self.shapes):
             raise ValueError(f"there is no tensor {found}")
         return found
+
+    def _with_sites(self, rows: list[Any], what: str) -> tuple[tuple[str, Site | None, str], ...]:
+        """Names, places and what is said of them."""
+        return tuple((_text(name, what), self._at(site), _text(said, what)) for name, site, said in rows)
 
     def _at(self, site: object) -> Site | None:
         found = _whole(site)

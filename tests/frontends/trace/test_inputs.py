@@ -360,3 +360,35 @@ def test_patches_fit_their_grid() -> None:
         f"{place}.modeling_qwen2_5_vl", "Qwen2_5_VisionTransformerPretrainedModel", arguments=arguments, configs=configs
     )
     assert _given(answer) == {"hidden_states": [16, 3 * 2 * 14 * 14], "grid_thw": [1, 3]}
+
+
+# ---- what the code catches
+
+
+CATCHING = """
+    try:
+        y = {tried}
+    except Exception:
+        y = x.exp()
+    return y
+"""
+
+
+def test_code_that_goes_on_after_what_only_tracing_raises_has_not_come_to_its_end(traces: Sources) -> None:
+    answer = traces.ask(model(CATCHING.format(tried="x * float(x.numpy().mean())")))
+    assert answer["stage"] == "run"
+    assert "torch.Tensor.numpy raised NoNumbersError: a tensor has no numbers while it is traced" in answer["error"]
+    assert answer["at"][2] == 11
+
+
+def test_code_that_goes_on_after_what_torch_raises_is_told(traces: Sources) -> None:
+    answer = traces.ask(model(CATCHING.format(tried="x + x[..., :3]")))
+    assert answer["error"] == ""
+    ((name, site, why),) = answer["caught"]
+    assert (name, answer["sites"][site][2]) == ("torch.Tensor.add", 11)
+    assert why.startswith("RuntimeError: ")
+
+
+def test_what_a_call_raised_that_was_mended_is_not_told(traces: Sources) -> None:
+    answer = traces.ask(model("return self.out(x)", out="nn.Linear(30, 10)"))
+    assert (answer["error"], answer["caught"]) == ("", [])

@@ -17,6 +17,17 @@ AS_FOR_ZEROS = "as many entries as zeros would"
 NUMBERS = frozenset({"tolist", "item", "__int__", "__index__"})  # what is asked for to get whole numbers
 
 
+class NoNumbersError(RuntimeError):
+    """Code asks for what only numbers can answer."""
+
+
+def is_of_tracing(error: Exception) -> bool:
+    """Whether an exception is raised since tensors have shapes only: on numbers there would be none."""
+    return isinstance(error, NoNumbersError) or (
+        isinstance(error, NotImplementedError) and "meta" in str(error).lower()
+    )
+
+
 def content(asked: str, args: tuple[Any, ...]) -> Any:
     """What `bool(x)`, `x.item()` and their like are taken to give: false, and 1."""
     tensor = args[0]
@@ -32,7 +43,7 @@ def content(asked: str, args: tuple[Any, ...]) -> Any:
     if asked == "tolist":
         return _nested(one, tuple(tensor.shape))
     if asked == "numpy":
-        raise RuntimeError("numpy() of a tensor that has no numbers while it is traced")
+        raise NoNumbersError("a tensor has no numbers while it is traced")
     return format(one, args[1] if len(args) > 1 else "") if asked == "__format__" else one
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from archcheck.frontends.trace.child import naming
+from archcheck.frontends.trace.child import guesses, naming
 from archcheck.frontends.trace.child.concrete import Concrete
 from archcheck.frontends.trace.child.encoding import MOST_ITEMS, Encoder
 from archcheck.frontends.trace.child.kept import META, Kept, empty
@@ -56,6 +56,7 @@ class Recorder(TorchFunctionMode):
         self.codes: list[tuple[CodeType, int]] = []
         self.names: dict[str, int] = {}
         self.building = False
+        self.raised: dict[tuple[str, int, str], bool] = {}  # calls that raised, where, what; whether tracing is why
         self.given: list[tuple[str, int]] = []  # names and numbers of the tensors that the call is given
         self._known: dict[Any, naming.Known] = {}
         self._skipped: dict[int, bool] = {}
@@ -123,11 +124,27 @@ class Recorder(TorchFunctionMode):
         known = self._known.get(func)
         if known is None:
             known = self._known[func] = naming.learn(func)
-        if known.tells:
-            return func(*args, **kwargs) if kwargs else func(*args)
+        try:
+            if known.tells:
+                return func(*args, **kwargs) if kwargs else func(*args)
+            if self.quiet:
+                return self.concrete.run(func, known, args, kwargs)[0]
+            return self._recorded(func, known, args, kwargs)
+        except Exception as error:
+            self._raises(known.name, error)
+            raise
+
+    def _raises(self, name: str, error: Exception) -> None:
+        """Note that a call of torch raises something: code that goes on after that may do so as it would not on real
+        numbers."""
+        if not self.building:
+            told = str(error).strip().partition("\n")[0][:200]
+            why = f"{type(error).__name__}: {told}" if told else type(error).__name__
+            self.raised.setdefault((name, self.here(), why), guesses.is_of_tracing(error))
+
+    def _recorded(self, func: Any, known: naming.Known, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
+        """What a call gives, which is recorded."""
         concrete = self.concrete
-        if self.quiet:
-            return concrete.run(func, known, args, kwargs)[0]
         encoded, named, key, given = self._read(func, args, kwargs)
         try:
             kept = concrete.cache.get(key) if concrete.cache is not None else None

@@ -56,6 +56,10 @@ def trace(asked: Mapping[str, Any]) -> dict[str, Any]:
     at = None if error is None else stack.place(error)
     if not why and not found["results"]:
         why = f"what it gives holds no tensor: {type(result).__name__}"
+    if not why and (caught := next((key for key, tracing in recorder.raised.items() if tracing), None)):
+        name, site, told = caught
+        why = f"{name} raised {told}, and the code that caught it went a way that it may not go otherwise"
+        at = found["sites"][site] if site >= 0 else None
     found |= {"error": why, "at": at, "stage": "run" if why else "", "symbol": built.symbol}
     if asked.get("initial"):
         found["initial"] = values_of(asked, module, built)
@@ -101,6 +105,7 @@ def _called(built: Built, asked: Mapping[str, Any], recorder: Recorder) -> tuple
         named += [(f"x{at}" if at else "x", value) for at, value in enumerate(args)]
         told = [(name, one) for name, value in named for name, one in _tensors(name, value)]
         recorder.given = [(name, recorder.values.add(tensor)) for name, tensor in told]
+        recorder.raised.clear()
         try:
             with recorder.watching(), recorder:
                 result = built.call(*args, **kwargs)
@@ -161,6 +166,7 @@ def _told(recorder: Recorder, built: Built, inputs: Inputs, result: Any) -> dict
         "modules": modules,
         "results": [values.encode_result(tensor)[1] for tensor in outputs(result)],
         "guesses": [[name, site, answer] for name, site, answer in recorder.concrete.guessed],
+        "caught": [[name, site, why] for name, site, why in recorder.raised],
         "assumed": [*built.assumed, *inputs.assumed],
         "made": {name: repr(value) for name, value in built.made.items()},
         "given": inputs.names,
