@@ -36,7 +36,7 @@ from typing import Any
 from archcheck.align import align
 from archcheck.cli.entry import COLLECTED_AT
 from archcheck.frontends.targets import Target, parse_target, resolve
-from archcheck.frontends.trace.tracer import Running, _tables, _traced, request_of
+from archcheck.frontends.trace.tracer import Running, _traced, request_of, tables
 from archcheck.frontends.trace.wire import parse
 from archcheck.judging import Judge
 from archcheck.pipeline import places
@@ -176,7 +176,7 @@ def measured(options: argparse.Namespace) -> Iterator[tuple[Model, dict[str, Any
             arguments = {"config": model.config}
             request = request_of(target, target.source.module, model.symbol, arguments, running, training=True)
             more = {"runs": options.runs, "peers": options.peers, "paths": [str(one) for one in options.peer_path]}
-            answer = side.ask({**_tables(), **request, **more})
+            answer = side.ask({**tables(), **request, **more})
             if "error" not in answer:
                 gc.collect()
                 answer |= on_the_host(answer, target, model, min(options.runs, 3))

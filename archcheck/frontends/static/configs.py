@@ -29,7 +29,7 @@ def guess(
     of its name in the body of the class. Without one, it is the class, defined in the same folder, that has the
     attributes which the code reads from the argument (`by_reads`).
     """
-    place = _found(vm, parameter, function, owner, by_reads)
+    place = place_of(vm, parameter, function, owner, by_reads=by_reads)
     if place is None:
         return None
     cls = names.member(vm, *place)
@@ -38,8 +38,8 @@ def guess(
     return vm.loaded.with_defaults(vm, cls, lambda: _with_defaults(vm, cls))
 
 
-def _found(
-    vm: Machine, parameter: ast.arg, function: Function, owner: Class | None, by_reads: bool
+def place_of(
+    vm: Machine, parameter: ast.arg, function: Function, owner: Class | None, *, by_reads: bool
 ) -> tuple[str, str] | None:
     """Module and name of the class that an argument must be of; None where none stands out.
 

@@ -24,6 +24,7 @@ from archcheck.ir.graph import Value
 from archcheck.ir.span import Span
 
 ENTRY = "archcheck.frontends.trace.child.main"
+TRACED = ("torch", "einops", "kernels")  # dialects of what runs
 ANSWERING = 1.0  # seconds before its end in which a process tells what it was doing
 
 
@@ -92,7 +93,7 @@ def trace(
         TraceError: the code cannot be run, or does not come back.
         TargetError: it cannot be built.
     """
-    request = {**_tables(), **request_of(target, module, symbol, arguments, running, training)}
+    request = {**tables(), **request_of(target, module, symbol, arguments, running, training)}
     wall = running.limits.wall
     request |= {"seconds": wall, "until": time.time() + max(wall - ANSWERING, wall / 2)}
     answer = run(_job(target, request, running), progress)
@@ -123,7 +124,7 @@ def trace_many(
         }
         for one in targets
     ]
-    answer = run(_job(targets[0].target, {"common": _tables(), "many": requests}, running), progress)
+    answer = run(_job(targets[0].target, {"common": tables(), "many": requests}, running), progress)
     found: list[Trace | ArchcheckError] = []
     for one, recording in zip(targets, parse_many(answer.data, len(targets)), strict=True):
         if isinstance(recording, ArchcheckError):
@@ -194,7 +195,7 @@ def _is_installed(path: Path) -> bool:
 
 
 @cache
-def _tables() -> dict[str, Any]:
+def tables() -> dict[str, Any]:
     """What the dialects ask to be recorded whole: layers with their parameters, and functions outside of torch."""
     layers: dict[str, Any] = {}
     functions: list[str] = []
@@ -202,7 +203,7 @@ def _tables() -> dict[str, Any]:
     defaults: dict[str, Any] = {}
     silent: list[str] = []
     for dialect in dialects.DIALECTS:
-        if dialect.name not in _TRACED:
+        if dialect.name not in TRACED:
             continue
         for name, row in dialect.layers.items():
             usual = {one.name: one.default for one in (*row.init_parameters, *row.call_parameters)}
@@ -215,9 +216,6 @@ def _tables() -> dict[str, Any]:
     return {
         "layers": layers, "functions": functions, "presets": presets, "defaults": defaults, "silent": silent
     }  # fmt: skip
-
-
-_TRACED = ("torch", "einops", "kernels")
 
 
 def reading_of(recording: Recording, replayed: Replayed, target: Target, symbol: str) -> Reading:

@@ -31,19 +31,15 @@ def of(target: Target, module: str, symbol: str) -> tuple[dict[str, list[str]], 
             function, owner = value, None
         if not isinstance(function, Function):
             return {}, False
-        factory = owner is None and _is_factory(vm, function)
+        factory = owner is None and configs.makes_module(vm, function)
         if owner is None and not factory:
             return {}, False
         found: dict[str, list[str]] = {}
         for parameter in _required(function.signature, skip=1 if owner is not None else 0):
-            place = configs._found(vm, parameter, function, owner, True)
+            place = configs.place_of(vm, parameter, function, owner, by_reads=True)
             if place is not None:
                 found[parameter.arg] = list(place)
         return found, factory
-
-
-def _is_factory(vm: Machine, function: Function) -> bool:
-    return configs.makes_module(vm, function)
 
 
 def _required(spec: ast.arguments, skip: int) -> list[ast.arg]:

@@ -11,7 +11,7 @@ pytest.importorskip("torch")
 from trace_sources import ask  # torch may be missing
 
 from archcheck.frontends.trace.child.presets import Presets
-from archcheck.frontends.trace.tracer import _tables
+from archcheck.frontends.trace.tracer import tables
 
 
 class Config:
@@ -73,7 +73,7 @@ def test_a_released_configuration_is_the_users(given: str, softmax: bool, assume
     pytest.importorskip("transformers")
     sizes = "vocab_size=50, hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2"
     arguments = {"config": f"LlamaConfig({sizes}{given})"}
-    answer = ask("transformers.models.llama.modeling_llama", "LlamaModel", _tables(), arguments=arguments)
+    answer = ask("transformers.models.llama.modeling_llama", "LlamaModel", tables(), arguments=arguments)
     assert answer["error"] == ""
     assert ("torch.nn.functional.softmax" in answer["names"]) is softmax
     assert (TOLD in answer["assumed"]) is assumed

@@ -12,7 +12,7 @@ from typing import Any
 from archcheck.frontends.targets import parse_target, resolve
 from archcheck.frontends.trace.child.main import told
 from archcheck.frontends.trace.replay import Replayed, replay
-from archcheck.frontends.trace.tracer import Running, _tables, request_of
+from archcheck.frontends.trace.tracer import Running, request_of, tables
 from archcheck.frontends.trace.wire import Failure, Recording, parse
 from archcheck.ir.text import dump
 from archcheck.passes import canonicalise
@@ -66,7 +66,7 @@ class Sources:
         target = resolve(parse_target(f"{self.write(text)}:Model"))
         assert target.source is not None
         request = request_of(target, target.source.module, "Model", {}, Running(cache=cache), training)
-        recording = parse(json.dumps(told({**_tables(), **request})).encode())
+        recording = parse(json.dumps(told({**tables(), **request})).encode())
         assert not isinstance(recording, Failure), recording
         assert not recording.error, recording.error
         return recording, replay(recording, target.library, target.source, training)
