@@ -150,8 +150,9 @@ def _slices(given: Given, dims: Dims, index: Dims, shared: int) -> Dims:
             return index
         raise NotKnown
     axis = given.axis(len(dims))
-    if not index and "batch_axes" not in given.attrs:  # a single index leaves torch the axis, and not TensorFlow
-        raise NotKnown
+    if not index and "batch_axes" not in given.attrs:  # of a single index torch leaves the axis, TensorFlow does not
+        given.argument("index")
+        index = (1,)
     if shared > min(axis, len(index)) or shared < 0:
         raise NotKnown
     return (*dims[:axis], *index[shared:], *dims[axis + 1 :])

@@ -13,7 +13,7 @@ from archcheck.ir.shapes.dims import Dims, Given, NotKnown, Shaped, broadcast, i
 from archcheck.ir.shapes.indexing import nested
 
 _LIKE = ("self", "input", "tensor", "x")  # what rows call the tensor that another is made like
-_WINDOWS = frozenset(f"{name}_window" for name in ("hann", "hamming", "bartlett", "blackman", "kaiser"))
+_WINDOWS = ("hann", "hamming", "bartlett", "blackman", "kaiser")
 
 
 def _parameter(given: Given) -> Dims:
@@ -118,6 +118,8 @@ _NAMED: dict[str, Callable[[Given], Dims]] = {
 def _random(given: Given) -> Dims:
     distribution = given.get("distribution")
     shape = given.get("shape")
+    if not isinstance(distribution, str):
+        raise NotKnown
     if distribution == "multinomial":
         count = shape if "shape" in given.attrs else given.argument("num_samples")
         dims = given.operand()
