@@ -187,8 +187,8 @@ def test_what_stands_as_one_operand_may_be_a_list() -> None:
     assert one("concat", (2, 3), (4, 5), axis=0) is None
     assert one("stack", (2, 3), axis=0) == (N, 2, 3)
     assert one("stack", (2, 3), (2, N), axis=-1) == (2, N, 2)
-    told: dict[str, object] = {"tensors": (Shaped((2, 3)),), "dim": 0}
-    assert one("concat", (2, 3), axis=0, arguments=told) == (2, 3)
+    assert one("concat", (2, 3), (4, 3), axis=0, arguments={}) is None  # `torch.vstack`, `einops.pack`
+    assert one("meshgrid", (3,), indexing="ij") is None
 
 
 def test_windows() -> None:

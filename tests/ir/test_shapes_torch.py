@@ -163,10 +163,8 @@ LAYOUT = [
     call("cat", [X, X], 1),
     call("cat", [X, meta(2, 1, 4), meta(2, 5, 4)], dim=-2),
     call("cat", [meta(3), meta(4)]),
-    call("cat", [X]),
     call("cat", [meta(0), X], 1),
     call("stack", [X, X]),
-    call("stack", [X], -1),
     call("concatenate", [X, X], axis=2),
     call("split", X, 3, -1),
     call("split", X, (1, 2), dim=1),
@@ -398,6 +396,8 @@ KNOWN = {str(one): one for one in (*POINTWISE, *REDUCTIONS, *LAYOUT, *PARTS, *PR
 
 # what torch must look at a tensor's content for, or attributes cannot tell: the number of axes is known all the same
 _PARTLY = [
+    call("cat", [X]),  # an operand alone may be a list that stands as one value
+    call("stack", [X], -1),
     item(X, ids(2)),
     item(X, (0, ids(3))),
     call("nonzero", torch.ones(2, 3)),

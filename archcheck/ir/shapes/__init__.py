@@ -51,7 +51,7 @@ def shapes_of(
         operands: shapes of what it reads, in order. A list of tensors that stands as one value has none.
         outputs: how many of its values are wanted, from the first on.
         arguments: what the call was given, by the names that the dialect's row has for its parameters, defaults filled
-            in; a tensor as `Shaped`. None: not told.
+            in; a tensor as `Shaped`. None: not told. Empty: the op is part of a dialect's formula.
 
     Returns:
         One shape for each output: entries along each axis, None for one that is not known. None as a whole where the

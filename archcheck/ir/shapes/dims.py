@@ -77,6 +77,11 @@ class Given:
                 return self.arguments[name]
         raise NotKnown
 
+    @property
+    def spelled(self) -> bool:
+        """Whether the op is part of a formula, which means by it what an attribute need not tell."""
+        return self.arguments == {}
+
     def takes(self, *names: str) -> bool:
         """Whether the arguments are told, and what is called has one of these parameters."""
         return self.arguments is not None and any(name in self.arguments for name in names)

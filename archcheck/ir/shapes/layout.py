@@ -15,6 +15,7 @@ from archcheck.ir.shapes.dims import (
     axis_of,
     broadcast,
     each,
+    is_open,
     known,
     replaced,
     size,
@@ -208,6 +209,8 @@ def _pixel_shuffle(given: Given) -> Dims:
         raise NotKnown
     factor = size(given.get("factor"))
     last = given.flag("channels_last")
+    if last and given.takes("data_format") and given.argument("data_format") != "NHWC":
+        raise NotKnown
     *lead, channels, height, width = (*dims[:-3], dims[-1], *dims[-3:-1]) if last else dims
     if given.flag("inverse"):
         sides = [_divided(one, factor) for one in (height, width)]
@@ -258,6 +261,8 @@ def _pad(given: Given) -> Dims:
         return (None,) * len(dims)
     if not listed:  # on all sides, of one axis, of two or of three
         return (*dims[:-3], *(None,) * len(dims[-3:]))
+    if any(is_open(one) for one in listed):  # by amounts that tensors say, which may be for more axes than are listed
+        return (None,) * len(dims)
     flat = sizes(listed)
     if len(flat) % 2 or len(flat) > 2 * len(dims):
         raise NotKnown
@@ -269,7 +274,7 @@ def _pad(given: Given) -> Dims:
 
 def _meshgrid(given: Given) -> tuple[Dims, ...]:
     shapes = [given.operand(at) for at in range(len(given.operands))]
-    if not shapes or any(len(one) > 1 for one in shapes) or given.get("indexing") not in ("ij", "xy"):
+    if len(shapes) < 2 or any(len(one) > 1 for one in shapes) or given.get("indexing") not in ("ij", "xy"):
         raise NotKnown
     grid = [one[0] if one else 1 for one in shapes]
     if given.get("indexing") == "xy":

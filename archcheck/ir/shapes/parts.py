@@ -20,26 +20,20 @@ from archcheck.ir.shapes.dims import (
 )
 from archcheck.ir.shapes.layout import joined, spans
 
-_LISTS = ("tensors", "values", "xs", "x", "inputs")  # what rows call a list of tensors
-
-
-def _listed(given: Given) -> bool:
-    """Whether it is told how many tensors are read: one operand may be a list that stands as one value."""
-    if len(given.operands) > 1:
-        return True
-    return any(given.takes(name) and isinstance(given.argument(name), (tuple, list)) for name in _LISTS)
-
 
 def _concat(given: Given) -> Dims:
+    """One operand alone may be a list of tensors that stands as one value: of how many is not known."""
+    if given.spelled:  # `torch.vstack` and `einops.pack` give each tensor more axes first
+        raise NotKnown
     parts = list(given.operands)
     rank = max((len(one) for one in parts if one is not None), default=0)
     if rank > 1:
         parts = [one for one in parts if one != (0,)]  # torch passes over empty tensors of one axis
-    elif given.arguments is None:  # `torch.vstack`, which is spelled as a concatenation, gives rows their own axis
+    elif given.arguments is None:  # it may be such a formula
         raise NotKnown
     axis = axis_of(given.attrs.get("axis", 0), rank)
     found = joined(parts, axis)
-    return found if _listed(given) else replaced(found, axis, None)
+    return found if len(given.operands) > 1 else replaced(found, axis, None)
 
 
 def _stack(given: Given) -> Dims:
@@ -47,7 +41,7 @@ def _stack(given: Given) -> Dims:
     parts = [given.operand(at) for at in range(len(given.operands))]
     inner = either(*parts)
     axis = axis_of(given.attrs.get("axis", 0), len(inner) + 1)
-    return (*inner[:axis], len(parts) if _listed(given) else None, *inner[axis:])
+    return (*inner[:axis], len(parts) if len(parts) > 1 else None, *inner[axis:])
 
 
 # ---- split

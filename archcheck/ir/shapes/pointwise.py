@@ -32,7 +32,7 @@ def _same(given: Given) -> Dims:
 def _identity(given: Given) -> Dims:
     if given.takes("src"):  # `x.copy_(y)` reads y alone, and gives x
         return given.shaped("self")
-    if given.arguments == {}:  # a formula, which may mean no more than the same numbers: `torch.atleast_2d`
+    if given.spelled:  # it may mean no more than the same numbers: `torch.atleast_2d`, `pad_packed_sequence`
         raise NotKnown
     return given.operand()
 

@@ -90,6 +90,14 @@ def _kron(given: Given) -> Dims:
     return tuple(times(*pair) for pair in zip(one, other, strict=True))
 
 
+def _solved(given: Given) -> Dims:
+    """The solution of a system for each column of the right side, [..., rows, columns]."""
+    left, right = given.operand(), given.operand(1)
+    if len(left) < 2 or len(right) < 2 or given.argument("left") is not True:
+        raise NotKnown
+    return (*broadcast(left[:-2], right[:-2]), *right[-2:])
+
+
 def _strided(given: Given) -> Dims:
     return sizes(given.argument("size"))
 
@@ -104,6 +112,7 @@ _FUNCTIONS: dict[str, Callable[[Given], Dims]] = {
     "cross": _cross,
     "kron": _kron,
     "as_strided": _strided,
+    "solve_triangular": _solved,
 }
 
 # ---- Fourier transforms
