@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from archcheck.frontends import dialects
 from archcheck.ir.graph import Size, Unknown
 from archcheck.ir.ops import KINDS
 from archcheck.ir.shapes import Dims, Shaped, shapes_of
+from archcheck.ir.shapes.pointwise import PAIRS
 
 OPEN, SIZE = Unknown("not known"), Size("a size")
 ALL = ("slice", None, None, None)
@@ -283,6 +285,16 @@ def test_anything_has_as_many_shapes_as_outputs_and_raises_nothing(
     found = shapes_of(kind, attrs, operands, outputs, arguments=arguments)
     assert len(found) == outputs
     assert all(shape is None or all(size is None or size >= 0 for size in shape) for shape in found)
+
+
+def test_functions_of_pairs_are_those_of_which_rows_read_two_tensors() -> None:
+    found = {True: set[object](), False: set[object]()}
+    for dialect in dialects.DIALECTS:
+        for row in (*dialect.functions.values(), *dialect.methods.values()):
+            if row.kind == "elementwise":
+                found[sum(one.reads for one in row.parameters) > 1].add(row.const["function"])
+    assert found[True] <= PAIRS
+    assert not found[False] & PAIRS
 
 
 def test_structure_and_unknown_kinds_have_no_shape() -> None:
