@@ -195,3 +195,17 @@ def test_numbers_are_taken_to_be_finite(traces: Sources) -> None:
     _, found = traces.trace(model(body, linear=_LINEAR))
     assert "clamp" not in graph(found)
     assert any("taken to give True" in one for one in found.assumptions)
+
+
+def test_a_layer_whose_sizes_follow_from_its_input_is_that_layer(traces: Sources) -> None:
+    recording, found = traces.trace(model("return self.linear(x)", linear="nn.LazyLinear(8)"))
+    assert "linear %0 bias=True in_features=64 out_features=8" in graph(found)
+    assert {one.name: recording.shapes[one.tensor] for one in recording.weights} == {
+        "linear.weight": (8, 64),
+        "linear.bias": (8,),
+    }
+
+
+def test_what_an_object_with_slots_holds_comes_out_of_the_model(traces: Sources) -> None:
+    source = "class Out:\n    __slots__ = ('a',)\n    def __init__(self, a):\n        self.a = a\n\n\n"
+    assert traces.graph(source + model("return Out(x.exp())")).endswith("give %1")

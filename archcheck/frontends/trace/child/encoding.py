@@ -129,7 +129,8 @@ def outputs(result: Any, depth: int = 6) -> list[Tensor]:
         return [tensor for item in result.values() for tensor in outputs(item, depth - 1)]
     if isinstance(result, (list, tuple)):
         return [tensor for item in result for tensor in outputs(item, depth - 1)]
-    fields = getattr(result, "__dict__", None)
-    if isinstance(fields, dict) and not isinstance(result, torch.nn.Module | type):
-        return [tensor for item in list(fields.values()) for tensor in outputs(item, depth - 1)]
-    return []
+    if isinstance(result, torch.nn.Module | type):
+        return []
+    slots = [name for cls in type(result).__mro__ for name in cls.__dict__.get("__slots__", ())]
+    fields = [*getattr(result, "__dict__", {}).values(), *(getattr(result, name, None) for name in slots)]
+    return [tensor for item in fields for tensor in outputs(item, depth - 1)]

@@ -15,13 +15,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.modules.lazy import LazyModuleMixin
 from torch.overrides import TorchFunctionMode
 
 from archcheck.frontends.trace.child import guesses, naming
 from archcheck.frontends.trace.child.concrete import Concrete
 from archcheck.frontends.trace.child.encoding import MOST_ITEMS, Encoder
 from archcheck.frontends.trace.child.kept import META, Kept, empty
-from archcheck.frontends.trace.child.leaves import Key, Leaf, Leaves
+from archcheck.frontends.trace.child.leaves import GIVEN, Key, Leaf, Leaves
 
 _TORCH = torch.__path__[0]
 _ITERATION = Tensor.__iter__.__code__
@@ -332,6 +333,10 @@ class Recorder(TorchFunctionMode):
             if place is not None:
                 recorder.place = place
             try:
+                if isinstance(module, LazyModuleMixin) and module.has_uninitialized_params():
+                    with torch._C.DisableTorchFunction():  # sizes follow from the input, which computes nothing
+                        module._infer_parameters(module, args, kwargs)
+                    module.__dict__.pop(GIVEN, None)  # it is of another class now
                 if _is_hooked(module):
                     return original(module, *args, **kwargs)
                 return module.forward(*args, **kwargs)

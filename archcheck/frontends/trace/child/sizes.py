@@ -170,7 +170,7 @@ class Sizes:
                 value = getattr(module, name, None)
                 if isinstance(value, (tuple, list)) and value:
                     value = value[-1]
-                if isinstance(value, int) and not isinstance(value, bool):
+                if isinstance(value, int) and not isinstance(value, bool) and value > 0:  # a lazy layer says 0
                     return value
         return default
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch.nn.parameter import is_lazy
 
 from archcheck.frontends.trace.child import stack
 from archcheck.frontends.trace.child.building import (
@@ -146,7 +147,8 @@ def _told(recorder: Recorder, built: Built, inputs: Inputs, result: Any) -> dict
     shapes: dict[tuple[Any, ...], int] = {}
     of: list[int] = []
     for tensor in values.kept:
-        key = (tuple(int(size) for size in tensor.shape), str(tensor.dtype))
+        size = () if is_lazy(tensor) else tensor.shape  # one that no call has come to has none
+        key = (tuple(int(one) for one in size), str(tensor.dtype))
         of.append(shapes.setdefault(key, len(shapes)))
     modules = []
     for name, module in built.model.named_modules() if built.model is not None else ():
