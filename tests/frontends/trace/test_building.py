@@ -202,3 +202,10 @@ def test_a_call_that_gives_no_tensor_has_not_come_to_its_end(traces: Sources, bo
     answer = traces.ask(model(body))
     assert answer["error"].startswith("what it gives holds no tensor: ")
     assert answer["stage"] == "run"
+
+
+def test_a_script_that_ends_when_it_is_imported_is_told_where(traces: Sources) -> None:
+    answer = traces.ask("import argparse\n\nargparse.ArgumentParser().parse_args(['--nothing'])\n")
+    assert answer["error"].endswith("failed: SystemExit: 2")
+    assert answer["at"][2] == 7
+    assert "__main__" in answer["hint"]

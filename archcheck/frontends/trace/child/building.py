@@ -74,7 +74,11 @@ def import_target(request: Mapping[str, Any]) -> types.ModuleType:
     except BaseException as error:
         if isinstance(error, (KeyboardInterrupt, MemoryError)):
             raise
-        hint = "--python names the interpreter of an environment that has it" if isinstance(error, ImportError) else ""
+        hint = ""
+        if isinstance(error, ImportError):
+            hint = "--python names the interpreter of an environment that has it"
+        elif isinstance(error, SystemExit):
+            hint = "it ends when it is imported: what a script does belongs under if __name__ == '__main__'"
         problem = f"importing {request['module']} failed: {_told(error)}"
         raise CannotBuildError(problem, hint=hint, at=stack.place(error)) from error
     presets.watch()  # with the packages that it has brought in

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dis
+import re
 from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any
@@ -17,15 +18,16 @@ AS_FOR_ZEROS = "as many entries as zeros would"
 NUMBERS = frozenset({"tolist", "item", "__int__", "__index__"})  # what is asked for to get whole numbers
 
 
+_META = re.compile(r"\b(register_)?meta\b", re.IGNORECASE)  # as torch says where a tensor lives that has a shape only
+
+
 class NoNumbersError(RuntimeError):
     """Code asks for what only numbers can answer."""
 
 
 def is_of_tracing(error: Exception) -> bool:
     """Whether an exception is raised since tensors have shapes only: on numbers there would be none."""
-    return isinstance(error, NoNumbersError) or (
-        isinstance(error, NotImplementedError) and "meta" in str(error).lower()
-    )
+    return isinstance(error, NoNumbersError) or _META.search(str(error)) is not None
 
 
 def content(asked: str, args: tuple[Any, ...]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import sysconfig
 from collections.abc import Iterator
 from itertools import islice
 from types import CodeType, FrameType, TracebackType
@@ -12,6 +13,7 @@ import torch
 
 _OWN = __file__.rpartition("/")[0]
 _TORCH = torch.__file__.rpartition("/")[0] + "/"
+_STANDARD = sysconfig.get_paths()["stdlib"] + "/"
 _ABOVE = 4  # lines above a `raise`, where its condition stands
 
 
@@ -73,16 +75,21 @@ def is_own(file: str) -> bool:
     return file.startswith(_OWN)
 
 
+def _is_pythons(file: str) -> bool:
+    """Whether code of this file came with Python, or has no file."""
+    return file.startswith("<") or (file.startswith(_STANDARD) and "/site-packages/" not in file)
+
+
 def _positions(code: CodeType, at: int) -> tuple[int | None, int | None, int | None, int | None]:
     """First and last line, first and last column of the instruction at an offset."""
     return next(islice(code.co_positions(), at // 2, None), (None, None, None, None))
 
 
 def _steps(error: BaseException) -> Iterator[TracebackType]:
-    """What an exception came through, outermost first, without what is torch's and the recorder's."""
+    """What an exception came through, outermost first, without what is torch's, Python's and the recorder's."""
     at: TracebackType | None = error.__traceback__
     while at is not None:
         name = at.tb_frame.f_code.co_filename
-        if not is_torch(name) and not is_own(name) and not name.startswith("<"):
+        if not (is_torch(name) or is_own(name) or _is_pythons(name)):
             yield at
         at = at.tb_next
