@@ -26,12 +26,27 @@ from archcheck.ir.shapes.dims import Dims, Given, NotKnown, Shaped
 
 __all__ = ["Dims", "Shaped", "shapes_of"]
 
-_MODULES = (indexing, layers, layout, parts, patterns, pointwise, reductions, sources, whole, windows)
-_ONE: dict[str, Callable[[Given], Dims]] = {}
-_SEVERAL: dict[str, Callable[[Given], tuple[Dims | None, ...]]] = {}
-for _module in _MODULES:
-    _ONE |= getattr(_module, "ONE", {})
-    _SEVERAL |= getattr(_module, "SEVERAL", {})
+_ONE: dict[str, Callable[[Given], Dims]] = {
+    **indexing.ONE,
+    **layers.ONE,
+    **layout.ONE,
+    **parts.ONE,
+    **patterns.ONE,
+    **pointwise.ONE,
+    **reductions.ONE,
+    **sources.ONE,
+    **whole.ONE,
+    **windows.ONE,
+}
+_SEVERAL: dict[str, Callable[[Given], tuple[Dims | None, ...]]] = {
+    **layers.SEVERAL,
+    **layout.SEVERAL,
+    **parts.SEVERAL,
+    **pointwise.SEVERAL,
+    **reductions.SEVERAL,
+    **whole.SEVERAL,
+    **windows.SEVERAL,
+}
 
 
 def shapes_of(
