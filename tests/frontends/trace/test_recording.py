@@ -209,3 +209,31 @@ def test_a_layer_whose_sizes_follow_from_its_input_is_that_layer(traces: Sources
 def test_what_an_object_with_slots_holds_comes_out_of_the_model(traces: Sources) -> None:
     source = "class Out:\n    __slots__ = ('a',)\n    def __init__(self, a):\n        self.a = a\n\n\n"
     assert traces.graph(source + model("return Out(x.exp())")).endswith("give %1")
+
+
+TIED = """
+    class Model(nn.Module):
+        def __init__(self, words={words}):
+            super().__init__()
+            self.embedding = nn.Embedding(words, 64)
+            self.out = nn.Linear(64, words, bias=False)
+            self.out.weight = self.embedding.weight
+
+        def forward(self, input_ids):
+            return self.out(self.embedding(input_ids))
+
+    built = Model()
+"""
+
+
+@pytest.mark.parametrize("words", [9, 2_000])
+def test_weights_that_were_one_when_a_module_was_imported_stay_one(traces: Sources, words: int) -> None:
+    answer = traces.ask(TIED.format(words=words), "built")
+    numbers = {name: number for name, number, _ in answer["weights"]}
+    assert numbers["embedding.weight"] == numbers["out.weight"]
+
+
+def test_what_a_learned_number_is_before_training_decides_nothing_unsaid(traces: Sources) -> None:
+    body = "return x.relu() if self.gate.item() == 0 else x.exp()"
+    _, found = traces.trace(model(body, gate="nn.Parameter(torch.zeros(1))"))
+    assert any(one.startswith("item of a tensor without content") for one in found.assumptions)

@@ -69,17 +69,25 @@ def trace(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _without_weights(model: torch.nn.Module, recorder: Recorder) -> None:
-    """Put large tensors that were made on the CPU onto the meta device, in place of those that were."""
+    """Put learned tensors, and large ones, that were made on the CPU onto the meta device, in place of those that were.
+
+    What a learned tensor holds before training decides nothing: code that asks for it is answered by a guess, and told.
+    """
+    others: dict[int, torch.Tensor] = {}  # one that stands in several places is one after it too
     for module in model.modules():
         for held in (module._parameters, module._buffers):
             for name, tensor in list(held.items()):
-                if tensor is None or tensor.is_meta or tensor.numel() <= SMALL:
+                if tensor is None or tensor.is_meta or is_lazy(tensor):
                     continue
-                moved = tensor.to("meta")
-                if isinstance(tensor, torch.nn.Parameter):
-                    moved = torch.nn.Parameter(moved, requires_grad=tensor.requires_grad)
-                held[name] = moved
-                recorder.values.same(tensor, moved)
+                if tensor.numel() <= SMALL and not tensor.requires_grad:
+                    continue
+                if id(tensor) not in others:
+                    moved = tensor.to("meta")
+                    if isinstance(tensor, torch.nn.Parameter):
+                        moved = torch.nn.Parameter(moved, requires_grad=tensor.requires_grad)
+                    others[id(tensor)] = moved
+                    recorder.values.same(tensor, moved)
+                held[name] = others[id(tensor)]
 
 
 def _refuse_builder(built: Built, result: Any, error: BaseException | None) -> None:
