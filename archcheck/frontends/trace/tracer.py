@@ -163,7 +163,7 @@ def _error(failure: Failure, target: Target) -> TraceError:
         return TraceError(failure.why, place=target.name, hint=hint)
     file = places.file(failure.at.file)
     line = "" if file is None else file.line(span.line)
-    width = span.end_column - span.column if span.end_line == span.line else 1
+    width = (span.end_column if span.end_line == span.line else len(line) + 1) - span.column
     shown = excerpt(line, span.line, span.column, width) if line else ""
     return TraceError(failure.why, place=str(span), excerpt=shown, hint=hint)
 

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from trace_sources import model  # torch may be missing
+from trace_sources import ask, model  # torch may be missing
 
 if TYPE_CHECKING:
     from trace_sources import Sources
@@ -209,3 +209,22 @@ def test_a_script_that_ends_when_it_is_imported_is_told_where(traces: Sources) -
     assert answer["error"].endswith("failed: SystemExit: 2")
     assert answer["at"][2] == 7
     assert "__main__" in answer["hint"]
+
+
+def test_a_name_that_the_module_does_not_have_is_looked_for_near_it(traces: Sources) -> None:
+    package = traces.folder / "near_package"
+    for name, text in {
+        "__init__.py": "from near_package import other\n",
+        "other.py": "class Sizes:\n    width = 3\n    def __init__(self):\n        raise ValueError('too many')\n",
+        "inner/__init__.py": "from near_package.inner import sizes\n",
+        "inner/sizes.py": "class Sizes:\n    width = 5\n",
+        "inner/model.py": "from torch import nn\n\nclass Model(nn.Module):\n    def __init__(self, sizes):\n"
+        "        super().__init__()\n        self.out = nn.Linear(sizes.width, 2)\n\n"
+        "    def forward(self, x):\n        return self.out(x)\n",
+    }.items():
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).write_text(text)
+    asked = {"roots": [str(traces.folder)], "arguments": {"sizes": "Sizes()"}}
+    assert _weights(ask("near_package.inner.model", "Model", **asked))["out.weight"] == [2, 5]
+    answer = ask("near_package.inner.model", "Model", **{**asked, "arguments": {"sizes": "Nowhere()"}})
+    assert answer["error"] == "--arg sizes=Nowhere(): NameError: name 'Nowhere' is not defined"

@@ -122,15 +122,34 @@ def _evaluated(name: str, text: str, module: types.ModuleType) -> Any:
     except SyntaxError as error:
         hint = "give a Python expression in the module's words"
         raise CannotBuildError(f"--arg {name}={text}: {error.msg}", hint=hint) from None
+    except NameError as error:
+        for other in _near(module):  # a class of a module that the target does not import by name
+            try:
+                return eval(text, {**vars(other), **vars(module)})
+            except NameError:  # the next module may know it
+                continue
+            except Exception as other_error:
+                raise CannotBuildError(
+                    f"--arg {name}={text}: {_told(other_error)}", at=stack.place(other_error)
+                ) from None
+        hint = "names are looked up in the target's module and its imports"
+        raise CannotBuildError(f"--arg {name}={text}: {_told(error)}", hint=hint) from None
     except Exception as error:
-        for other in list(sys.modules.values()):  # a class of a module that the target does not import by name
-            if getattr(other, "__name__", "").startswith(module.__name__.partition(".")[0]):
-                try:
-                    return eval(text, {**vars(other), **vars(module)})
-                except Exception:  # the next module may know the name
-                    continue
-        hint = "names are looked up in the target's module and its imports" if isinstance(error, NameError) else ""
-        raise CannotBuildError(f"--arg {name}={text}: {_told(error)}", hint=hint, at=stack.place(error)) from error
+        raise CannotBuildError(f"--arg {name}={text}: {_told(error)}", at=stack.place(error)) from error
+
+
+def _near(module: types.ModuleType) -> list[types.ModuleType]:
+    """The other modules of the package that are imported, those that stand nearest first."""
+    top = module.__name__.partition(".")[0]
+    parts = module.__name__.split(".")
+    found = [(name, one) for name, one in sorted(sys.modules.items()) if name == top or name.startswith(f"{top}.")]
+
+    def distance(name: str) -> int:
+        return -next(
+            (at for at, pair in enumerate(zip(parts, name.split("."), strict=False)) if len(set(pair)) > 1), 99
+        )
+
+    return [one for name, one in sorted(found, key=lambda pair: distance(pair[0])) if one is not module]
 
 
 def _told(error: BaseException) -> str:
