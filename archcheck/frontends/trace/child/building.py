@@ -8,6 +8,7 @@ import sys
 import types
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from os.path import commonprefix
 from typing import Any
 
 import torch
@@ -140,16 +141,10 @@ def _evaluated(name: str, text: str, module: types.ModuleType) -> Any:
 
 def _near(module: types.ModuleType) -> list[types.ModuleType]:
     """The other modules of the package that are imported, those that stand nearest first."""
-    top = module.__name__.partition(".")[0]
     parts = module.__name__.split(".")
-    found = [(name, one) for name, one in sorted(sys.modules.items()) if name == top or name.startswith(f"{top}.")]
-
-    def distance(name: str) -> int:
-        return -next(
-            (at for at, pair in enumerate(zip(parts, name.split("."), strict=False)) if len(set(pair)) > 1), 99
-        )
-
-    return [one for name, one in sorted(found, key=lambda pair: distance(pair[0])) if one is not module]
+    found = [name for name in sorted(sys.modules) if name.partition(".")[0] == parts[0]]
+    found.sort(key=lambda name: -len(commonprefix([parts, name.split(".")])))
+    return [sys.modules[name] for name in found if sys.modules[name] is not module]
 
 
 def _told(error: BaseException) -> str:
