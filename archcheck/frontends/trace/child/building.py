@@ -8,7 +8,6 @@ import sys
 import types
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from os.path import commonprefix
 from typing import Any
 
 import torch
@@ -141,10 +140,13 @@ def _evaluated(name: str, text: str, module: types.ModuleType) -> Any:
 
 def _near(module: types.ModuleType) -> list[types.ModuleType]:
     """The other modules of the package that are imported, those that stand nearest first."""
-    parts = module.__name__.split(".")
-    found = [name for name in sorted(sys.modules) if name.partition(".")[0] == parts[0]]
-    found.sort(key=lambda name: -len(commonprefix([parts, name.split(".")])))
-    return [sys.modules[name] for name in found if sys.modules[name] is not module]
+    near: dict[str, types.ModuleType] = {}
+    package = module.__name__
+    while package:
+        names = (name for name in sorted(sys.modules) if f"{name}.".startswith(f"{package}."))
+        near |= {name: sys.modules[name] for name in names if name not in near}
+        package = package.rpartition(".")[0]
+    return [one for one in near.values() if one is not module]
 
 
 def _told(error: BaseException) -> str:
