@@ -237,3 +237,8 @@ def test_what_a_learned_number_is_before_training_decides_nothing_unsaid(traces:
     body = "return x.relu() if self.gate.item() == 0 else x.exp()"
     _, found = traces.trace(model(body, gate="nn.Parameter(torch.zeros(1))"))
     assert any(one.startswith("item of a tensor without content") for one in found.assumptions)
+
+
+def test_a_loop_over_a_tensor_is_no_split(traces: Sources) -> None:
+    recording, _ = traces.trace(model("return sum(row.exp() for row in x)"))
+    assert recording.calls[0].name == "torch.Tensor.__iter__"

@@ -161,7 +161,7 @@ class Recorder(TorchFunctionMode):
             if type(out) is not Tensor and not known.inplace and not self.values.holds_tensor(out):
                 return out
         name = known.name
-        if known.short == "unbind" and sys._getframe(1).f_code is _ITERATION:
+        if known.short == "unbind" and sys._getframe(2).f_code is _ITERATION:
             name = "torch.Tensor.__iter__"  # a loop over a tensor, which is no split
         if views and not written and (type(out) is Tensor or isinstance(out, Tensor)):
             out = self._apart(out, views)

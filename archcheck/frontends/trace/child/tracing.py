@@ -94,7 +94,7 @@ def _refuse_builder(built: Built, result: Any, error: BaseException | None) -> N
     """A function that builds a model computes nothing: it was called, since nobody says what it needs."""
     if built.model is not None:
         return
-    hint = f"give its arguments, of each --arg NAME=EXPR: {', '.join(names_of(parameters_of(built.call) or ()))}"
+    hint = f"give its arguments, each with --arg NAME=EXPR: {', '.join(names_of(parameters_of(built.call) or ()))}"
     if isinstance(result, torch.nn.Module):
         raise CannotBuildError(f"{built.symbol} builds a {type(result).__name__} of what it is given", hint=hint)
     if error is not None and stack.is_in_constructor(error):
