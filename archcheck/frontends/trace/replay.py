@@ -164,10 +164,13 @@ class _Replay:
         part = self._is_put_back(call, following)
         if part:
             self._tensor(call.written[0]).base = None
-        before = {number: self._tensor(number).value for number in call.written}
+        for number in call.written:
+            self._tensor(number)
+        alike = {other for number in call.written for other in (number, *self.groups.get(number, ()))}
+        before = {other: self.tensors[other].value for other in alike if other in self.tensors}
         result = self._computed(call, *self._given(call))
         for number in call.written:
-            self._written(number, call, result, before[number], alone=part)
+            self._written(number, call, result, before, alone=part)
         self._bind(call.given, result, call)
         for view, of in call.views:
             if view != of and view not in self.parents:
@@ -327,21 +330,20 @@ class _Replay:
         else:
             handle.value = self.vm.opaque("tensor", (handle,), "it looks at what was changed in place").value
 
-    def _written(self, number: int, call: Call, result: Data, before: Value, *, alone: bool) -> None:
-        """A call wrote into a tensor: its handle gets the new value, and what looks at the same memory with it."""
+    def _written(self, number: int, call: Call, result: Data, before: Mapping[int, Value], *, alone: bool) -> None:
+        """A call wrote into a tensor: its handle gets the new value, and so does the tensor of which it is a view; what
+        else looks at the same memory, and still has the value of before, is looked at anew when it is read."""
         handle = self.tensors[number]
-        group = self.groups.get(number, [])
-        values = {other: self.tensors[other].value for other in group if other in self.tensors}
         if handle.learned and not self.vm.invoked:
             return  # numbers that a learned tensor starts from
-        if handle.value == before:
+        if handle.value == before[number]:
             if isinstance(result, Tensor):
                 write(self.vm, handle, result)
             else:
                 reads = _tensors([self._value(arg) for arg in call.args], {})
                 write(self.vm, handle, self.vm.opaque(call.name, reads or (handle,), "it changes a tensor in place"))
-        for other, value in values.items() if not alone else ():
-            if other != number and self.tensors[other].value == value:
+        for other in self.groups.get(number, ()) if not alone else ():
+            if other != number and other in before and self.tensors[other].value == before[other]:
                 self.stale.add(other)
 
     # ---- results
