@@ -102,7 +102,7 @@ _AROUND: dict[str, str] = {
     **dict.fromkeys(("set_grad_enabled", "autocast", "amp.autocast", "cuda.amp.autocast", "cpu.amp.autocast"), "lambda *args, **kwargs: (lambda found: found)"),
     **dict.fromkeys(("cuda.amp.custom_fwd", "cuda.amp.custom_bwd", "autograd.once_differentiable"), _DECORATOR),
     **dict.fromkeys(("amp.custom_fwd", "amp.custom_bwd"), "lambda *args, **kwargs: (lambda found: found)"),
-    **dict.fromkeys(("jit.is_scripting", "jit.is_tracing", "_C._get_tracing_state", "compiler.is_compiling", "compiler.is_dynamo_compiling", "compiler.is_exporting", "_dynamo.is_compiling", "onnx.is_in_onnx_export", "overrides.has_torch_function", "overrides.has_torch_function_unary", "overrides.has_torch_function_variadic", "is_autocast_enabled", "is_autocast_cpu_enabled", "is_inference_mode_enabled", "fx._symbolic_trace.is_fx_tracing"), _FALSE),
+    **dict.fromkeys(("jit.is_scripting", "jit.is_tracing", "_C._get_tracing_state", "compiler.is_compiling", "compiler.is_dynamo_compiling", "compiler.is_exporting", "_dynamo.is_compiling", "onnx.is_in_onnx_export", "overrides.has_torch_function", "overrides.has_torch_function_unary", "overrides.has_torch_function_variadic", "is_autocast_enabled", "is_autocast_cpu_enabled", "is_inference_mode_enabled", "fx._symbolic_trace.is_fx_tracing", "cuda.is_current_stream_capturing", "xpu.is_current_stream_capturing", "cuda.graphs.is_current_stream_capturing"), _FALSE),
     "nn.utils.skip_init": "lambda module_cls, *args, **kwargs: module_cls(*args, **kwargs)",
     # the weight as a direction and a length (salimans2016): another way to learn the same map
     "nn.utils.weight_norm": "lambda module, name='weight', dim=0: module",
