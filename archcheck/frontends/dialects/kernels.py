@@ -164,6 +164,7 @@ KERNELS = Dialect(
 _SHAPED = {"shape": "shape"}
 NUMPY = Dialect(
     name="numpy",
+    readable=(),  # thousands of lines that prepare its compiled core
     functions={
         "numpy.zeros": Row("constant", "shape", _SHAPED, {"value": 0}),
         "numpy.ones": Row("constant", "shape", _SHAPED, {"value": 1}),
@@ -172,5 +173,8 @@ NUMPY = Dialect(
         "numpy.identity": Row("constant", "n", {"start": "n"}, {"value": "identity"}),
         "numpy.linspace": Row("constant", "start, stop, num=50, endpoint=True", {"start": "start", "end": "stop", "steps": "num"}, {"value": "linspace"}),
     },
-    formulas={"numpy.arange": Formula("lambda start, stop=None, step=1: op.constant(value='arange', start=0 if stop is None else start, end=start if stop is None else stop, step=step)")},
+    formulas={
+        "numpy.array": Formula("lambda object, dtype=None: torch.as_tensor(object) if isinstance(object, torch.Tensor) else torch.tensor(object)"),
+        "numpy.arange": Formula("lambda start, stop=None, step=1: op.constant(value='arange', start=0 if stop is None else start, end=start if stop is None else stop, step=step)"),
+    },
 )

@@ -218,10 +218,13 @@ def _number(name: str) -> Handler:
 
 
 def _numpy_number(name: str) -> Handler:
-    inner = _number(name)
+    """A function of numbers; of an array that code makes while it builds, torch's function of that name."""
+    inner = _number(name) if hasattr(math, name) else None
 
     def number(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-        if len(args) == 1 and isinstance(args[0], (int, float)):
+        if args and isinstance(args[0], Tensor):
+            return vm.call(External(f"torch.{name}"), args, {})
+        if inner is not None and args and all(isinstance(value, (int, float)) for value in args):
             return inner(vm, args, kwargs)
         return vm.open(f"numpy.{name}", metadata=True)
 
@@ -284,5 +287,9 @@ STANDARD.update(
     {f"math.{name}": _number(name) for name in dir(math) if callable(getattr(math, name)) and name[0] != "_"}
 )
 STANDARD.update(
-    {f"numpy.{name}": _numpy_number(name) for name in ("sqrt", "log", "log2", "exp", "ceil", "floor", "prod")}
+    {
+        f"numpy.{name}": _numpy_number(name)
+        for name in ("sqrt", "log", "log2", "exp", "ceil", "floor", "prod", "sin", "cos", "tanh")
+    }
+    | {f"numpy.{name}": _numpy_number("pow") for name in ("power", "pow")}
 )

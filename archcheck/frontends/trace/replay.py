@@ -304,6 +304,8 @@ class _Replay:
                 made.learned = True
             elif weight is not None:
                 made = vm.emit("constant", (), {"shape": shape, "value": Unknown(f"the content of {weight.name}")})
+            elif not vm.invoked:  # by what is not recorded, NumPy mostly; no input goes into it
+                made = vm.emit("constant", (), {"shape": shape, "value": Unknown("what made it was not recorded")})
             else:
                 made = vm.opaque("tensor", (), "it was made before, or by something that was not recorded")
         finally:
