@@ -52,6 +52,7 @@ class Request:
         training: train mode, in which dropout is active; eval mode otherwise.
         explore: also read the other side of flags.
         given: optional arguments of the call that are given a tensor, and no others; None: what it needs.
+        sizes: shapes of the inputs by name, where what is read is held against one call; None: they may be any.
         running: how the code is run; None where it is read.
         prove: whether recognised formulas are evaluated on random numbers, against the textbook's.
         both: whether it is read and run, and the two are held against each other.
@@ -64,6 +65,7 @@ class Request:
     explore: bool = True
     preset: Preset = field(default_factory=Preset)
     given: frozenset[str] | None = None
+    sizes: Mapping[str, tuple[int | None, ...]] | None = None
     running: Running | None = None
     both: bool = False
     prove: bool = False
@@ -138,6 +140,7 @@ def read_symbol(target: Target, module: str, symbol: str, request: Request, prog
         training=request.training,
         explore=request.explore,
         given=request.given,
+        sizes=request.sizes,
     )
     return Read(target, symbol, reading, tuple(canonical(variant) for variant in reading.variants))
 

@@ -16,7 +16,7 @@ import ast
 import signal
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -79,7 +79,7 @@ def compare(one: Trace, wanted: Wanted) -> Row:
     ran = of_trace(wanted.target, symbol, one)
     if error := ran.reading.variants[0].error:
         return Row(symbol, NOT_RUN, error)
-    read = _read(wanted, dict(one.made), one.reading.given)
+    read = _read(wanted, dict(one.made), one.reading.given, one.sizes)
     if isinstance(read, ArchcheckError):
         return Row(symbol, STOPPED, str(read))
     if error := read.reading.variants[0].error:
@@ -98,8 +98,13 @@ def compare(one: Trace, wanted: Wanted) -> Row:
     return Row(symbol, outcome, f"{told}{more} ({where})", assumed)
 
 
-def _read(wanted: Wanted, made: dict[str, str], given: frozenset[str] | None) -> Read | ArchcheckError:
-    request = Request(wanted.target.ref.text, made, explore=False, given=given)
+def _read(
+    wanted: Wanted,
+    made: dict[str, str],
+    given: frozenset[str] | None,
+    sizes: Mapping[str, tuple[int, ...]] | None = None,
+) -> Read | ArchcheckError:
+    request = Request(wanted.target.ref.text, made, explore=False, given=given, sizes=sizes)
     try:
         return read_symbol(wanted.target, wanted.module, wanted.symbol, request)
     except ArchcheckError as error:

@@ -361,7 +361,11 @@ def _of_layer(vm: Machine, owner: Layer, name: str, default: Data) -> Data:
         if owner.arguments.get(name) is False or owner.arguments.get(f"use_{name}") is False:
             return None
         place = place_of(owner)
-        path = vm.recorder.emit("parameter", (), {"name": f"{place}.{name}"}, place=place, span=owner.span)
+        shape = modules.weight_shape(owner, name)
+        stated = {"name": f"{place}.{name}", **({} if shape is None else {"shape": shape})}
+        path = vm.recorder.emit("parameter", (), stated, place=place, span=owner.span)
+        if vm.sizes is not None:
+            vm.sizes.note(path, "parameter", (), stated)
         tensor = owner.attributes[name] = Tensor(Value(path), learned=True)
         return tensor
     if name in owner.arguments:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from archcheck.frontends.static import containers, hooks
+from archcheck.frontends.static import containers, hooks, sizes
 from archcheck.frontends.static.machine import place_of
 from archcheck.frontends.static.values import Args, Data, Instance, Kwargs, Layer, Tensor
 
@@ -28,6 +28,8 @@ def new_parameter(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     if args and isinstance(args[0], Tensor):
         producer = vm.recorder.by_path.get(args[0].value.op)
         shape = producer.attr("shape") if producer is not None else None
+        if shape is None:
+            shape = sizes.known(vm, args[0])
     return learned(vm, "", {} if shape is None else {"shape": shape})
 
 

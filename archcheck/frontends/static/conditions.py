@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from archcheck.frontends import dialects
-from archcheck.frontends.static import bounds, contents, forks
+from archcheck.frontends.static import bounds, contents, forks, sizes
 from archcheck.frontends.static.machine import Decision, OutOfFuel, Raised
 from archcheck.frontends.static.opens import Expected, Open, OpenRange, Several, Shape, SizeOf, Told
 from archcheck.frontends.static.sources import code_of
@@ -385,7 +385,7 @@ def iterate(vm: Machine, value: Data) -> list[Data]:
     if isinstance(value, Tensor):
         if isinstance(value.data, (list, tuple)):
             return list(value.data)
-        size = vm.recorder.size_of(value.value.op, 0)
+        size = sizes.along(vm, value, 0)
         if size is not None and 0 < size <= MOST_ENTRIES:
             return [vm.emit("select", (value,), {"index": at}) for at in range(size)]
         return [

@@ -387,7 +387,11 @@ class _Runner:
 
     def input(self, name: str) -> Tensor:
         """A tensor that the caller gives."""
-        return Tensor(Value(self.vm.recorder.emit("input", (), {"name": name}, place="", span=None)))
+        vm = self.vm
+        path = vm.recorder.emit("input", (), {"name": name}, place="", span=None)
+        if vm.sizes is not None:
+            vm.sizes.note(path, "input", (), {"name": name})
+        return Tensor(Value(path))
 
     def expression(self, name: str, text: str) -> Data:
         """The value of `--arg name=text`, evaluated in the module's own words."""

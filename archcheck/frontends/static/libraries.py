@@ -10,11 +10,10 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from archcheck.frontends.static import functional
+from archcheck.frontends.static import functional, sizes
 from archcheck.frontends.static.bookkeeping import learned, new_parameter
 from archcheck.frontends.static.environment import ENVIRONMENT, INSTALLED
 from archcheck.frontends.static.hparams import named_values
-from archcheck.frontends.static.opens import Shape
 from archcheck.frontends.static.standard import STANDARD
 from archcheck.frontends.static.values import Args, Data, Handler, Instance, Kwargs, Layer, Tensor
 
@@ -134,15 +133,15 @@ def _known_parts(vm: Machine, tensor: Tensor, args: Args, kwargs: Kwargs) -> Dat
 
 
 def _size(vm: Machine, tensor: Tensor, args: Args, kwargs: Kwargs) -> Data:
-    shape = Shape("the shape of a tensor", vm.here(), metadata=True, of=tensor.value)
+    shape = sizes.shape_of(vm, tensor)
     axis = args[0] if args else kwargs.get("dim")
     if axis is None:
         return shape
-    return shape.size((axis,), vm.here()) if isinstance(axis, int) else vm.open("a size of a tensor", metadata=True)
+    return vm.item(shape, axis) if isinstance(axis, int) else vm.open("a size of a tensor", metadata=True)
 
 
-def _count(vm: Machine, tensor: Tensor, args: Args, kwargs: Kwargs) -> Data:
-    return vm.open("a number of a tensor", metadata=True)
+def _told(name: str) -> Callable[[Machine, Tensor, Args, Kwargs], Data]:
+    return lambda vm, tensor, args, kwargs: sizes.told(vm, tensor, name)
 
 
 def _entry(vm: Machine, tensor: Tensor, args: Args, kwargs: Kwargs) -> Data:
@@ -156,8 +155,8 @@ TENSOR_METHODS: dict[str, Callable[[Machine, Tensor, Args, Kwargs], Data]] = {
     "item": lambda vm, tensor, args, kwargs: vm.open("the content of a tensor", metadata=True),
     "get": _entry,
     "size": _size,
-    "dim": _count,
-    "numel": _count,
+    "dim": _told("dim"),
+    "numel": _told("numel"),
     "backward": lambda vm, tensor, args, kwargs: None,
     "register_hook": lambda vm, tensor, args, kwargs: None,
     "set_shape": lambda vm, tensor, args, kwargs: None,

@@ -11,13 +11,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from archcheck.frontends.static import bounds
+from archcheck.frontends.static import bounds, sizes
 from archcheck.frontends.static.library import Library, SourceFile
 from archcheck.frontends.static.loaded import Loaded, Toll
 from archcheck.frontends.static.opens import Open
 from archcheck.frontends.static.outcomes import OutOfFuel, Raised
 from archcheck.frontends.static.recorder import Control, Recorder
 from archcheck.frontends.static.signals import Signal
+from archcheck.frontends.static.sizes import Given, Sizes
 from archcheck.frontends.static.values import Class, Data, Instance, Layer, ModuleValue, Scope, Tensor, Tensors
 from archcheck.ir.graph import Value
 from archcheck.ir.span import Setting, Span, Step
@@ -96,6 +97,9 @@ class Notes:
         return bool(texts) or self.refused or self.tied
 
 
+LAID_OUT = ("reshape", "expand")
+
+
 class Machine:
     """One evaluation.
 
@@ -106,6 +110,7 @@ class Machine:
         limits: bounds on the work.
         own_package: package or module that the target belongs to; it is read even if a dialect speaks for it.
         loaded: what modules hold, where others have come before.
+        given: sizes of the inputs, where they are known.
     """
 
     def __init__(
@@ -117,6 +122,7 @@ class Machine:
         limits: Limits | None = None,
         own_package: str = "",
         loaded: Loaded | None = None,
+        given: Given | None = None,
     ) -> None:
         self.library = library
         self.loaded = loaded or Loaded()
@@ -128,6 +134,7 @@ class Machine:
         self.decisions = decisions
         self.limits = limits or Limits()
         self.recorder = Recorder()
+        self.sizes = None if given is None else Sizes(given)
         self.notes = Notes()
         self.taken: list[Decision] = []
         self.decided: dict[str, bool] = {}
@@ -317,17 +324,24 @@ class Machine:
         return Tensor(Value(self.emit_path(kind, reads, attributes)))
 
     def emit_path(
-        self, kind: str, reads: Iterable[Tensor | Tensors], attributes: Mapping[str, Data] | None = None
+        self,
+        kind: str,
+        reads: Iterable[Tensor | Tensors],
+        attributes: Mapping[str, Data] | None = None,
+        arguments: Mapping[str, Data] | None = None,
     ) -> str:
-        """Record one op and give its path."""
+        """Record one op and give its path; `arguments` are those of the call, which tell more of shapes."""
+        attributes, reads = attributes or {}, list(reads)
         path = self.recorder.emit(
             kind,
             reads,
-            attributes or {},
+            sizes.as_axes(attributes) if self.sizes is not None and kind in LAID_OUT else attributes,
             place=self.frames[-1].place if self.frames else "",
             span=self.stands or self.here(),
             because=self.control.flat() if self.control else (),
         )
+        if self.sizes is not None:
+            self.sizes.note(path, kind, reads, attributes, arguments)
         if self.open_rounds:
             self.recorder.rounds[path] = self.open_rounds[-1].as_unknown()
         return path

@@ -59,7 +59,7 @@ def _call_row(vm: Machine, layer: Layer, args: list[Data], kwargs: dict[str, Dat
                 raise Raised("TypeError", f"{layer.name} is given None", vm.here())
             why = "it is given no tensor" if unknown is None else unknown.why
             return vm.open(f"{layer.name}: {why}")
-        path = vm.emit_path(row.kind, reads, rows.stated(row, row.init_parameters, everything))
+        path = vm.emit_path(row.kind, reads, rows.stated(row, row.init_parameters, everything), everything)
         return _layer_result(vm, layer, path)
     finally:
         frame.place = outer
@@ -196,3 +196,34 @@ def _tensors_given(instance: Instance, args: list[Data], kwargs: dict[str, Data]
     parameters = called[1].node.args.args[1:] if called is not None and isinstance(called[1], Function) else []
     bound = dict(zip((one.arg for one in parameters), args, strict=False)) | kwargs
     return frozenset(name for name, value in bound.items() if isinstance(value, Tensor))
+
+
+def weight_shape(layer: Layer, name: str) -> tuple[Data, ...] | None:
+    """The shape of the learned tensor `name` of a PyTorch layer; None where the layer's arguments do not tell it.
+
+    Linear maps hold [out, in], convolutions [out, in / groups, *kernel], transposed ones [in, out / groups, *kernel],
+    embeddings [rows, features], norms and biases [features].
+    """
+    if not layer.name.startswith("torch.nn.") or name not in ("weight", "bias"):
+        return None
+    told = rows.stated(layer.row, layer.row.init_parameters, layer.arguments)
+    kind = layer.row.kind
+    if kind in ("linear", "conv", "conv_transpose"):
+        given, read = told.get("out_features"), told.get("in_features")
+        if name == "bias" or kind == "linear":
+            shape: tuple[Data, ...] = (given,) if name == "bias" else (given, read)
+        else:
+            axes, groups, kernel = told.get("axes"), told.get("groups", 1), told.get("kernel")
+            if not isinstance(axes, int) or type(groups) is not int or not groups:
+                return None
+            kernel = tuple(kernel) if isinstance(kernel, (tuple, list)) else (kernel,) * axes
+            first, second = (read, given) if kind == "conv_transpose" else (given, read)
+            shape = (first, second // groups if isinstance(second, int) else None, *kernel)
+    elif kind == "embedding" and name == "weight":
+        shape = (told.get("rows"), told.get("dim"))
+    elif layer.row.kind.endswith("_norm"):
+        dim = told.get("dim")
+        shape = tuple(dim) if isinstance(dim, (tuple, list)) else (dim,)
+    else:
+        return None
+    return shape if all(type(size) is int for size in shape) else None

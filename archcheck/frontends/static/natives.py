@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 from typing import TYPE_CHECKING, Any
 
-from archcheck.frontends.static import bounds
+from archcheck.frontends.static import bounds, sizes
 from archcheck.frontends.static.environment import import_by_name
 from archcheck.frontends.static.inspection import INSPECTION, written
 from archcheck.frontends.static.opens import Open, OpenRange
@@ -42,6 +42,8 @@ def _len(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
         if value.items is not None:
             return len(value.items)
         return vm.open(f"the length of {shown(value)}")
+    if isinstance(value, Tensor) and (size := sizes.along(vm, value, 0)) is not None:
+        return size
     if isinstance(value, (Tensor, Tensors)):
         return vm.open("the length of a tensor", metadata=True)
     if is_open(value):

@@ -11,9 +11,10 @@ from archcheck.frontends import dialects
 from archcheck.frontends.dialects.table import IGNORED_KEYWORDS, Formula, LayerRow, Parameter, Row
 from archcheck.frontends.dialects.table import stated as as_stated
 from archcheck.frontends.dialects.tensorflow_v1 import ONLY_V1
+from archcheck.frontends.static import sizes
 from archcheck.frontends.static.libraries import TENSOR_METHODS
 from archcheck.frontends.static.machine import flatten_tensors
-from archcheck.frontends.static.opens import Open, Shape, Told
+from archcheck.frontends.static.opens import Open
 from archcheck.frontends.static.values import (
     Data,
     External,
@@ -177,7 +178,7 @@ def apply(vm: Machine, name: str, row: Row, args: list[Data], kwargs: dict[str, 
             return unknown.about(unknown.within(f"{name} of "), vm.here())
         if unknown is not None:
             return vm.open(f"{name} of {unknown}", metadata=True)
-    path = vm.emit_path(row.kind, reads, stated(row, row.parameters, bound))
+    path = vm.emit_path(row.kind, reads, stated(row, row.parameters, bound), bound)
     return _result(vm, path, row, bound, reads)
 
 
@@ -255,7 +256,7 @@ def _parts(vm: Machine, path: str) -> int:
 def _along(vm: Machine, op: Op) -> int:
     """How many entries the operand of an op has along its axis, where the operand's shape says so; 0 otherwise."""
     axis = op.attr("axis", 0)
-    size = vm.recorder.size_of(op.reads[0].op, axis) if op.reads and isinstance(axis, int) else None
+    size = sizes.along(vm, Tensor(op.reads[0]), axis) if op.reads and isinstance(axis, int) else None
     return size if size is not None and size <= MOST_PARTS else 0
 
 
@@ -380,8 +381,9 @@ def call_method(vm: Machine, method: TensorMethod, args: list[Data], kwargs: dic
 
 
 def metadata(vm: Machine, name: str, tensor: Tensor) -> Data:
-    """What a tensor tells about itself: never known, and never what decides an architecture."""
+    """What a tensor tells about itself: known where sizes of inputs are, and never what decides an architecture."""
     if name == "shape":
-        return Shape("the shape of a tensor", vm.here(), metadata=True, of=tensor.value)
-    kind = Open if name.startswith("grad") else Told
-    return kind(f"the {name} of a tensor", vm.here(), metadata=True)
+        return sizes.shape_of(vm, tensor)
+    if name.startswith("grad"):
+        return Open(f"the {name} of a tensor", vm.here(), metadata=True)
+    return sizes.told(vm, tensor, name)

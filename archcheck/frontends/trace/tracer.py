@@ -65,6 +65,11 @@ class Trace:
         """Constructor arguments that nobody gave -> the literals that they were taken to be."""
         return self.recording.made
 
+    @property
+    def sizes(self) -> Mapping[str, tuple[int, ...]]:
+        """Shapes of the tensors that the call was given, by name; a part of a list is "name[0]"."""
+        return {name: self.recording.shapes[number] for name, number in self.recording.inputs}
+
 
 @dataclass(frozen=True)
 class Wanted:
