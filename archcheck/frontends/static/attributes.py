@@ -14,6 +14,7 @@ from archcheck.frontends.static.libraries import CONSTANTS
 from archcheck.frontends.static.machine import Raised, place_of
 from archcheck.frontends.static.natives import container_method, plain_method
 from archcheck.frontends.static.opens import Open
+from archcheck.frontends.static.sizes import TOLD_WHEN_CALLED
 from archcheck.frontends.static.values import (
     INERT,
     Class,
@@ -393,7 +394,7 @@ def _of_tensor(vm: Machine, owner: Tensor | Tensors, name: str) -> Data:
     row = dialects.property_row(name)
     if row is not None:
         return rows.apply(vm, name, row, [owner], {})
-    if dialects.is_metadata(name) and name != "size":
+    if dialects.is_metadata(name) and name not in TOLD_WHEN_CALLED:
         return rows.metadata(vm, name, owner)
     return TensorMethod(owner, name)
 

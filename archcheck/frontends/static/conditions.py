@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from archcheck.frontends import dialects
@@ -206,11 +206,28 @@ def compare(vm: Machine, op: type[ast.cmpop], left: Data, right: Data) -> Data:
         return vm.open(f"{shown(left)} {_sign(op)} {shown(right)} is not known", metadata=True)
     if bounds.has_many_parts(left) or bounds.has_many_parts(right):
         return vm.open("a comparison of values with very many parts", metadata=True)
+    if op in _EQUALITY and isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
+        unknown = _undecided_part(left, right)
+        if unknown is not None:
+            return unknown.about(f"{shown(left)} {_sign(op)} {shown(right)}")
     try:
         result = RELATIONS[op](left, right)
     except TypeError as error:
         raise Raised("TypeError", str(error), vm.here()) from None
     return result if isinstance(result, bool) else vm.open(f"{shown(left)} {_sign(op)} {shown(right)}")
+
+
+def _undecided_part(left: Sequence[Data], right: Sequence[Data]) -> Open | None:
+    """An open part on which it depends whether two lists are equal; None where that is known."""
+    unknown = next((part for part in (*left, *right) if isinstance(part, Open)), None)
+    if unknown is None or any(isinstance(part, Several) for part in (*left, *right)):
+        return unknown
+    if len(left) != len(right):
+        return None
+    for one, other in zip(left, right, strict=True):
+        if not isinstance(one, Open) and not isinstance(other, Open) and not _equal(one, other):
+            return None  # whatever the others are
+    return unknown
 
 
 def _sign(op: type[ast.cmpop]) -> str:

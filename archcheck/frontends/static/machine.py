@@ -335,7 +335,7 @@ class Machine:
         path = self.recorder.emit(
             kind,
             reads,
-            sizes.as_axes(attributes) if self.sizes is not None and kind in LAID_OUT else attributes,
+            self._laid_out(reads, attributes) if self.sizes is not None and kind in LAID_OUT else attributes,
             place=self.frames[-1].place if self.frames else "",
             span=self.stands or self.here(),
             because=self.control.flat() if self.control else (),
@@ -345,6 +345,14 @@ class Machine:
         if self.open_rounds:
             self.recorder.rounds[path] = self.open_rounds[-1].as_unknown()
         return path
+
+    def _laid_out(self, reads: list[Tensor | Tensors], attributes: Mapping[str, Data]) -> Mapping[str, Data]:
+        """The attributes of an op that lays a tensor out in other sizes."""
+        asked, tensor = attributes.get("shape"), reads[0] if reads else None
+        if not isinstance(asked, (tuple, list)) or not isinstance(tensor, Tensor) or attributes.get("form"):
+            return attributes
+        own = sizes.known(self, tensor)
+        return attributes if own is None else {**attributes, "shape": sizes.laid_out(self, tensor, own, asked)}
 
     def opaque(self, name: str, reads: Iterable[Tensor | Tensors], why: str) -> Tensor:
         """Record an op that could not be read, and give its tensor."""

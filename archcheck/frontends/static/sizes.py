@@ -6,13 +6,13 @@ sizes of the inputs given, those of all that is computed from them follow, and w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
-from archcheck.frontends.static.opens import Open, Shape, SizeOf, Told
-from archcheck.frontends.static.values import Data, External, Tensor, Tensors
+from archcheck.frontends.static.opens import Open, Shape, Told
+from archcheck.frontends.static.values import Data, External, Tensor, Tensors, is_metadata
 from archcheck.ir.graph import Unknown, Value
 from archcheck.ir.shapes import Dims, Shaped, shapes_of
 
@@ -21,17 +21,7 @@ if TYPE_CHECKING:
 
 Given = Mapping[str, Dims]  # sizes in elements, by the name of the input; a part of a list is "name[0]"
 _NOT_KNOWN = Unknown("not known")
-
-
-class Sized(int):
-    """How many entries a tensor has along an axis, which is known in this call; `axis` says whose it is."""
-
-    axis: SizeOf
-
-    def __new__(cls, number: int, axis: SizeOf) -> Sized:
-        made = super().__new__(cls, number)
-        made.axis = axis
-        return made
+_SCALARS = frozenset({"by", "yes", "no", "min", "max"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +62,9 @@ class Sizes:
             self._shapes[Value(path)] = self.given.get(name)
             return
         plain = self._plain(attributes)
+        for name in _SCALARS & attributes.keys():
+            if is_metadata(attributes[name]):
+                plain[name] = 0.0  # a number all the same, such as the least of a dtype: it has no axes
         values = [_value(read) for read in reads]
         if kind == "select" and len(values) == 1 and values[0].op in self._inputs:
             part = f"{self._inputs[values[0].op]}[{plain.get('index')}]"
@@ -97,10 +90,8 @@ class Sizes:
 
     def _one(self, value: Data, depth: int = 4) -> object:
         """An attribute or argument as the rules for shapes take it."""
-        if value is None or isinstance(value, (bool, float, str)):
+        if value is None or isinstance(value, (bool, int, float, str)):
             return value
-        if isinstance(value, int):
-            return int(value)
         if isinstance(value, (list, tuple)) and depth:
             return tuple(self._one(item, depth - 1) for item in value)
         if isinstance(value, slice):
@@ -131,7 +122,7 @@ def shape_of(vm: Machine, tensor: Tensor) -> Data:
         return shape
     rank = len(dims)
     axes = [shape.size((at, at - rank), vm.here()) for at in range(rank)]
-    return tuple(axis if size is None else Sized(size, axis) for size, axis in zip(dims, axes, strict=True))
+    return tuple(axis if size is None else size for size, axis in zip(dims, axes, strict=True))
 
 
 def known(vm: Machine, tensor: Tensor) -> Dims | None:
@@ -147,16 +138,18 @@ def along(vm: Machine, tensor: Tensor, axis: int) -> int | None:
     return dims[axis]
 
 
-def as_axes(attributes: Mapping[str, Data]) -> Mapping[str, Data]:
-    """The sizes that a tensor is laid out in, as sizes of the axes whose they are: `x.view(*x.shape[:-1], heads, -1)`
-    keeps its first axes, in this call and in any other."""
-    return {name: _as_axis(value) for name, value in attributes.items()}
+def laid_out(vm: Machine, tensor: Tensor, own: Sequence[int | None], asked: Sequence[Data]) -> tuple[Data, ...]:
+    """The sizes that a tensor is to have, those of the first axes as its own where they stay as they are.
 
-
-def _as_axis(value: Data) -> Data:
-    if isinstance(value, (list, tuple)):
-        return tuple(_as_axis(item) for item in value)
-    return value.axis if isinstance(value, Sized) else value
+    Code says `x.view(*x.shape[:-1], heads, size)`; of one call only numbers are left, which are those of one input.
+    """
+    found = list(asked)
+    shape = Shape("the shape of a tensor", vm.here(), metadata=True, of=tensor.value)
+    for at, (size, before) in enumerate(zip(found, own, strict=False)):
+        if size != before or isinstance(size, bool) or not isinstance(size, int):
+            break
+        found[at] = shape.size((at,), vm.stands or vm.here())
+    return tuple(found)
 
 
 def told(vm: Machine, tensor: Tensor, name: str) -> Data:
@@ -170,3 +163,4 @@ def told(vm: Machine, tensor: Tensor, name: str) -> Data:
 
 
 _RANK, _COUNT = ("dim", "ndim", "ndimension"), ("numel", "nelement")
+TOLD_WHEN_CALLED = ("size", "dim", "ndimension", *_COUNT)  # methods; the others are attributes

@@ -16,7 +16,7 @@ from pathlib import Path
 import archcheck.frontends.static.machine  # noqa: F401  # before its parts, which import it
 from archcheck.errors import TargetError
 from archcheck.frontends import dialects
-from archcheck.frontends.static import conditions, modules, rows
+from archcheck.frontends.static import conditions, modules, rows, sizes
 from archcheck.frontends.static.library import Library
 from archcheck.frontends.static.machine import Frame, Limits, Machine, OutOfFuel, Raised, flatten_tensors
 from archcheck.frontends.static.sources import SourceFile
@@ -189,21 +189,13 @@ class _Replay:
         return following.args == [["t", of], source.args[1] if len(source.args) > 1 else None, ["t", part]]
 
     def _with_tokens(self, call: Call, args: list[Data]) -> list[Data]:
-        """The sizes that are asked for, those of the first axes as the tensor's own where they stay as they are.
-
-        Code says `x.view(*x.shape[:-1], heads, size)`; of what ran only numbers are left, which are those of one input.
-        """
+        """The arguments with sizes that are the tensor's own as such."""
         if not args or call.args[0][:1] != ["t"] or not isinstance(args[0], Tensor):
             return args
         own = self.recording.shapes[call.args[0][1]]
         whole = len(args) == 2 and isinstance(args[1], (tuple, list))
-        sizes = list(args[1] if whole else args[1:])
-        shape = rows.metadata(self.vm, "shape", args[0])
-        for at, (size, before) in enumerate(zip(sizes, own, strict=False)):
-            if size != before or isinstance(size, bool) or not isinstance(size, int):
-                break
-            sizes[at] = shape.size((at,), self.vm.stands)
-        return [args[0], tuple(sizes)] if whole else [args[0], *sizes]
+        found = sizes.laid_out(self.vm, args[0], own, args[1] if whole else args[1:])
+        return [args[0], found] if whole else [args[0], *found]
 
     def _given(self, call: Call) -> tuple[list[Data], dict[str, Data]]:
         return [self._value(arg) for arg in call.args], {key: self._value(arg) for key, arg in call.kwargs.items()}
