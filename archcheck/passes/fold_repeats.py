@@ -143,7 +143,7 @@ class _Finder:
                 giver = self.at.get(value.op)
                 if giver is not None:
                     self.readers[giver].append(place)
-        self.modules = [op.path.rpartition("/")[0] for op in ops]
+        self.modules = [_module(op) for op in ops]
         self.told: dict[tuple[str, str], tuple[str, int, int] | None] = {}
         self.tried: dict[tuple[int, int], _Run | None] = {}  # by start and period
         self.equal: dict[int, tuple[int, int]] = {}  # period -> a stretch in which labels equal those a period later
@@ -347,6 +347,12 @@ class _Finder:
             for value in self.ops[reader].reads
             if value.op == path
         }
+
+
+def _module(op: Op) -> str:
+    """Where an op stands in the module tree; a learned tensor is where its name says, wherever it was made."""
+    name = op.attr("name") if op.kind is PARAMETER else None
+    return name.rpartition(".")[0] if isinstance(name, str) and name else op.path.rpartition("/")[0]
 
 
 def _index(module: str, other: str) -> tuple[str, int, int] | None:
