@@ -28,6 +28,7 @@ from archcheck.store import Store
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
+    from archcheck.frontends.static.sizes import Sample
     from archcheck.frontends.trace.tracer import Running, Trace
 
 MISTAKE = "archcheck failed on it"
@@ -52,7 +53,7 @@ class Request:
         training: train mode, in which dropout is active; eval mode otherwise.
         explore: also read the other side of flags.
         given: optional arguments of the call that are given a tensor, and no others; None: what it needs.
-        sizes: shapes of the inputs by name, where what is read is held against one call; None: they may be any.
+        sample: the call against which what is read is held; None: its inputs may be any.
         running: how the code is run; None where it is read.
         prove: whether recognised formulas are evaluated on random numbers, against the textbook's.
         both: whether it is read and run, and the two are held against each other.
@@ -65,7 +66,7 @@ class Request:
     explore: bool = True
     preset: Preset = field(default_factory=Preset)
     given: frozenset[str] | None = None
-    sizes: Mapping[str, tuple[int | None, ...]] | None = None
+    sample: Sample | None = None
     running: Running | None = None
     both: bool = False
     prove: bool = False
@@ -132,6 +133,11 @@ def read_symbol(target: Target, module: str, symbol: str, request: Request, prog
         return read_program(target, target.program, request)
     if request.running is not None:
         return run_symbol(target, module, symbol, request, request.running, progress or silent)
+    sample = request.sample
+    if sample is not None:
+        from archcheck.proof.content import content
+
+        sample = replace(sample, evaluate=content)
     reading = read(
         target.library,
         module,
@@ -140,7 +146,7 @@ def read_symbol(target: Target, module: str, symbol: str, request: Request, prog
         training=request.training,
         explore=request.explore,
         given=request.given,
-        sizes=request.sizes,
+        sample=sample,
     )
     return Read(target, symbol, reading, tuple(canonical(variant) for variant in reading.variants))
 

@@ -16,12 +16,13 @@ import ast
 import signal
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from archcheck.errors import ArchcheckError
+from archcheck.frontends.static.sizes import Sample
 from archcheck.frontends.targets import Target, parse_target, resolve
 from archcheck.frontends.trace.sandbox import Limits
 from archcheck.frontends.trace.tracer import Running, Trace, Wanted, trace_many
@@ -79,7 +80,7 @@ def compare(one: Trace, wanted: Wanted) -> Row:
     ran = of_trace(wanted.target, symbol, one)
     if error := ran.reading.variants[0].error:
         return Row(symbol, NOT_RUN, error)
-    read = _read(wanted, dict(one.made), one.reading.given, one.sizes)
+    read = _read(wanted, dict(one.made), one.reading.given, one.sample)
     if isinstance(read, ArchcheckError):
         return Row(symbol, STOPPED, str(read))
     if error := read.reading.variants[0].error:
@@ -102,9 +103,9 @@ def _read(
     wanted: Wanted,
     made: dict[str, str],
     given: frozenset[str] | None,
-    sizes: Mapping[str, tuple[int, ...]] | None = None,
+    sample: Sample | None = None,
 ) -> Read | ArchcheckError:
-    request = Request(wanted.target.ref.text, made, explore=False, given=given, sizes=sizes)
+    request = Request(wanted.target.ref.text, made, explore=False, given=given, sample=sample)
     try:
         return read_symbol(wanted.target, wanted.module, wanted.symbol, request)
     except ArchcheckError as error:

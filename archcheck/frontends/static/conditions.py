@@ -271,6 +271,8 @@ def _contains(vm: Machine, container: Data, item: Data, wanted: bool) -> Data:
     for value in (container, item):
         if isinstance(value, Open):
             return value.about(f"{reason(item)} in {reason(container)}")
+    if (held := sizes.content(vm, container)) is not None and isinstance(item, (bool, int, float)):
+        return (item in bounds.flat(held)) == wanted
     if isinstance(container, (External, Tensor, Tensors, Instance)):
         return vm.open(f"{shown(item)} in {shown(container)} is not known", metadata=True)
     try:
@@ -300,8 +302,7 @@ def unary_not(vm: Machine, value: Data) -> Data:
         return value.turned()
     if isinstance(value, Open):
         return value.about(f"not {value.why}")
-    if isinstance(value, Tensor) and (filled := contents.filling(vm, value)) is not None:
-        return bool(filled)
+    value = contents.told(vm, value)
     chance = forks.by_chance(vm, value)
     if chance is not None:
         return not chance
@@ -342,6 +343,8 @@ def truth(vm: Machine, value: Data, test: ast.expr | None = None) -> bool:
         return bool(value)
     if isinstance(value, Shape):
         return True
+    if (held := sizes.number(vm, value)) is not None:
+        return bool(held)
     chance = forks.by_chance(vm, value)
     if chance is not None:
         return chance

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from archcheck.frontends.static import sizes
 from archcheck.frontends.static.values import Data, Tensor
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ KEEPING = frozenset({"identity", "reshape", "permute", "expand", "reduce_logical
 
 def told(vm: Machine, value: Data) -> Data:
     """The answer of a tensor that is asked whether it is true, where its content is known; any other value as it is."""
+    if (held := sizes.number(vm, value)) is not None:
+        return bool(held)
     if isinstance(value, Tensor) and (filled := filling(vm, value)) is not None:
         return bool(filled)
     return value

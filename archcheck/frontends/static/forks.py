@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from archcheck.frontends.static import contents
 from archcheck.frontends.static.opens import Expected, Open
 from archcheck.frontends.static.values import (
     Class,
@@ -34,6 +35,7 @@ def weighed(vm: Machine, test: Data, node: ast.If | ast.IfExp, scope: Scope) -> 
     decides, a module that only one side calls is what may be dropped, and is kept; where both sides call one, it is a
     choice, and both are read.
     """
+    test = contents.told(vm, test)
     by_number, vm.by_number = vm.by_number or by_chance(vm, test) is not None, False
     if by_number:
         first, second = (_side_calls(side, _names(scope)) for side in (node.body, node.orelse))

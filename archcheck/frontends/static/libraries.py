@@ -109,7 +109,14 @@ def _linspace(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
 def _tensor_list(vm: Machine, tensor: Tensor, args: Args, kwargs: Kwargs) -> Data:
     if tensor.data is not None:
         return tensor.data
+    if (held := sizes.content(vm, tensor)) is not None:
+        return held
     return vm.open("the content of a tensor", metadata=True)
+
+
+def _tensor_number(vm: Machine, tensor: Tensor, args: Args, kwargs: Kwargs) -> Data:
+    found = sizes.number(vm, tensor)
+    return vm.open("the content of a tensor", metadata=True) if found is None else found
 
 
 def _known_parts(vm: Machine, tensor: Tensor, args: Args, kwargs: Kwargs) -> Data:
@@ -152,7 +159,7 @@ def _entry(vm: Machine, tensor: Tensor, args: Args, kwargs: Kwargs) -> Data:
 TENSOR_METHODS: dict[str, Callable[[Machine, Tensor, Args, Kwargs], Data]] = {
     "tolist": _tensor_list,
     "split": _known_parts,
-    "item": lambda vm, tensor, args, kwargs: vm.open("the content of a tensor", metadata=True),
+    "item": _tensor_number,
     "get": _entry,
     "size": _size,
     **{name: _told(name) for name in sizes.TOLD_WHEN_CALLED if name != "size"},

@@ -18,7 +18,7 @@ from archcheck.frontends.static.opens import Open
 from archcheck.frontends.static.outcomes import OutOfFuel, Raised
 from archcheck.frontends.static.recorder import Control, Recorder
 from archcheck.frontends.static.signals import Signal
-from archcheck.frontends.static.sizes import Given, Sizes
+from archcheck.frontends.static.sizes import Sample, Sizes
 from archcheck.frontends.static.values import Class, Data, Instance, Layer, ModuleValue, Scope, Tensor, Tensors
 from archcheck.ir.graph import Value
 from archcheck.ir.span import Setting, Span, Step
@@ -110,7 +110,7 @@ class Machine:
         limits: bounds on the work.
         own_package: package or module that the target belongs to; it is read even if a dialect speaks for it.
         loaded: what modules hold, where others have come before.
-        given: sizes of the inputs, where they are known.
+        sample: the one call as which sizes, and what inputs hold, are taken; None: they may be any.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class Machine:
         limits: Limits | None = None,
         own_package: str = "",
         loaded: Loaded | None = None,
-        given: Given | None = None,
+        sample: Sample | None = None,
     ) -> None:
         self.library = library
         self.loaded = loaded or Loaded()
@@ -134,7 +134,7 @@ class Machine:
         self.decisions = decisions
         self.limits = limits or Limits()
         self.recorder = Recorder()
-        self.sizes = None if given is None else Sizes(given)
+        self.sizes = None if sample is None else Sizes(sample, self.recorder.by_path)
         self.notes = Notes()
         self.taken: list[Decision] = []
         self.decided: dict[str, bool] = {}

@@ -61,6 +61,8 @@ def _converted(name: str) -> Handler:
         if not args:
             return plain()
         value = args[0]
+        if (held := sizes.number(vm, value)) is not None:
+            return plain(held)
         if isinstance(value, (Tensor, Tensors)):
             return vm.open(f"{name} of a tensor", metadata=True)
         if isinstance(value, Instance) and name == "bool":
@@ -110,6 +112,7 @@ def _dict(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
 
 
 def _range(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    args = [value if (held := sizes.number(vm, value)) is None else int(held) for value in args]
     unknown = next((value for value in args if is_undecided(value)), None)
     if unknown is not None:
         why = f"a range whose end is not known ({reason(unknown)})"

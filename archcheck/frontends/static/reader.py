@@ -12,7 +12,7 @@ from archcheck.frontends.static import builders, names, optional
 from archcheck.frontends.static.entry import Call, Run, run
 from archcheck.frontends.static.library import Library
 from archcheck.frontends.static.machine import Frame, Limits, Machine
-from archcheck.frontends.static.sizes import Given, spelled
+from archcheck.frontends.static.sizes import Sample, spelled
 from archcheck.frontends.static.tree import ModulePlace
 from archcheck.frontends.static.values import Class, Data, Function
 from archcheck.ir.graph import AttrValue, OpGraph, Unknown
@@ -76,7 +76,7 @@ def read(
     training: bool = True,
     explore: bool = True,
     given: frozenset[str] | None = None,
-    sizes: Given | None = None,
+    sample: Sample | None = None,
     limits: Limits | None = None,
 ) -> Reading:
     """The graphs of `symbol` in `module`, by evaluating its source; nothing of it runs.
@@ -90,7 +90,7 @@ def read(
         explore: also read the other side of flags that decide something.
         given: optional arguments of the call that are given a tensor, and no others; None: those without which layers
             that are built are not used.
-        sizes: shapes of the call's inputs by name, where conditions on them are to be decided as in that one call.
+        sample: a call, where conditions on sizes and on what inputs hold are to be decided as in that one.
         limits: bounds on each run.
 
     Raises:
@@ -98,7 +98,7 @@ def read(
     """
     reader = _Reader(library, Call(module, symbol, dict(arguments or {}), given=given or frozenset()), training, limits)
     reader.settled = given is not None
-    reader.sizes = sizes
+    reader.sample = sample
     return _with_deep_stack(lambda: reader.read(explore))
 
 
@@ -150,7 +150,7 @@ class _Reader:
         self.training = training
         self.limits = limits or Limits()
         self.settled = False  # which optional arguments are given
-        self.sizes: Given | None = None
+        self.sample: Sample | None = None
 
     def once(self, call: Call, decisions: tuple[bool, ...] = (), overrides: Mapping[str, Data] | None = None) -> Run:
         """One run."""
@@ -163,7 +163,7 @@ class _Reader:
                 limits=self.limits,
                 own_package=call.module,
                 loaded=loaded,
-                given=self.sizes,
+                sample=self.sample,
             )
             return run(machine, replace(call, overrides=dict(overrides or {})))
 
@@ -200,9 +200,9 @@ class _Reader:
         given = sorted(self.call.given & first.optional)
         if self.call.builder is not None:
             assumptions.append(f"it is built as {'.'.join(self.call.builder)} does")
-        if self.sizes:
-            shapes = ", ".join(f"{name} {spelled(dims)}" for name, dims in self.sizes.items())
-            assumptions.append(f"conditions on sizes are as for inputs of {shapes}")
+        if self.sample is not None:
+            shapes = ", ".join(f"{name} {spelled(dims)}" for name, dims in self.sample.dims.items())
+            assumptions.append(f"conditions on sizes are as in one call, of {shapes or 'no tensor'}")
         if given:
             assumptions.append(f"called with {', '.join(given)}, without which layers that are built are not used")
         return Reading(

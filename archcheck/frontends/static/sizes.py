@@ -1,25 +1,47 @@
-"""How large tensors are where the caller says how large the inputs are, as a run has it.
+"""One call as a sample: how large its inputs are, and what those of whole numbers hold, as a run had them.
 
-Code decides by sizes: how far a sequence is padded, how often a recurrence goes round, of what rank a mask is. With the
-sizes of the inputs given, those of all that is computed from them follow, and what code asks of them has an answer.
+Code decides by both: how far a sequence is padded, how often a recurrence goes round, of what rank a mask is and
+whether it masks anything, how many windows a grid has. With the inputs given, the sizes of all that is computed from
+them follow, and so does what follows from whole numbers alone; what code asks of them has an answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from archcheck.frontends.static.opens import Open, Shape, Told
 from archcheck.frontends.static.values import Data, External, Tensor, Tensors, is_metadata
-from archcheck.ir.graph import Unknown, Value
+from archcheck.ir.graph import Op, Unknown, Value
 from archcheck.ir.shapes import Dims, Shaped, shapes_of
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
 
-Given = Mapping[str, Dims]  # sizes in elements, by the name of the input; a part of a list is "name[0]"
+Nested = Any  # a number, or a list of these: what `tolist` gives
+# What a value holds, from all ops so far, what inputs hold, the reductions whose axes go, and the shapes; or None.
+Evaluate = Callable[
+    [Value, Mapping[str, Op], Mapping[Value, Nested], frozenset[str], Callable[[Value], Dims | None]], Nested
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One call.
+
+    Args:
+        dims: sizes in elements, by the name of the input; a part of a list is "name[0]".
+        held: what inputs hold, by name.
+        evaluate: works out what follows from it; None: nothing does.
+    """
+
+    dims: Mapping[str, Dims]
+    held: Mapping[str, Nested] = field(default_factory=dict)
+    evaluate: Evaluate | None = None
+
+
 _NOT_KNOWN = Unknown("not known")
 _SCALARS = frozenset({"by", "yes", "no", "min", "max"})
 
@@ -35,14 +57,19 @@ class _Noted:
 
 
 class Sizes:
-    """The shapes of tensors, worked out op by op from those of the inputs.
+    """The shapes of tensors, worked out op by op from those of the inputs, and what they hold.
 
     Args:
-        given: the shapes of the inputs.
+        sample: the call.
+        by_path: the ops that are recorded.
     """
 
-    def __init__(self, given: Given) -> None:
-        self.given = given
+    def __init__(self, sample: Sample, by_path: Mapping[str, Op]) -> None:
+        self.sample = sample
+        self.by_path = by_path
+        self._held: dict[Value, Nested] = {}  # by inputs
+        self._contents: dict[Value, Nested] = {}
+        self._dropped: set[str] = set()  # reductions whose axes go
         self._ops: dict[str, _Noted] = {}
         self._shapes: dict[Value, Dims | None] = {}
         self._inputs: dict[str, str] = {}  # path -> name
@@ -59,7 +86,7 @@ class Sizes:
         if kind == "input":
             name = str(attributes.get("name"))
             self._inputs[path] = name
-            self._shapes[Value(path)] = self.given.get(name)
+            self._given(path, name)
             return
         plain = self._plain(attributes)
         for name in _SCALARS & attributes.keys():
@@ -68,11 +95,30 @@ class Sizes:
         values = [_value(read) for read in reads]
         if kind == "select" and len(values) == 1 and values[0].op in self._inputs:
             part = f"{self._inputs[values[0].op]}[{plain.get('index')}]"
-            if part in self.given:  # an input of several tensors, and one of them
-                self._shapes[Value(path)] = self.given[part]
+            if part in self.sample.dims:  # an input of several tensors, and one of them
+                self._given(path, part)
                 return
         operands = tuple([self.shape(value) for value in values])
-        self._ops[path] = _Noted(kind, plain, operands, None if arguments is None else self._plain(arguments))
+        told = None if arguments is None else self._plain(arguments)
+        self._ops[path] = _Noted(kind, plain, operands, told)
+        if told is not None and not any(told.get(name) for name in ("keepdim", "keepdims", "keep_dims")):
+            self._dropped.add(path)
+
+    def _given(self, path: str, name: str) -> None:
+        self._shapes[Value(path)] = self.sample.dims.get(name)
+        if name in self.sample.held:
+            self._held[Value(path)] = self.sample.held[name]
+
+    def content(self, value: Value) -> Nested:
+        """What a tensor holds; None where that does not follow from what the inputs hold."""
+        if value in self._held:
+            return self._held[value]
+        if self.sample.evaluate is None:
+            return None
+        if value not in self._contents:
+            dropped = frozenset(self._dropped)
+            self._contents[value] = self.sample.evaluate(value, self.by_path, self._held, dropped, self.shape)
+        return self._contents[value]
 
     def shape(self, value: Value) -> Dims | None:
         """The shape of a value: entries along each axis, None for one that is not known; None as a whole where the
@@ -128,6 +174,19 @@ def shape_of(vm: Machine, tensor: Tensor) -> Data:
 def known(vm: Machine, tensor: Tensor) -> Dims | None:
     """The shape of a tensor, where sizes of inputs are given and it follows from them; None elsewhere."""
     return None if vm.sizes is None else vm.sizes.shape(tensor.value)
+
+
+def content(vm: Machine, tensor: Data) -> Nested:
+    """What a tensor holds, as `tolist` gives it; None where that is not known."""
+    return vm.sizes.content(tensor.value) if vm.sizes is not None and isinstance(tensor, Tensor) else None
+
+
+def number(vm: Machine, tensor: Data) -> bool | int | float | None:
+    """The number that a tensor of one entry holds; None where there is none, or it is not known."""
+    held = content(vm, tensor)
+    while isinstance(held, list) and len(held) == 1:
+        held = held[0]
+    return held if isinstance(held, (bool, int, float)) else None
 
 
 def along(vm: Machine, tensor: Tensor, axis: int) -> int | None:

@@ -14,6 +14,7 @@ from typing import Any
 from archcheck.errors import ArchcheckError, TargetError, excerpt
 from archcheck.frontends import dialects
 from archcheck.frontends.static.reader import Reading, Unread, Variant
+from archcheck.frontends.static.sizes import Sample
 from archcheck.frontends.static.tree import ModulePlace
 from archcheck.frontends.targets import Target
 from archcheck.frontends.trace import wanted
@@ -66,9 +67,12 @@ class Trace:
         return self.recording.made
 
     @property
-    def sizes(self) -> Mapping[str, tuple[int, ...]]:
-        """Shapes of the tensors that the call was given, by name; a part of a list is "name[0]"."""
-        return {name: self.recording.shapes[number] for name, number in self.recording.inputs}
+    def sample(self) -> Sample:
+        """What the call was given: shapes of tensors, and what those of whole numbers hold."""
+        recording = self.recording
+        dims = {name: recording.shapes[number] for name, number in recording.inputs}
+        held = {name: recording.held[number] for name, number in recording.inputs if number in recording.held}
+        return Sample(dims, held)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ MOST_TEXT = 4_096
 MOST_DEPTH = 24
 MOST_MADE = 64  # arguments of one constructor
 MOST_LITERAL = 256  # characters
+MOST_HELD = 1_024  # numbers in one axis of an input
+MOST_AXES = 8
 
 Encoded = Any  # None, a number, a text, or a tagged list: ["t", 3], ["u", 1, 2]
 _TAGS = frozenset({"t", "u", "l", "d", "s", "e", "x"})
@@ -97,6 +99,7 @@ class Recording:
     caught: tuple[tuple[str, Site | None, str], ...] = ()  # calls that raised what the code caught, where, and what
     note: str = ""  # on the instance that these are of
     made: Mapping[str, str] = field(default_factory=dict)  # constructor arguments that nobody gave, as literals
+    held: Mapping[int, Any] = field(default_factory=dict)  # whole numbers that inputs hold, as nested lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +200,15 @@ def _literals(value: object) -> dict[str, str]:
     return value
 
 
+def _numbers(value: object, depth: int = MOST_AXES) -> Any:
+    """Whole numbers and truths, in lists as `tolist` gives them."""
+    if isinstance(value, (bool, int)):
+        return value
+    if not isinstance(value, list) or not depth or len(value) > MOST_HELD:
+        raise ValueError("no list of whole numbers")
+    return [_numbers(item, depth - 1) for item in value]
+
+
 def _site(row: list[Any]) -> Site:
     file, function, *numbers = row
     line, column, end_line, end_column = (None if one is None else _whole(one) for one in numbers)
@@ -241,6 +253,7 @@ class _Parser:
             caught=self._with_sites(told["caught"], "an exception"),
             assumed=tuple(_text(one, "an assumption") for one in told["assumed"]),
             made=_literals(told["made"]),
+            held={self._tensor(number): _numbers(value) for number, value in told["held"]},
             given=tuple(_text(one, "an argument") for one in told["given"]),
             error=_text(told["error"], "the error"),
             error_at=_place(told.get("at")),

@@ -68,6 +68,9 @@ def trace(asked: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+MOST_HELD = 1_024  # whole numbers in one input that are told
+
+
 def _without_weights(model: torch.nn.Module, recorder: Recorder) -> None:
     """Put learned tensors, and large ones, that were made on the CPU onto the meta device, in place of those that were.
 
@@ -114,6 +117,8 @@ def _called(built: Built, asked: Mapping[str, Any], recorder: Recorder) -> tuple
         named += [(f"x{at}" if at else "x", value) for at, value in enumerate(args)]
         told = [(name, one) for name, value in named for name, one in _tensors(name, value)]
         recorder.given = [(name, recorder.values.add(tensor)) for name, tensor in told]
+        held = [(number, one) for (_, number), (_, one) in zip(recorder.given, told, strict=True)]
+        recorder.held = [[number, one.tolist()] for number, one in held if _tells(one)]
         recorder.raised.clear()
         try:
             with recorder.watching(), recorder:
@@ -131,6 +136,12 @@ def _called(built: Built, asked: Mapping[str, Any], recorder: Recorder) -> tuple
         del recorder.values.kept[count:]
         recorder.values.numbers = dict(numbers)
         recorder.values.found = list(found)
+
+
+def _tells(tensor: torch.Tensor) -> bool:
+    """Whether an input holds numbers by which code may decide: a grid of patches, a mask, the lengths of sequences."""
+    plain = not tensor.is_meta and not tensor.is_floating_point() and not tensor.is_complex()
+    return plain and tensor.numel() <= MOST_HELD
 
 
 def _tensors(name: str, value: Any) -> list[tuple[str, torch.Tensor]]:
@@ -169,6 +180,7 @@ def _told(recorder: Recorder, built: Built, inputs: Inputs, result: Any) -> dict
         "sites": recorder.sites_told(),
         "calls": [list(call) for call in calls],
         "inputs": recorder.given,
+        "held": recorder.held,
         "weights": weights,
         "found": values.found,
         "shapes": [[list(size), dtype] for size, dtype in shapes],
