@@ -7,7 +7,7 @@ from archcheck.frontends.dialects.table import Formula
 _VARIANCE = (
     # torch keeps the overloads of 1.x: a boolean in the place of `dim`, or behind it, is `unbiased`
     "lambda input, dim=None, unbiased=None, keepdim=False, *, correction=1: op.{kind}(input, "
-    "axis=None if dim is True or dim is False else dim, "
+    "axis=None if dim is True or dim is False else dim, keepdim=keepdim, "
     "correction=int(dim) if dim is True or dim is False else correction if unbiased is None else int(unbiased))"
 )
 _VARIANCE_MEAN = (

@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
-from archcheck.frontends.dialects.table import IGNORED_KEYWORDS, Formula, LayerRow, Parameter, Row
+from archcheck.frontends.dialects.table import BESIDE, IGNORED_KEYWORDS, Formula, LayerRow, Parameter, Row
 from archcheck.frontends.dialects.table import stated as as_stated
 from archcheck.frontends.dialects.tensorflow_v1 import ONLY_V1
 from archcheck.frontends.static import sizes
@@ -331,12 +331,13 @@ def op_of_kind(kind: str) -> Native:
     """The function that records an op of `kind`: positional arguments are read, keywords are stated."""
 
     def emit(vm: Machine, args: list[Data], kwargs: dict[str, Data]) -> Data:
-        attributes = {key: value for key, value in kwargs.items() if value is not None}
+        attributes = {key: value for key, value in kwargs.items() if value is not None and key not in BESIDE}
+        beside = {key: value for key, value in kwargs.items() if key in BESIDE}
         reads = list(flatten_tensors(args))
         unknown = next((value for value in args if isinstance(value, Open)), None)
         if not reads and unknown is not None:
             return unknown.about(unknown.within(f"{kind} of "), vm.here())
-        return vm.emit(kind, reads, attributes)
+        return Tensor(Value(vm.emit_path(kind, reads, attributes, beside)))
 
     return Native(kind, emit)
 

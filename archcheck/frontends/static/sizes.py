@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from archcheck.frontends.static.opens import Open, Shape, Told
+from archcheck.frontends.static.opens import Open, Several, Shape, Told
 from archcheck.frontends.static.values import Data, External, Tensor, Tensors, is_metadata
-from archcheck.ir.graph import Op, Unknown, Value
+from archcheck.ir.graph import Op, Size, Unknown, Value
 from archcheck.ir.shapes import Dims, Shaped, shapes_of
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ class Sample:
 
 
 _NOT_KNOWN = Unknown("not known")
+_ONE = Size("one size")
+_INDICES = ("index", "indices")  # in which what is not known may be anything
 _SCALARS = frozenset({"by", "yes", "no", "min", "max"})
 
 
@@ -98,10 +100,10 @@ class Sizes:
             if part in self.sample.dims:  # an input of several tensors, and one of them
                 self._given(path, part)
                 return
-        operands = tuple([self.shape(value) for value in values])
+        known = [None if isinstance(read, Tensors) else self.shape(_value(read)) for read in reads]
         told = None if arguments is None else self._plain(arguments)
-        self._ops[path] = _Noted(kind, plain, operands, told)
-        if told is not None and not any(told.get(name) for name in ("keepdim", "keepdims", "keep_dims")):
+        self._ops[path] = _Noted(kind, plain, tuple(known), told)
+        if told is not None and all(told.get(name) in (None, False) for name in ("keepdim", "keepdims", "keep_dims")):
             self._dropped.add(path)
 
     def _given(self, path: str, name: str) -> None:
@@ -132,16 +134,23 @@ class Sizes:
         return self._shapes[value]
 
     def _plain(self, values: Mapping[str, Data]) -> dict[str, object]:
-        return {name: self._one(value) for name, value in values.items()}
+        return {name: self._one(value, name not in _INDICES) for name, value in values.items()}
 
-    def _one(self, value: Data, depth: int = 4) -> object:
+    def _one(self, value: Data, listed: bool, depth: int = 4) -> object:
         """An attribute or argument as the rules for shapes take it."""
         if value is None or isinstance(value, (bool, int, float, str)):
             return value
         if isinstance(value, (list, tuple)) and depth:
-            return tuple(self._one(item, depth - 1) for item in value)
+            found = tuple(self._one(item, listed, depth - 1) for item in value)
+            if listed:  # sizes, of which an unknown one is one; what is laid out uncounted may be several
+                return tuple(
+                    _ONE if isinstance(item, Open) and not isinstance(item, Several) else one
+                    for item, one in zip(value, found, strict=True)
+                )
+            return list(found) if isinstance(value, list) else found
         if isinstance(value, slice):
-            return ("slice", *(self._one(item, depth - 1) for item in (value.start, value.stop, value.step)))
+            parts = (value.start, value.stop, value.step)
+            return ("slice", *(self._one(part, listed, depth - 1) for part in parts))
         if value is Ellipsis:
             return "..."
         if isinstance(value, External):
