@@ -14,7 +14,6 @@ How a row is applied, by every frontend alike:
 - An attribute whose parameter is None is not stated. Values are stated as `stated` gives them.
 - A starred parameter that is given a single tuple or list stands for its items: `view((2, 3))` is `view(2, 3)`.
 - `out=`, `name=`, `dtype=`, `device=`, `layout=`, `requires_grad=`, `memory_format=` and `pin_memory=` never decide
-BESIDE = frozenset({"keepdim"})  # what a formula tells of shapes beside what its op states
   what is computed; functions take them everywhere (`IGNORED_KEYWORDS`), and rows do not list them.
 - The key "activation" in `attrs`, on a kind that declares no such attribute, names the parameter that holds an
   activation, which is computed from the op's result (keras).
@@ -28,6 +27,7 @@ from functools import cached_property
 
 from archcheck.ir.graph import AttrValue
 
+BESIDE = frozenset({"keepdim"})  # what a formula tells of shapes beside what its op states
 IGNORED_KEYWORDS = frozenset(
     {"out", "name", "dtype", "device", "layout", "requires_grad", "memory_format", "pin_memory", "generator"}
 )
