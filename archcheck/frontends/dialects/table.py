@@ -261,7 +261,7 @@ def stated(attribute: str, value: AttrValue) -> AttrValue:
         return "tanh" if value else "none"
     if attribute == "channels_last" and isinstance(value, str):
         return value.lower() not in ("channels_first", "ncw", "nchw", "ncdhw")
-    if value == "euclidean" and attribute == "p":
+    if value in ("euclidean", "fro") and attribute == "p":
         return 2
     if attribute == "frozen" and value is False:
         return None  # what is learned goes without saying

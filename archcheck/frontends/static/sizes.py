@@ -90,7 +90,7 @@ class Sizes:
             self._inputs[path] = name
             self._given(path, name)
             return
-        plain = self._plain(attributes)
+        plain = {name: self._one(value, name not in _INDICES, _unknown) for name, value in attributes.items()}
         for name in _SCALARS & attributes.keys():
             if is_metadata(attributes[name]):
                 plain[name] = 0.0  # a number all the same, such as the least of a dtype: it has no axes
@@ -101,7 +101,9 @@ class Sizes:
                 self._given(path, part)
                 return
         known = [None if isinstance(read, Tensors) else self.shape(_value(read)) for read in reads]
-        told = None if arguments is None else self._plain(arguments)
+        told = None
+        if arguments is not None:
+            told = {name: self._one(value, name not in _INDICES, self._shaped) for name, value in arguments.items()}
         self._ops[path] = _Noted(kind, plain, tuple(known), told)
         if told is not None and all(told.get(name) in (None, False) for name in ("keepdim", "keepdims", "keep_dims")):
             self._dropped.add(path)
@@ -133,31 +135,43 @@ class Sizes:
             self._shapes[value] = found[value.index] if value.index < len(found) else None
         return self._shapes[value]
 
-    def _plain(self, values: Mapping[str, Data]) -> dict[str, object]:
-        return {name: self._one(value, name not in _INDICES) for name, value in values.items()}
+    def _shaped(self, tensor: Tensor) -> Shaped:
+        return Shaped(self.shape(tensor.value))
 
-    def _one(self, value: Data, listed: bool, depth: int = 4) -> object:
-        """An attribute or argument as the rules for shapes take it."""
+    def _one(self, value: Data, listed: bool, tensor: Callable[[Tensor], object], depth: int = 4) -> object:
+        """An attribute or argument as the rules for shapes take it.
+
+        Args:
+            value: what the call is given.
+            listed: whether a list is one of sizes, in which what is not known is one size, unless it is laid out
+                uncounted.
+            tensor: what stands for a tensor.
+            depth: of lists in lists.
+        """
         if value is None or isinstance(value, (bool, int, float, str)):
             return value
         if isinstance(value, (list, tuple)) and depth:
-            found = tuple(self._one(item, listed, depth - 1) for item in value)
-            if listed:  # sizes, of which an unknown one is one; what is laid out uncounted may be several
-                return tuple(
-                    _ONE if isinstance(item, Open) and not isinstance(item, Several) else one
-                    for item, one in zip(value, found, strict=True)
-                )
-            return list(found) if isinstance(value, list) else found
+            found = tuple(self._one(item, listed, tensor, depth - 1) for item in value)
+            if not listed:
+                return list(found) if isinstance(value, list) else found
+            pairs = zip(value, found, strict=True)
+            return tuple(
+                _ONE if isinstance(item, Open) and not isinstance(item, Several) else one for item, one in pairs
+            )
         if isinstance(value, slice):
             parts = (value.start, value.stop, value.step)
-            return ("slice", *(self._one(part, listed, depth - 1) for part in parts))
+            return ("slice", *(self._one(part, listed, tensor, depth - 1) for part in parts))
         if value is Ellipsis:
             return "..."
         if isinstance(value, External):
             return value.name
         if isinstance(value, Tensor):
-            return Shaped(self.shape(value.value))
+            return tensor(value)
         return value.as_unknown() if isinstance(value, Open) else _NOT_KNOWN
+
+
+def _unknown(tensor: Tensor) -> Unknown:
+    return _NOT_KNOWN
 
 
 def spelled(dims: Dims) -> str:

@@ -13,6 +13,7 @@ from archcheck.frontends.static.named import AUTO, named_tuple
 from archcheck.frontends.static.opens import SizeOf
 from archcheck.frontends.static.regular import REGULAR
 from archcheck.frontends.static.values import (
+    SCALARS,
     Args,
     Class,
     Data,
@@ -28,6 +29,9 @@ from archcheck.frontends.static.values import (
     Scope,
     Tensor,
     Tensors,
+    is_metadata,
+    is_open,
+    shown,
 )
 
 if TYPE_CHECKING:
@@ -153,6 +157,23 @@ def _product(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     return list(itertools.islice(itertools.product(*(vm.iterate(argument) for argument in args)), 4096))
 
 
+def _grouped(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    """`itertools.groupby`: neighbours whose keys are equal."""
+    by = args[1] if len(args) > 1 else kwargs.get("key")
+    if not args or is_open(args[0]):
+        return vm.open("groups of values that are not known", metadata=True)
+    groups: list[tuple[Data, list[Data]]] = []
+    for item in vm.iterate(args[0]):
+        key = item if by is None else vm.call(by, [item], {})
+        if not isinstance(key, SCALARS):
+            return vm.open(f"groups by {shown(key)}", metadata=is_metadata(key))
+        if groups and groups[-1][0] == key:
+            groups[-1][1].append(item)
+        else:
+            groups.append((key, [item]))
+    return groups
+
+
 def _reduce(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     values = vm.iterate(args[1])
     total = args[2] if len(args) > 2 else values.pop(0) if values else vm.open("reduce over nothing")
@@ -267,6 +288,7 @@ STANDARD: dict[str, Handler] = {
     "itertools.chain.from_iterable": lambda vm, args, kwargs: _chain(vm, vm.iterate(args[0]), {}),
     "itertools.repeat": _repeat,
     "itertools.product": _product,
+    "itertools.groupby": _grouped,
     **{f"torch.{kind}Tensor": _tensor_of for kind in _TENSORS},
     "inspect.signature": _signature,
     "inspect.getfullargspec": _signature,

@@ -242,3 +242,37 @@ def test_what_a_learned_number_is_before_training_decides_nothing_unsaid(traces:
 def test_a_loop_over_a_tensor_is_no_split(traces: Sources) -> None:
     recording, _ = traces.trace(model("return sum(row.exp() for row in x)"))
     assert recording.calls[0].name == "torch.Tensor.__iter__"
+
+
+def test_a_loop_over_a_tensor_takes_entries_and_is_no_split(traces: Sources) -> None:
+    _, found = traces.trace(
+        model(
+            """\
+            for entry in (x.sum(-1) > 0).nonzero():
+                x = x + self.linear(x[entry[0]])
+            return x
+        """,
+            linear=_LINEAR,
+        )
+    )
+    kinds = [op.kind.name for op in found.graph.walk()]
+    assert "split" not in kinds
+    assert kinds.count("select") == 3
+
+
+def test_a_tensor_that_is_written_through_one_view_after_another_keeps_what_was_written(traces: Sources) -> None:
+    _, found = traces.trace(
+        model(
+            """\
+            whole = x.new_empty(*x.shape[:-1], 16)
+            whole[..., :8].copy_(self.first(x))
+            whole[..., 8:].copy_(self.second(x))
+            return whole
+        """,
+            first=_LINEAR,
+            second=_LINEAR,
+        )
+    )
+    kinds = [op.kind.name for op in found.graph.walk()]
+    assert "opaque" not in kinds
+    assert kinds.count("update") == 2
