@@ -239,11 +239,6 @@ def test_what_a_learned_number_is_before_training_decides_nothing_unsaid(traces:
     assert any(one.startswith("item of a tensor without content") for one in found.assumptions)
 
 
-def test_a_loop_over_a_tensor_is_no_split(traces: Sources) -> None:
-    recording, _ = traces.trace(model("return sum(row.exp() for row in x)"))
-    assert recording.calls[0].name == "torch.Tensor.__iter__"
-
-
 def test_a_loop_over_a_tensor_takes_entries_and_is_no_split(traces: Sources) -> None:
     _, found = traces.trace(
         model(
