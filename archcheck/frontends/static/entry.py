@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from archcheck.errors import NoModelError, TargetError
 from archcheck.frontends import dialects
-from archcheck.frontends.static import builders, configs, hooks, modules, names, tree, wanted
+from archcheck.frontends.static import builders, configs, hooks, modules, names, sizes, tree, wanted
 from archcheck.frontends.static.decorators import veiled
 from archcheck.frontends.static.machine import Frame, Machine, OutOfFuel, Raised, span_of
 from archcheck.frontends.static.opens import Open
@@ -224,6 +224,7 @@ class _Runner:
 
     def construct(self, cls: Class) -> Instance:
         """An instance of the target's class."""
+        vm = self.vm
         if self.call.builder is not None:
             return self.built(cls, *self.call.builder)
         init = cls.lookup("__init__")
@@ -233,6 +234,8 @@ class _Runner:
             kwargs, given = self.arguments(init[1], skip=1, calling=False, owner=cls)
             self.tied = configs.says_tied(self.vm, cls, kwargs.values())
             made = self.vm.call(cls, _positional(init[1], kwargs, 1), kwargs, given)
+        for one in vm.modules_built:  # as a run does it: what a constructor made of a field keeps its sizes
+            sizes.settle(vm, one, depth=1)
         if not isinstance(made, Instance):
             raise NoModelError(f"{cls.name} is not a class whose instances compute", place=cls.file.shown)
         return made
@@ -323,6 +326,7 @@ class _Runner:
             (parameter, spec.defaults[at - first_default] if at >= first_default else None, at >= first_default)
             for at, parameter in enumerate(positional)
         ][skip:]
+        vm = self.vm
         rows += [(p, d, d is not None) for p, d in zip(spec.kwonlyargs, spec.kw_defaults, strict=True)]
         for parameter, default, has_default in rows:
             name = parameter.arg
@@ -345,6 +349,8 @@ class _Runner:
                 kwargs[name] = self.required(parameter, function, calling, owner)
             if name in kwargs:
                 self.override_attributes(kwargs[name])
+            if not calling and name in kwargs:
+                sizes.settle(vm, kwargs[name])
         for name in list(self.unused):
             if spec.kwarg is not None and name not in kwargs and not calling:
                 kwargs[name] = self.expression(name, self.unused.pop(name))

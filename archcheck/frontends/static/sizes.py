@@ -13,7 +13,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from archcheck.frontends.static.opens import Open, Several, Shape, Told
-from archcheck.frontends.static.values import Data, External, Tensor, Tensors, is_metadata
+from archcheck.frontends.static.values import Data, External, Instance, Tensor, Tensors, is_metadata
 from archcheck.ir.graph import Op, Size, Unknown, Value
 from archcheck.ir.shapes import Dims, Shaped, shapes_of
 
@@ -34,11 +34,13 @@ class Sample:
     Args:
         dims: sizes in elements, by the name of the input; a part of a list is "name[0]".
         held: what inputs hold, by name.
+        settings: fields of the configuration that had to be set, as their defaults cannot be used.
         evaluate: works out what follows from it; None: nothing does.
     """
 
     dims: Mapping[str, Dims]
     held: Mapping[str, Nested] = field(default_factory=dict)
+    settings: Mapping[str, Data] = field(default_factory=dict)
     evaluate: Evaluate | None = None
 
 
@@ -246,3 +248,15 @@ def told(vm: Machine, tensor: Tensor, name: str) -> Data:
 
 _RANK, _COUNT = ("dim", "ndim", "ndimension"), ("numel", "nelement")
 TOLD_WHEN_CALLED = ("size", "dim", "ndimension", *_COUNT)  # methods; the others are attributes
+
+
+def settle(vm: Machine, value: Data, depth: int = 3) -> None:
+    """Give fields the values that they had to get in the call that is the sample: those of a configuration, of those
+    that it holds and of their tables, or of a module."""
+    if vm.sizes is None or not vm.sizes.sample.settings or not isinstance(value, (Instance, dict)):
+        return
+    fields = value.attributes if isinstance(value, Instance) else value
+    for name in vm.sizes.sample.settings.keys() & fields.keys():
+        fields[name] = vm.sizes.sample.settings[name]
+    for inner in list(fields.values()) if depth > 1 else ():
+        settle(vm, inner, depth - 1)

@@ -99,6 +99,7 @@ class Recording:
     caught: tuple[tuple[str, Site | None, str], ...] = ()  # calls that raised what the code caught, where, and what
     note: str = ""  # on the instance that these are of
     made: Mapping[str, str] = field(default_factory=dict)  # constructor arguments that nobody gave, as literals
+    settings: Mapping[str, str] = field(default_factory=dict)  # fields that had to be set, as literals
     held: Mapping[int, Any] = field(default_factory=dict)  # whole numbers that inputs hold, as nested lists
 
 
@@ -253,6 +254,7 @@ class _Parser:
             caught=self._with_sites(told["caught"], "an exception"),
             assumed=tuple(_text(one, "an assumption") for one in told["assumed"]),
             made=_literals(told["made"]),
+            settings=_literals(told["settings"]),
             held={self._tensor(number): _numbers(value) for number, value in told["held"]},
             given=tuple(_text(one, "an argument") for one in told["given"]),
             error=_text(told["error"], "the error"),

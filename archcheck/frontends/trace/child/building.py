@@ -51,6 +51,7 @@ class Built:
         arguments: what the constructor was given, from which they are taken where there is no configuration.
         completes: whether the configuration was made here with its defaults, and may be completed.
         fixed: arguments of the call that the user gives beside those of the constructor.
+        settings: fields of configurations that got another value than their default.
     """
 
     model: torch.nn.Module | None
@@ -62,6 +63,7 @@ class Built:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     completes: bool = False
     fixed: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
 
 
 def import_target(request: Mapping[str, Any]) -> types.ModuleType:
@@ -161,6 +163,7 @@ class _Builder:
         self.request = request
         self.presets = Presets(request["presets"], request["defaults"])
         self.assumed: list[str] = []
+        self.settings: dict[str, Any] = {}
         self.made: dict[str, Any] = {}
         self.config: Any = None
         self.constructed: dict[str, Any] = {}
@@ -220,7 +223,8 @@ class _Builder:
             raise CannotBuildError(f"{self.request['symbol']} has no parameter {strange[0]}", hint=hint)
         config = self.config or getattr(model, "config", None)
         fixed = {name: value for name, value in self.given.items() if name in self.unused}
-        return Built(model, call, symbol, self.assumed, self.made, config, self.constructed, self.defaults, fixed)
+        given = self.constructed, self.defaults, fixed, self.settings
+        return Built(model, call, symbol, self.assumed, self.made, config, *given)
 
     # ---- constructors
 
@@ -259,6 +263,7 @@ class _Builder:
                     raise self._failed(function, error) from error
                 setting.apply()
                 completed.append(setting.assumed)
+                self.settings[setting.name] = setting.value
             else:
                 self.assumed += completed
                 return made

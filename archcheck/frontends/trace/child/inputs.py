@@ -93,6 +93,11 @@ class Inputs:
         return sorted(self.values, key=lambda name: order.get(name, len(order)))
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """Fields that got another value than their default, with which the call fails."""
+        return {setting.name: setting.value for setting in self._settings}
+
+    @property
     def assumed(self) -> list[str]:
         """What is taken for granted about the arguments, in the user's words."""
         told: list[str] = []

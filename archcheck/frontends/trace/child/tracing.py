@@ -191,6 +191,7 @@ def _told(recorder: Recorder, built: Built, inputs: Inputs, result: Any) -> dict
         "caught": [[name, site, why] for name, site, why in recorder.raised],
         "assumed": [*built.assumed, *inputs.assumed],
         "made": {name: repr(value) for name, value in built.made.items()},
+        "settings": {name: repr(value) for name, value in {**built.settings, **inputs.settings}.items()},
         "given": inputs.names,
     }
 
