@@ -165,6 +165,7 @@ def _extreme(name: str) -> Handler:
 
     def extreme(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
         values = vm.iterate(args[0]) if len(args) == 1 else args
+        values = [value if (held := sizes.number(vm, value)) is None else held for value in values]
         unknown = next((value for value in values if is_undecided(value)), None)
         if unknown is not None or "key" in kwargs:
             metadata = isinstance(unknown, (Tensor, Tensors)) or is_metadata(unknown)

@@ -245,7 +245,8 @@ def _numpy_number(name: str) -> Handler:
     def number(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
         if args and isinstance(args[0], Tensor):
             return vm.call(External(f"torch.{name}"), args, {})
-        if inner is not None and args and all(isinstance(value, (int, float)) for value in args):
+        plain = (int, float, list, tuple) if name == "prod" else (int, float)
+        if inner is not None and args and all(isinstance(value, plain) for value in args):
             return inner(vm, args, kwargs)
         return vm.open(f"numpy.{name}", metadata=True)
 
