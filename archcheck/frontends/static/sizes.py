@@ -92,7 +92,7 @@ class Sizes:
             self._inputs[path] = name
             self._given(path, name)
             return
-        plain = {name: self._one(value, name not in _INDICES, _unknown) for name, value in attributes.items()}
+        plain = {name: self._one(value, name not in _INDICES, self._unless_held) for name, value in attributes.items()}
         for name in _SCALARS & attributes.keys():
             if is_metadata(attributes[name]):
                 plain[name] = 0.0  # a number all the same, such as the least of a dtype: it has no axes
@@ -137,8 +137,15 @@ class Sizes:
             self._shapes[value] = found[value.index] if value.index < len(found) else None
         return self._shapes[value]
 
-    def _shaped(self, tensor: Tensor) -> Shaped:
-        return Shaped(self.shape(tensor.value))
+    def _shaped(self, tensor: Tensor) -> object:
+        shape = self.shape(tensor.value)
+        held = self.content(tensor.value) if shape == () else None
+        return Shaped(shape) if held is None else held
+
+    def _unless_held(self, tensor: Tensor) -> object:
+        """A tensor among attributes: the number that it is, where that is known."""
+        held = self.content(tensor.value) if self.shape(tensor.value) == () else None
+        return _NOT_KNOWN if held is None else held
 
     def _one(self, value: Data, listed: bool, tensor: Callable[[Tensor], object], depth: int = 4) -> object:
         """An attribute or argument as the rules for shapes take it.
@@ -170,10 +177,6 @@ class Sizes:
         if isinstance(value, Tensor):
             return tensor(value)
         return value.as_unknown() if isinstance(value, Open) else _NOT_KNOWN
-
-
-def _unknown(tensor: Tensor) -> Unknown:
-    return _NOT_KNOWN
 
 
 def spelled(dims: Dims) -> str:

@@ -116,8 +116,9 @@ class _Replay:
             if not call.building and not vm.invoked:
                 vm.invoked = True
                 self._begin()
-            self._at(call)
-            self._call(call, following)
+            if not self._fills(call):
+                self._at(call)
+                self._call(call, following)
         if not vm.invoked:
             self._begin()
         results = tuple(dict.fromkeys(self._tensor(number).value for number in recording.results))
@@ -127,11 +128,21 @@ class _Replay:
         taken = [*recording.assumed, *vm.notes.assumptions, *assumed]
         return Replayed(verify(graph, "tracer"), self.shapes, dict(vm.notes.unknowns), taken)
 
+    def _fills(self, call: Call) -> bool:
+        """Whether a constructor's call only gives learned tensors the numbers that they start from."""
+        written = [self.weights.get(number) for number in call.written] if call.building else []
+        return bool(written) and all(weight is not None and weight.learned for weight in written)
+
     def _begin(self) -> None:
-        """Everything is built: learned tensors that calls are given stand in the order of the modules, then inputs."""
+        """Everything is built: learned tensors that calls are given stand in the order of the modules, then inputs.
+
+        Those of a library's layers stand where a call first reads them, as they do when the code is read.
+        """
         given = {number for call in self.recording.calls if not call.building for number in _numbers(call)}
+        listed = {one.place for one in self.recording.modules if _is_listed(f"{one.module}.{one.name}")}
         for number, weight in self.weights.items():
-            if weight.learned and number in given and number not in self.tensors:
+            own = weight.learned and weight.name.rpartition(".")[0] not in listed
+            if own and number in given and number not in self.tensors:
                 self._tensor(number)
         self._inputs()
 
@@ -382,6 +393,11 @@ class _Replay:
             else:
                 one = result
             self._collect(part, one, found, call)
+
+
+def _is_listed(qualified: str) -> bool:
+    """Whether a class is a library's layer."""
+    return qualified.startswith("torch.nn.") or dialects.layer(dialects.canonical(qualified)) is not None
 
 
 def _numbers(call: Call) -> Iterator[int]:
