@@ -101,6 +101,8 @@ def _external(vm: Machine, name: str, args: list[Data], kwargs: dict[str, Data])
         return INERT
     if dialects.container(name) is not None:
         return containers.container(vm, name, args, kwargs)
+    if dialects.is_class(name) and not args and not kwargs:
+        return containers.bare(vm, name)
     layer = dialects.layer(name)
     if layer is not None:
         return instances.library_layer(vm, name, layer, args, kwargs)

@@ -21,6 +21,11 @@ def container(vm: Machine, name: str, args: list[Data], kwargs: dict[str, Data])
     return instance
 
 
+def bare(vm: Machine, name: str) -> Instance:
+    """A library's module of which code makes an object that holds others: `down = nn.Module(); down.block = ...`."""
+    return Instance(_container_class(vm, name))
+
+
 def _container_class(vm: Machine, name: str) -> Class:
     """A class that stands for a library's container: one for each name."""
     found = vm.container_classes.get(name)
