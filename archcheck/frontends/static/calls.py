@@ -101,8 +101,6 @@ def _external(vm: Machine, name: str, args: list[Data], kwargs: dict[str, Data])
         return INERT
     if dialects.container(name) is not None:
         return containers.container(vm, name, args, kwargs)
-    if dialects.is_class(name) and not args and not kwargs:
-        return containers.bare(vm, name)
     layer = dialects.layer(name)
     if layer is not None:
         return instances.library_layer(vm, name, layer, args, kwargs)
@@ -112,6 +110,8 @@ def _external(vm: Machine, name: str, args: list[Data], kwargs: dict[str, Data])
     known = definitions.spelled_class(vm, name)
     if known is not None:
         return instances.instantiate(vm, known, args, kwargs)
+    if dialects.is_class(name) and dialects.base_methods(name) and not args and not kwargs:
+        return containers.bare(vm, name)
     from archcheck.frontends.static import names
 
     source = names.read_external(vm, name)

@@ -6,12 +6,29 @@ from typing import TYPE_CHECKING
 
 from archcheck.frontends.static import sizes
 from archcheck.frontends.static.values import Data, Tensor
+from archcheck.ir.graph import Value
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
 
 DEEPEST = 12  # ops through which a filling is followed
 KEEPING = frozenset({"identity", "reshape", "permute", "expand", "reduce_logical"})
+
+
+_LAYING_OUT = frozenset({"reshape", "permute", "expand", "select"})
+
+
+def holds_truths(vm: Machine, value: Value, depth: int = DEEPEST) -> bool:
+    """Whether a tensor is certain to hold truths: it comes of a comparison, and nothing made numbers of it."""
+    op = vm.recorder.by_path.get(value.op)
+    if op is None or not depth:
+        return False
+    kind = op.kind.name
+    if kind in _LAYING_OUT and op.reads:
+        return holds_truths(vm, op.reads[0], depth - 1)
+    if kind == "logical":  # of whole numbers it is one of their bits
+        return bool(op.reads) and all(holds_truths(vm, read, depth - 1) for read in op.reads)
+    return kind in ("compare", "reduce_logical")
 
 
 def told(vm: Machine, value: Data) -> Data:

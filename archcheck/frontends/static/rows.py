@@ -11,7 +11,7 @@ from archcheck.frontends import dialects
 from archcheck.frontends.dialects.table import BESIDE, IGNORED_KEYWORDS, Formula, LayerRow, Parameter, Row
 from archcheck.frontends.dialects.table import stated as as_stated
 from archcheck.frontends.dialects.tensorflow_v1 import ONLY_V1
-from archcheck.frontends.static import sizes
+from archcheck.frontends.static import contents, sizes
 from archcheck.frontends.static.libraries import TENSOR_METHODS
 from archcheck.frontends.static.machine import flatten_tensors
 from archcheck.frontends.static.opens import Open
@@ -385,6 +385,8 @@ def metadata(vm: Machine, name: str, tensor: Tensor) -> Data:
     """What a tensor tells about itself: known where sizes of inputs are, and never what decides an architecture."""
     if name == "shape":
         return sizes.shape_of(vm, tensor)
+    if name == "dtype" and vm.inplace_sums and contents.holds_truths(vm, tensor.value):
+        return External("torch.bool")
     if name.startswith("grad"):
         return Open(f"the {name} of a tensor", vm.here(), metadata=True)
     return sizes.told(vm, tensor, name)

@@ -75,6 +75,11 @@ def is_own(file: str) -> bool:
     return file.startswith(_OWN)
 
 
+def is_models(file: str) -> bool:
+    """Whether code of this file is neither torch's, nor Python's, nor the recorder's."""
+    return not (is_torch(file) or is_own(file) or _is_pythons(file))
+
+
 def _is_pythons(file: str) -> bool:
     """Whether code of this file came with Python, or has no file."""
     return file.startswith("<") or (file.startswith(_STANDARD) and "/site-packages/" not in file)
@@ -90,6 +95,6 @@ def _steps(error: BaseException) -> Iterator[TracebackType]:
     at: TracebackType | None = error.__traceback__
     while at is not None:
         name = at.tb_frame.f_code.co_filename
-        if not (is_torch(name) or is_own(name) or _is_pythons(name)):
+        if is_models(name):
             yield at
         at = at.tb_next

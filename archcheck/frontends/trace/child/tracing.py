@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections.abc import Mapping
+from functools import _lru_cache_wrapper
 from typing import Any
 
 import torch
@@ -132,10 +134,20 @@ def _called(built: Built, asked: Mapping[str, Any], recorder: Recorder) -> tuple
                 return error, None, inputs
         del recorder.calls[first:]
         recorder.concrete.back(known)
+        _forget()
         count, numbers, found = before
         del recorder.values.kept[count:]
         recorder.values.numbers = dict(numbers)
         recorder.values.found = list(found)
+
+
+def _forget() -> None:
+    """Empty the caches of the model's functions: tensors in them were made by a call of which no record is kept."""
+    for cache in gc.get_objects():
+        if isinstance(cache, _lru_cache_wrapper):
+            code = getattr(cache.__wrapped__, "__code__", None)
+            if code is not None and stack.is_models(code.co_filename):
+                cache.cache_clear()
 
 
 def _tells(tensor: torch.Tensor) -> bool:
