@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Nested = Any  # a number, or a list of these: what `tolist` gives
 MOST_OPS = 400  # before what is asked for
 MOST_NUMBERS = 4096  # in one tensor
+LARGEST = 1e15  # number that counts as whole
 
 
 def content(
@@ -74,6 +75,6 @@ def _before(value: Value, by_path: Mapping[str, Op], held: Mapping[Value, Nested
 
 def _plain(array: Array) -> Nested:
     """Numbers as Python has them: whole ones as such."""
-    if array.dtype.kind == "f" and array.size and bool((array == array.round()).all()):
+    if array.dtype.kind == "f" and array.size and bool((abs(array) < LARGEST).all() and (array == array.round()).all()):
         array = array.astype("int64")
     return array.tolist()

@@ -66,6 +66,9 @@ SHARED: dict[str, str] = {
 _TORCH: dict[str, str] = {
     "var_mean": _VARIANCE_MEAN.format(kind="var"),
     "std_mean": _VARIANCE_MEAN.format(kind="std"),
+    # the function of one entry, called once; what it gives is stacked (see libraries.py for `vmap` itself)
+    "vmap.entry": "lambda input, axis: op.select(input, axis=axis, index=unknown('each entry'))",
+    "vmap.stacked": "lambda input, axis: op.stack(input, axis=axis)",
     "equal": "lambda input, other: unknown('whether two tensors are equal')",
     "allclose": "lambda input, other, rtol=1e-05, atol=1e-08, equal_nan=False: unknown('whether two tensors are close')",
     **{f"atleast_{n}d": "lambda tensors: op.identity(tensors) if isinstance(tensors, torch.Tensor) else tuple(op.identity(one) for one in tensors)" for n in (1, 2, 3)},

@@ -115,6 +115,10 @@ class Sizes:
         if name in self.sample.held:
             self._held[Value(path)] = self.sample.held[name]
 
+    def know(self, value: Value, dims: Dims) -> None:
+        """Note the shape of a value that does not follow from what its op states."""
+        self._shapes[value] = dims
+
     def content(self, value: Value) -> Nested:
         """What a tensor holds; None where that does not follow from what the inputs hold."""
         if value in self._held:
@@ -237,6 +241,21 @@ def laid_out(vm: Machine, tensor: Tensor, own: Sequence[int | None], asked: Sequ
             break
         found[at] = shape.size((at,), vm.stands or vm.here())
     return tuple(found)
+
+
+def without(vm: Machine, entry: Data, whole: Tensor, axis: int) -> None:
+    """Note that an entry has the shape of the whole without the axis along which it was taken."""
+    dims = known(vm, whole)
+    if vm.sizes is not None and dims is not None and isinstance(entry, Tensor):
+        vm.sizes.know(entry.value, tuple(size for at, size in enumerate(dims) if at != axis % len(dims)))
+
+
+def within(vm: Machine, stacked: Data, part: Tensor, axis: int, size: int | None) -> None:
+    """Note that what is stacked has the shape of a part with one axis more."""
+    dims = known(vm, part)
+    if vm.sizes is not None and dims is not None and isinstance(stacked, Tensor):
+        at = axis % (len(dims) + 1)
+        vm.sizes.know(stacked.value, (*dims[:at], size, *dims[at:]))
 
 
 def told(vm: Machine, tensor: Tensor, name: str) -> Data:

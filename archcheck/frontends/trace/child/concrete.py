@@ -10,7 +10,8 @@ a second time.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -337,6 +338,15 @@ class Concrete:
                 changed = written or self._guesses != guesses_before
                 self.cache[key] = False if changed else kept(self._kinds, out, views, given, asis=False)
         return out, written, views
+
+    @contextmanager
+    def uncached(self) -> Iterator[None]:
+        """Calls are made, whatever equal ones gave before: tensors may be wrapped."""
+        before, self.cache = self.cache, None
+        try:
+            yield
+        finally:
+            self.cache = before
 
     # ---- what cannot be known
 

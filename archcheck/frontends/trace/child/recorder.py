@@ -255,6 +255,11 @@ class Recorder(TorchFunctionMode):
             pairs = [(numbers.get(id(one)), numbers.get(id(of))) for one, of in views if one is not of]
         self.calls.append((number, self.place, self.here(), args, kwargs, given, changed, pairs, self.building))
 
+    def tell(self, name: str, args: tuple[Any, ...], out: Tensor) -> None:
+        """Record a call that the code makes and torch does not."""
+        if not self.quiet:
+            self._add(name, [self.values.encode(arg) for arg in args], None, out, None, None)
+
     # ---- modules
 
     def layer(self, leaf: Leaf, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch.nn.parameter import is_lazy
 
-from archcheck.frontends.trace.child import stack
+from archcheck.frontends.trace.child import mapping, stack
 from archcheck.frontends.trace.child.building import (
     Built,
     CannotBuildError,
@@ -123,7 +123,7 @@ def _called(built: Built, asked: Mapping[str, Any], recorder: Recorder) -> tuple
         recorder.held = [[number, one.tolist()] for number, one in held if _tells(one)]
         recorder.raised.clear()
         try:
-            with recorder.watching(), recorder:
+            with mapping.told(recorder), recorder.watching(), recorder:
                 result = built.call(*args, **kwargs)
             if not inputs.lessen():
                 return None, result, inputs
