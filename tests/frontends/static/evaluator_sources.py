@@ -8,6 +8,7 @@ from textwrap import dedent
 
 from archcheck.frontends.static.library import Library
 from archcheck.frontends.static.reader import Limits, Reading, Variant, read
+from archcheck.frontends.static.sizes import Sample
 from archcheck.ir.text import dump
 
 TORCH = "import torch\nimport torch.nn.functional as F\nfrom torch import nn\n"
@@ -34,10 +35,12 @@ class Sources:
         top: str = TORCH,
         training: bool = True,
         limits: Limits | None = None,
+        sample: Sample | None = None,
     ) -> Reading:
         """What the reader finds out about `symbol` of a module with this text."""
         self.write("model.py", top + dedent(text))
-        return read(Library([self.folder]), "model", symbol, arguments, training=training, limits=limits)
+        library = Library([self.folder])
+        return read(library, "model", symbol, arguments, training=training, limits=limits, sample=sample)
 
     def computes(
         self,
@@ -47,9 +50,10 @@ class Sources:
         *,
         top: str = TORCH,
         training: bool = True,
+        sample: Sample | None = None,
     ) -> str:
         """The ops of the only variant behind its inputs, one a line; reading came to its end and left nothing out."""
-        reading = self.read(text, symbol, arguments, top=top, training=training)
+        reading = self.read(text, symbol, arguments, top=top, training=training, sample=sample)
         assert len(reading.variants) == 1, [variant.when for variant in reading.variants]
         [variant] = reading.variants
         assert (variant.error, variant.unread, variant.default) == ("", (), True)
