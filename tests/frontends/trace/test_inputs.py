@@ -392,3 +392,25 @@ def test_code_that_goes_on_after_what_torch_raises_is_told(traces: Sources) -> N
 def test_what_a_call_raised_that_was_mended_is_not_told(traces: Sources) -> None:
     answer = traces.ask(model("return self.out(x)", out="nn.Linear(30, 10)"))
     assert (answer["error"], answer["caught"]) == ("", [])
+
+
+def test_a_configuration_that_refuses_to_tell_a_field_is_asked_for_others(traces: Sources) -> None:
+    answer = traces.ask(
+        """
+        class Config:
+            d_model = 24
+
+            @property
+            def hidden_size(self):
+                raise RuntimeError("it differs from layer to layer")
+
+        class Model(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.config = Config()
+
+            def forward(self, hidden_states):
+                return hidden_states.exp()
+        """
+    )
+    assert _given(answer) == {"hidden_states": [2, 7, 24]}

@@ -15,7 +15,7 @@ import torch
 from archcheck.frontends.trace.child import settings, stack
 from archcheck.frontends.trace.child.presets import Presets
 from archcheck.frontends.trace.child.settings import Setting
-from archcheck.frontends.trace.child.sizes import Sizes
+from archcheck.frontends.trace.child.sizes import Sizes, field_of
 from archcheck.frontends.trace.child.usual import annotation, usual
 
 MOST_COMPLETED = 8  # fields of a configuration
@@ -221,7 +221,7 @@ class _Builder:
         if strange := sorted(self.unused - self.takes.keys()):
             hint = f"it takes {', '.join(self.takes)}" if self.takes else "it takes none"
             raise CannotBuildError(f"{self.request['symbol']} has no parameter {strange[0]}", hint=hint)
-        config = self.config or getattr(model, "config", None)
+        config = field_of(model, "config") if self.config is None else self.config
         fixed = {name: value for name, value in self.given.items() if name in self.unused}
         given = self.constructed, self.defaults, fixed, self.settings
         return Built(model, call, symbol, self.assumed, self.made, config, *given)

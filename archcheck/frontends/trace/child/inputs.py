@@ -22,7 +22,7 @@ from archcheck.frontends.trace.child import documented, recipes
 from archcheck.frontends.trace.child.building import Built, CannotBuildError, names_of, parameters_of
 from archcheck.frontends.trace.child.mending import Mender, Proposal
 from archcheck.frontends.trace.child.settings import Setting
-from archcheck.frontends.trace.child.sizes import Sizes
+from archcheck.frontends.trace.child.sizes import Sizes, field_of
 
 _State = tuple[dict[str, Any], tuple[Setting, ...]]  # arguments, and fields of the configuration that were set
 MOST_TRIES = 48
@@ -46,7 +46,7 @@ class Inputs:
         names = names_of(self.parameters)
         named = [one for one in self.parameters if one.name in names]
         required = [one.name for one in named if one.default is one.empty]
-        main = getattr(built.model, "main_input_name", None)
+        main = field_of(built.model, "main_input_name")
         main = main if isinstance(main, str) and main in names else ""
         self.sizes = Sizes(built.model, built.config, built.arguments)
         self.recipes = recipes.Recipes(self.sizes, documented.shapes(function), names, required, main)

@@ -12,6 +12,8 @@ import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from archcheck.frontends.trace.child.sizes import field_of
+
 DEEPEST = 3  # configurations within configurations
 _given: dict[int, tuple[weakref.ref[Any], frozenset[str]]] = {}  # by identity: what constructors were given by name
 
@@ -41,10 +43,10 @@ class Presets:
     def apply(self, config: Any, depth: int = DEEPEST) -> Iterator[str]:
         """Set fields of a configuration and of those inside it; what is taken for granted by that."""
         for name, value in self._of(type(config), self.presets):
-            if getattr(config, name, None) is None:
+            if field_of(config, name) is None:
                 object.__setattr__(config, name, value)
         for name, value in self._of(type(config), self.defaults):
-            if name not in _names(config) and getattr(config, name, value) != value:
+            if name not in _names(config) and field_of(config, name, value) != value:
                 object.__setattr__(config, name, value)
                 yield f"{name} is {value!r}, which is not its default"
         for inner in list(vars(config).values()) if depth else ():

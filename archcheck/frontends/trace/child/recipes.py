@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from archcheck.frontends.trace.child.sizes import BATCH, LENGTH, SAMPLES, Sizes
+from archcheck.frontends.trace.child.sizes import BATCH, LENGTH, SAMPLES, Sizes, field_of
 
 SIDE = 4  # patches of an image along one side, where images come as patches
 GRID = (1, SIDE, SIDE)  # times, rows and columns of patches
@@ -227,7 +227,7 @@ class Recipes:
             if not found:
                 for path in (f"{stem}_config", stem):
                     config = self.sizes.ask(path)
-                    value = getattr(config, "vocab_size", None)
+                    value = field_of(config, "vocab_size")
                     found = value if isinstance(value, int) else found
             if found:
                 return found

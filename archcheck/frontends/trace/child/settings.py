@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from archcheck.frontends.trace.child.sizes import LENGTH, Sizes
+from archcheck.frontends.trace.child.sizes import LENGTH, Sizes, field_of
 from archcheck.frontends.trace.child.stack import lines
 
 _MISSING = object()
@@ -68,12 +68,12 @@ def completing(error: BaseException, sizes: Sizes) -> Iterator[Setting]:
     for line, frame in list(lines(error, above=8))[:4]:
         for path, name in re.findall(r"\b([\w.]*config)\.(\w+)", line):
             config = _followed(path, frame.f_locals)
-            if config is not None and getattr(config, name, _MISSING) is None:
+            if config is not None and field_of(config, name, _MISSING) is None:
                 yield from _filling(name, sizes, config)
         owner = frame.f_locals.get("self")
         if isinstance(owner, torch.nn.Module):
             for name in re.findall(r"\bself\.(\w+)", line):
-                if getattr(owner, name, _MISSING) is None:
+                if field_of(owner, name, _MISSING) is None:
                     yield from _attribute(owner, name, sizes)
 
 
@@ -119,7 +119,7 @@ def _attribute(owner: torch.nn.Module, name: str, sizes: Sizes) -> Iterator[Sett
 
 
 def _filling(name: str, sizes: Sizes, config: Any = None) -> Iterator[Setting]:
-    owners = [one for one in sizes.configurations() if getattr(one, name, _MISSING) is None]
+    owners = [one for one in sizes.configurations() if field_of(one, name, _MISSING) is None]
     owners = owners if config is None or config in owners else [config, *owners]
     value = _usual(name, sizes)
     if owners and value is not None:
@@ -156,14 +156,14 @@ def _followed(path: str, names: dict[str, Any]) -> Any:
 
 
 def _read(owner: Any, name: str) -> Any:
-    return owner.get(name, _MISSING) if isinstance(owner, dict) else getattr(owner, name, _MISSING)
+    return owner.get(name, _MISSING) if isinstance(owner, dict) else field_of(owner, name, _MISSING)
 
 
 def _write(owner: Any, name: str, value: Any) -> None:
     if isinstance(owner, dict):
         owner[name] = value
     elif value is _MISSING:
-        if hasattr(owner, name):
+        if field_of(owner, name, _MISSING) is not _MISSING:
             delattr(owner, name)
     else:
         try:

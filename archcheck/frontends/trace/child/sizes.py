@@ -35,6 +35,14 @@ _BINS = (
 )  # fmt: skip
 
 
+def field_of(owner: Any, name: str, default: Any = None) -> Any:
+    """A field of a configuration or of a module; the default where it has none, or where code of its own refuses."""
+    try:
+        return getattr(owner, name, default)
+    except Exception:  # a field may be a property, and say that it must not be read
+        return default
+
+
 class Sizes:
     """Sizes of one model's inputs.
 
@@ -62,7 +70,7 @@ class Sizes:
         """
         for name in names:
             for config in self._configs(near):
-                value = config.get(name) if isinstance(config, dict) else getattr(config, name, None)
+                value = config.get(name) if isinstance(config, dict) else field_of(config, name)
                 if value is not None and not callable(value):
                     return value
         return default
@@ -98,7 +106,7 @@ class Sizes:
     def hidden(self) -> int:
         """Features of the residual stream: of the first norm or linear map that the model has, else 64."""
         for name in _FEATURES:
-            value = self.arguments.get(name) if self.config is None else getattr(self.config, name, None)
+            value = self.arguments.get(name) if self.config is None else field_of(self.config, name)
             if isinstance(value, int):
                 return value
         found = self.number(*_FEATURES, near="text", default=0) if self.config is not None else 0
@@ -167,7 +175,7 @@ class Sizes:
         """Features that the first layer reads that says so."""
         for module in self.model.modules() if self.model is not None else ():
             for name in ("in_features", "normalized_shape", "in_channels", "embed_dim", "input_size", "num_features"):
-                value = getattr(module, name, None)
+                value = field_of(module, name)
                 if isinstance(value, (tuple, list)) and value:
                     value = value[-1]
                 if isinstance(value, int) and not isinstance(value, bool) and value > 0:  # a lazy layer says 0
