@@ -29,6 +29,8 @@ _LINE = 300  # characters of a line that an error quotes
 _CHUNK = 1 << 20
 _GRACE = 10  # seconds that the child is given to end what it started, when it is told to
 
+# Events whose workflows run with a repository's secrets, on what others propose.
+PRIVILEGED = frozenset({"pull_request_target", "workflow_run", "issue_comment"})
 LARGER = "a smaller model is wired the same: give it fewer layers, or smaller sizes"
 LATE = f"--timeout gives it longer; {LARGER}"
 
@@ -113,10 +115,14 @@ def run(job: Job, progress: Callable[[str], None] = lambda message: None) -> Ans
 
     Raises:
         TraceError: the code took too long, used too much, ended without an answer or answered too much; the
-            interpreter cannot be started; or the machine does not have the required rung.
+            interpreter cannot be started; the machine does not have the required rung; or the code may be a stranger's
+            and secrets are at hand.
     """
     if os.name != "posix":
         raise TraceError("code can be run in a sandbox on Linux and macOS only", hint="leave out --trace")
+    if (event := os.environ.get("GITHUB_EVENT_NAME", "")) in PRIVILEGED:
+        hint = "run it in a workflow on pull_request, which has none of them, or leave out --trace"
+        raise TraceError(f"a workflow on {event} holds secrets, and what it checks may be anybody's code", hint=hint)
     missing = dict.fromkeys(job.without, "left out")
     while True:
         parts = isolation.parts_for(isolation.HIGHEST, missing)

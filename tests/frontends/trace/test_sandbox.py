@@ -35,7 +35,7 @@ from sandbox_support import (
 from archcheck.errors import ArchcheckError
 from archcheck.frontends.trace import isolation, sandbox
 from archcheck.frontends.trace.child.channel import LANDLOCK, NAMESPACES, SECCOMP
-from archcheck.frontends.trace.sandbox import TraceError
+from archcheck.frontends.trace.sandbox import PRIVILEGED, TraceError
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="processes are confined on POSIX systems alone")
 
@@ -379,6 +379,14 @@ def test_an_answer_that_is_too_large_is_not_taken() -> None:
 
 def test_an_answer_is_any_bytes() -> None:
     assert len(answer_of(["noise", 3_000_000]).data) == 3_000_000
+    assert answer_of(["answer", ""]).data == b""
+
+
+@pytest.mark.parametrize("event", sorted(PRIVILEGED))
+def test_nothing_is_run_where_a_workflow_holds_secrets(event: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_EVENT_NAME", event)
+    assert f"a workflow on {event} holds secrets" in error_of(["answer", ""]).problem
+    monkeypatch.setenv("GITHUB_EVENT_NAME", "pull_request")
     assert answer_of(["answer", ""]).data == b""
 
 
