@@ -279,6 +279,8 @@ class _Probe:
             elif op.kind is CONSTANT:
                 values[slot] = fixed_constant(op)
             elif op.kind.name in ("reshape", "expand", "permute"):
+                if not op.reads:
+                    raise CannotEvaluate("a layout of nothing that is known")
                 values[slot] = values[self.scope.givers(slot)[0]]
                 if isinstance(values[slot], list) and _is_apart(op) and _axes(self.scope, self.found) in ((), (-1,)):
                     raise CannotEvaluate("learned along another axis than that of the features")

@@ -178,6 +178,8 @@ def apply(vm: Machine, name: str, row: Row, args: list[Data], kwargs: dict[str, 
             return unknown.about(unknown.within(f"{name} of "), vm.here())
         if unknown is not None:
             return vm.open(f"{name} of {unknown}", metadata=True)
+    if not reads and any(parameter.reads and parameter.star for parameter in row.parameters):
+        return vm.open(f"{name} of no tensor", metadata=True)
     path = vm.emit_path(row.kind, reads, stated(row, row.parameters, bound), bound)
     return _result(vm, path, row, bound, reads)
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from evaluator_sources import Sources
+
 from archcheck.frontends.dialects.table import parameters
 from archcheck.frontends.static.opens import Open
 from archcheck.frontends.static.rows import _joined_sizes, bind
@@ -23,3 +25,14 @@ def test_what_is_no_list_of_sizes_is_not_joined() -> None:
     assert _joined_sizes({"values": [Open("what it is")], "axis": 0}) is None
     assert _joined_sizes({"values": [[1], [2]], "axis": 1}) is None
     assert _joined_sizes({"values": 3, "axis": 0}) is None
+
+
+def test_a_layout_of_numbers_alone_is_no_op(sources: Sources) -> None:
+    text = """
+    def f(x):
+        low, high = torch.broadcast_tensors(0.0, 1.0)
+        y = x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6)
+        return y * low + high
+    """
+    kinds = [op.kind.name for op in sources.read(text).variants[0].graph.walk()]
+    assert "expand" not in kinds
