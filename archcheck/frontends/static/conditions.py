@@ -65,7 +65,9 @@ SPECIAL: dict[type[ast.operator], str] = {
 def binary(vm: Machine, op: type[ast.operator], left: Data, right: Data) -> Data:
     """`left op right`."""
     if isinstance(left, (Tensor, Tensors)) or isinstance(right, (Tensor, Tensors)):
-        return _tensor_binary(vm, op, left, right)
+        result = _tensor_binary(vm, op, left, right)
+        result.data = contents.of_numbers(op, left, right)
+        return result
     for receiver, other, prefix in ((left, right, ""), (right, left, "r")):
         if isinstance(receiver, Instance) and receiver.cls.lookup(f"__{prefix}{SPECIAL[op]}__"):
             return vm.call(vm.get(receiver, f"__{prefix}{SPECIAL[op]}__"), [other], {})

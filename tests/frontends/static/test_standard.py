@@ -142,3 +142,24 @@ def test_what_may_be_left_out_of_a_pattern_is_no_repetition(sources: Sources) ->
     test = "re.search('^[^/]+/[^/]+(?:@[^:]+)?(?::.+)?$', 'eager')"
     text = f"import re\n\ndef f(x):\n    return x + 1 if {test} else x - 1\n"
     assert sources.computes(text) == "%1 = sub %0 by=1"
+
+
+def test_numbers_that_numpy_sums_up_are_known(sources: Sources) -> None:
+    text = """
+    import numpy as np
+
+    class Model(nn.Module):
+        def __init__(self, depths=(1, 2)):
+            super().__init__()
+            self.ends = (np.cumsum(depths) - 1).tolist()
+            self.rates = (torch.linspace(0, 1, 3) * 0.2).tolist()
+
+        def forward(self, x):
+            for at, rate in enumerate(self.rates):
+                x = F.dropout(x, rate)
+                if at in self.ends:
+                    x = torch.relu(x)
+            return x
+    """
+    kinds = [line.split()[2] for line in sources.computes(text, "Model").splitlines()]
+    assert kinds[-5:] == ["dropout", "relu", "dropout", "dropout", "relu"]
