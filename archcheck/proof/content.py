@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Nested = Any  # a number, or a list of these: what `tolist` gives
 MOST_OPS = 400  # before what is asked for
 MOST_NUMBERS = 4096  # in one tensor
+_OPEN = frozenset({"input", "parameter", "random", "opaque"})  # hold what nobody knows, unless the caller does
 LARGEST = 1e15  # number that counts as whole
 
 
@@ -66,7 +67,7 @@ def _before(value: Value, by_path: Mapping[str, Op], held: Mapping[Value, Nested
         if one in held or one.op in needed:
             continue
         op = by_path.get(one.op)
-        if op is None or len(needed) >= MOST_OPS:
+        if op is None or op.kind.name in _OPEN or len(needed) >= MOST_OPS:
             return None
         needed.add(one.op)
         waiting.extend(op.reads)
