@@ -86,6 +86,7 @@ _TORCH: dict[str, str] = {
     "isin": "lambda elements, test_elements: op.compare(elements, test_elements, relation='isin')",
     "numel": "lambda input: input.numel()",
     "is_tensor": "lambda obj: isinstance(obj, torch.Tensor)",
+    "overrides.is_tensor_like": "lambda inp: isinstance(inp, torch.Tensor)",
     "is_floating_point": "lambda input: input.is_floating_point()",
     "is_complex": "lambda input: input.is_complex()",
     "Size": "lambda sizes=(): tuple(sizes)",

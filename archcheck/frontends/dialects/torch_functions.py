@@ -105,6 +105,8 @@ SHARED: dict[str, Row] = {
     "argmin": _row("argmin", "input!, dim=None, keepdim=False", _AXIS),
     "all": _row("reduce_logical", "input!, dim=None, keepdim=False", _AXIS, operator="all"),
     "any": _row("reduce_logical", "input!, dim=None, keepdim=False", _AXIS, operator="any"),
+    "_is_all_true": _row("reduce_logical", "input!", operator="all"),
+    "_is_any_true": _row("reduce_logical", "input!", operator="any"),
     "logsumexp": _row("logsumexp", "input!, dim, keepdim=False", _AXIS),
     "norm": _row("vector_norm", "input!, p=2, dim=None, keepdim=False", {"axis": "dim", "p": "p"}),
     "topk": Row("topk", "input!, k, dim=-1, largest=True, sorted=True", {"k": "k", "axis": "dim", "largest": "largest"}, outputs=2, fields=("values", "indices")),
