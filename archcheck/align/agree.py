@@ -92,6 +92,11 @@ def attributes(expected: Op, actual: Op) -> Iterator[Edit]:
         value = actual.attr("axis")  # stated only where weights are not shared out among the keys, as attention does it
         kind = EditKind.UNKNOWN if isinstance(value, Unknown) else EditKind.CHANGED
         yield Edit(kind, expected, actual, "attr:axis", "keys", value)
+    if expected.kind.name == "attention" and actual.states("sink") and not expected.states("sink"):
+        value = actual.attr("sink")  # an equation that shares the weights out among the keys leaves nothing beside them
+        if value is not False:
+            kind = EditKind.UNKNOWN if isinstance(value, Unknown) else EditKind.CHANGED
+            yield Edit(kind, expected, actual, "attr:sink", False, value)
     if not expected.attrs:
         return
     found = {attr.name: attr.value for attr in actual.attrs}

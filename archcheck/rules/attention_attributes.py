@@ -16,7 +16,8 @@ class AttentionAttributes:
 
     What it checks:
         The attributes of attention and of attention sublayers that the claim states: heads, key and value heads, head
-        width, scale of the scores, causal mask, window, norm of queries and keys, rate of dropout on the weights.
+        width, scale of the scores, causal mask, window, norm of queries and keys, rate of dropout on the weights. An
+        equation that says nothing of it has its softmax over the keys, and no score beside theirs.
 
     Why it matters:
         Scores that are not divided by the root of the head width grow with it and push the softmax into regions of
@@ -33,7 +34,7 @@ class AttentionAttributes:
         that makes it is read.
 
     Cites:
-        vaswani2017, section 3.2; shazeer2019; ainslie2023.
+        vaswani2017, section 3.2; shazeer2019; ainslie2023; xiao2023, section 3.
     """
 
     id = "attention-attributes"
@@ -47,6 +48,12 @@ class AttentionAttributes:
             "%x = input\nself_attention %x heads=16",
             holds=False,
             message="the count of heads of self-attention is 16, not 8",
+        ),
+        Example(
+            "%x = input\nattention %x, %x, %x scale=1",
+            "%x = input\nattention %x, %x, %x scale=1 sink=True",
+            holds=False,
+            message="attention has a sink, a score beside those of the keys",
         ),
     )
 

@@ -25,6 +25,7 @@ _WORDS = {
     "d_ff": "hidden width",
     "d_model": "width",
     "qk_norm": "norm of queries and keys",
+    "sink": "sink, a score beside those of the keys",
 }
 
 
@@ -97,6 +98,8 @@ def _told(case: Case, group: list[Edit]) -> Told:
     if isinstance(edit.stated, bool) and isinstance(edit.found, bool) and not isinstance(edit.found, Unknown):
         yes, no = f"{name} is {what}" if attr in _ADJECTIVES else f"{name} has {attr}", ""
         no = yes.replace(" is ", " is not ", 1) if attr in _ADJECTIVES else f"{name} has {attr}=False"
+        if attr in _THINGS:
+            yes, no = f"{name} has a {what}", f"{name} has no {what}"
         stated, found = (yes, no) if edit.stated else (no, yes)
         fix = f"make {attr} {edit.stated}"
         return Told(f"{found}{places}", sentence(stated), sentence(found), fix, f"{attr}={edit.found}")
@@ -109,4 +112,5 @@ def _told(case: Case, group: list[Edit]) -> Told:
     )
 
 
+_THINGS = frozenset({"sink"})
 _ADJECTIVES = frozenset({"causal", "bidirectional", "interleaved", "projected"})

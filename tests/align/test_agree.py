@@ -88,3 +88,15 @@ def test_an_attention_that_says_nothing_of_it_weighs_keys() -> None:
     (edit,) = attributes(Op("d", kind("attention")), unread)
     assert edit.kind is EditKind.UNKNOWN
     assert list(attributes(over_queries, over_queries)) == []
+
+
+def test_an_equation_of_attention_has_no_score_beside_those_of_the_keys() -> None:
+    plain, sunk = Op("a", kind("attention")), Op("b", kind("attention"), attrs=attrs(sink=True))
+    (edit,) = attributes(plain, sunk)
+    assert (edit.kind, edit.aspect, edit.stated, edit.found) == (EditKind.CHANGED, "attr:sink", False, True)
+    (edit,) = attributes(plain, Op("c", kind("attention"), attrs=attrs(sink=Unknown("it is not read"))))
+    assert edit.kind is EditKind.UNKNOWN
+    assert list(attributes(sunk, sunk)) == []
+    assert (
+        list(attributes(Op("d", kind("self_attention")), Op("e", kind("self_attention"), attrs=attrs(sink=True)))) == []
+    )
