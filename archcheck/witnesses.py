@@ -46,9 +46,10 @@ class Two:
     @property
     def stopped(self) -> str:
         """Why there is nothing to hold against each other; "" where there is."""
-        for word, one in (("reading", self.read), ("running", self.ran)):
-            if error := one.reading.variants[0].error:
-                return f"{word} stopped: {error}"
+        if error := self.ran.reading.variants[0].error:
+            return error  # it says that running failed
+        if error := self.read.reading.variants[0].error:
+            return f"reading stopped: {error}"
         return ""
 
     @property
@@ -170,7 +171,10 @@ def _agreement(two: Two, place: Callable[[Span], Place]) -> ClaimResult:
     says = "what was read and what ran are one graph"
     parted = (*two.differences, *two.open)
     if two.stopped:
-        findings: tuple[Finding, ...] = (_told(two.stopped, ()),)
+        failed = two.ran.reading.variants[0]
+        fix = "give the call what it needs: --input NAME=SHAPE, --arg NAME=EXPR" if failed.error else _ALONE
+        at = (place(failed.error_span),) if failed.error and failed.error_span is not None else ()
+        findings: tuple[Finding, ...] = (_told(two.stopped, at, fix),)
     else:
         told = ((message, span) for message, span in map(words, parted[:MOST_TOLD]))
         findings = tuple(_told(message, (place(span),) if span is not None else ()) for message, span in told)
@@ -186,14 +190,11 @@ def _counted(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def _told(message: str, places: tuple[Place, ...]) -> Finding:
-    return Finding(
-        "not-determined",
-        Verdict.UNDETERMINED,
-        message,
-        fix="judge with what ran alone (--trace), or with what was read alone",
-        places=places,
-    )
+_ALONE = "judge with what ran alone (--trace), or with what was read alone"
+
+
+def _told(message: str, places: tuple[Place, ...], fix: str = _ALONE) -> Finding:
+    return Finding("not-determined", Verdict.UNDETERMINED, message, fix=fix, places=places)
 
 
 def words(edit: Edit) -> tuple[str, Span | None]:

@@ -201,3 +201,14 @@ def test_a_file_is_not_run_as_a_whole(model: str) -> None:
 
     with pytest.raises(ArchcheckError, match="--trace runs one symbol"):
         run("describe", model, "--trace")
+
+
+def test_where_running_fails_both_say_where_and_what_to_give(tmp_path: Path) -> None:
+    file = tmp_path / "model.py"
+    forward = "    def forward(self, x):\n        return x @ torch.zeros(x.shape[-1] + 1, 3)\n"
+    file.write_text(f"import torch\n\n\nclass Model(torch.nn.Module):\n{forward}")
+    claim = _of_both(f"{file}:Model")
+    (finding,) = claim["findings"]
+    assert finding["message"].startswith("running it failed: RuntimeError")
+    assert "--input NAME=SHAPE" in finding["fix"]
+    assert "x @ torch.zeros" in json.dumps(finding["places"])
