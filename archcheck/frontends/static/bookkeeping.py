@@ -28,7 +28,7 @@ def new_parameter(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     if args and isinstance(args[0], Tensor):
         producer = vm.recorder.by_path.get(args[0].value.op)
         shape = producer.attr("shape") if producer is not None else None
-        if shape is None:
+        if shape is None or (isinstance(shape, tuple) and -1 in shape):  # what a reshape leaves to be worked out
             shape = sizes.known(vm, args[0])
     return learned(vm, "", {} if shape is None else {"shape": shape})
 
