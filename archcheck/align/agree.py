@@ -36,7 +36,13 @@ _LABELS = frozenset(
 )
 
 
-_OVER_KEYS = frozenset({"attention", "self_attention", "cross_attention"})  # unless they state another axis
+# Attributes of an attention, what they are where an equation says nothing of them, and of which kinds that is known:
+# the figure of a sublayer does not say how its scores are made.
+_BY_DEFINITION: tuple[tuple[str, AttrValue, frozenset[str]], ...] = (
+    ("axis", "keys", frozenset({"attention", "self_attention", "cross_attention"})),
+    ("sink", False, frozenset({"attention"})),
+    ("softcap", None, frozenset({"attention"})),
+)
 
 
 class Agreement(Enum):
@@ -88,15 +94,7 @@ def _numbers(stated: float, found: float, name: str) -> Agreement:
 
 def attributes(expected: Op, actual: Op) -> Iterator[Edit]:
     """CHANGED and UNKNOWN edits for the attributes that `expected` states."""
-    if expected.kind.name in _OVER_KEYS and actual.states("axis") and not expected.states("axis"):
-        value = actual.attr("axis")  # stated only where weights are not shared out among the keys, as attention does it
-        kind = EditKind.UNKNOWN if isinstance(value, Unknown) else EditKind.CHANGED
-        yield Edit(kind, expected, actual, "attr:axis", "keys", value)
-    if expected.kind.name == "attention" and actual.states("sink") and not expected.states("sink"):
-        value = actual.attr("sink")  # an equation that shares the weights out among the keys leaves nothing beside them
-        if value is not False:
-            kind = EditKind.UNKNOWN if isinstance(value, Unknown) else EditKind.CHANGED
-            yield Edit(kind, expected, actual, "attr:sink", False, value)
+    yield from _unstated(expected, actual)
     if not expected.attrs:
         return
     found = {attr.name: attr.value for attr in actual.attrs}
@@ -112,6 +110,18 @@ def attributes(expected: Op, actual: Op) -> Iterator[Edit]:
         if agreement is not Agreement.AGREE:
             kind = EditKind.CHANGED if agreement is Agreement.DIFFER else EditKind.UNKNOWN
             yield Edit(kind, expected, actual, f"attr:{attr.name}", attr.value, value)
+
+
+def _unstated(expected: Op, actual: Op) -> Iterator[Edit]:
+    """What an attention has by its definition where nothing is said of it: weights that are shared out among the keys
+    and nothing beside them, of scores that are the products and no bounded function of them."""
+    for name, usual, kinds in _BY_DEFINITION:
+        if expected.kind.name not in kinds or expected.states(name) or not actual.states(name):
+            continue
+        value = actual.attr(name)
+        if isinstance(value, Unknown) or value != usual:
+            kind = EditKind.UNKNOWN if isinstance(value, Unknown) else EditKind.CHANGED
+            yield Edit(kind, expected, actual, f"attr:{name}", usual, value)
 
 
 _ABSENT = Unknown("not stated")

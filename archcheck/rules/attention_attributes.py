@@ -17,7 +17,7 @@ class AttentionAttributes:
     What it checks:
         The attributes of attention and of attention sublayers that the claim states: heads, key and value heads, head
         width, scale of the scores, causal mask, window, norm of queries and keys, rate of dropout on the weights. An
-        equation that says nothing of it has its softmax over the keys, and no score beside theirs.
+        equation that says nothing of it has its softmax over the keys, no score beside theirs, and no bound on them.
 
     Why it matters:
         Scores that are not divided by the root of the head width grow with it and push the softmax into regions of

@@ -25,6 +25,7 @@ _WORDS = {
     "d_ff": "hidden width",
     "d_model": "width",
     "qk_norm": "norm of queries and keys",
+    "softcap": "bound of the scores",
     "sink": "sink, a score beside those of the keys",
 }
 
@@ -94,6 +95,14 @@ def _told(case: Case, group: list[Edit]) -> Told:
     places = "" if op.kind.family == SUBLAYER and not edit.also and len(group) == 1 else where(case, group)
     if places == f", in {name}":
         places = ""
+    if edit.stated is None:
+        return Told(
+            f"{name} has a {what}{places}, {shown_value(edit.found)}",
+            sentence(f"{name} has no {what}"),
+            sentence(f"{name} has a {what}, {shown_value(edit.found)}"),
+            f"leave out the {what}",
+            f"{attr}={shown_value(edit.found)}",
+        )
     stated, found = shown_value(edit.stated), shown_value(edit.found)
     if isinstance(edit.stated, bool) and isinstance(edit.found, bool) and not isinstance(edit.found, Unknown):
         yes, no = f"{name} is {what}" if attr in _ADJECTIVES else f"{name} has {attr}", ""

@@ -100,3 +100,12 @@ def test_an_equation_of_attention_has_no_score_beside_those_of_the_keys() -> Non
     assert (
         list(attributes(Op("d", kind("self_attention")), Op("e", kind("self_attention"), attrs=attrs(sink=True)))) == []
     )
+
+
+def test_an_equation_of_attention_has_no_bound_on_its_scores() -> None:
+    plain = Op("a", kind("attention"))
+    (edit,) = attributes(plain, Op("b", kind("attention"), attrs=attrs(softcap=50.0)))
+    assert (edit.kind, edit.aspect, edit.stated, edit.found) == (EditKind.CHANGED, "attr:softcap", None, 50.0)
+    assert list(attributes(plain, Op("c", kind("attention"), attrs=attrs(softcap=None)))) == []
+    bounded = Op("d", kind("attention"), attrs=attrs(softcap=30.0))
+    assert list(attributes(bounded, bounded)) == []
