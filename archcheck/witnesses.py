@@ -92,7 +92,8 @@ def both(target: Target, module: str, symbol: str, request: Request, running: Ru
     found = _run(target, module, symbol, request, running, progress)
     ran = of_trace(target, symbol, found)
     same = {**found.made, **request.arguments}
-    asked = replace(request, arguments=same, running=None, given=found.reading.given, sample=found.sample)
+    sample = None if found.recording.error else found.sample  # a call that failed was none
+    asked = replace(request, arguments=same, running=None, given=found.reading.given, sample=sample)
     read = read_symbol(target, module, symbol, asked)
     return Two(read, ran, compared(default_graph(read), default_graph(ran)))
 

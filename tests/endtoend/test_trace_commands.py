@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -131,7 +132,7 @@ def test_both_witnesses_are_told_to_agree(model: str) -> None:
     assert code in (0, 1)
 
 
-def _of_both(target: str) -> dict[str, str]:
+def _of_both(target: str) -> dict[str, Any]:
     """The claim that both witnesses saw one graph."""
     _, text = _traced("audit", target, "--spec", "xiong2020", "--both", "--format", "json")
     claims = json.loads(text)["variants"][0]["claims"]

@@ -36,7 +36,6 @@ from archcheck.frontends.static.values import (
     is_module,
     shown,
 )
-from archcheck.ir.graph import Value
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
@@ -364,10 +363,8 @@ def _of_layer(vm: Machine, owner: Layer, name: str, default: Data) -> Data:
         place = place_of(owner)
         shape = modules.weight_shape(owner, name)
         stated = {"name": f"{place}.{name}", **({} if shape is None else {"shape": shape})}
-        path = vm.recorder.emit("parameter", (), stated, place=place, span=owner.span)
-        if vm.sizes is not None:
-            vm.sizes.note(path, "parameter", (), stated)
-        tensor = owner.attributes[name] = Tensor(Value(path), learned=True)
+        tensor = owner.attributes[name] = vm.emit_source("parameter", stated, place=place, span=owner.span)
+        tensor.learned = True
         return tensor
     if name in owner.arguments:
         value = owner.arguments[name]

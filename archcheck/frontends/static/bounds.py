@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 LARGEST = 10_000_000  # elements of a list or characters of a string that evaluation may build
@@ -87,12 +86,3 @@ def has_many_parts(value: Any, most: int = MOST_PARTS) -> bool:
 
 def _bits(value: Any) -> int:
     return value.bit_length() if isinstance(value, int) else 0
-
-
-def flat(nested: object) -> Iterator[object]:
-    """What stands in lists of lists."""
-    if isinstance(nested, list):
-        for item in nested:
-            yield from flat(item)
-    else:
-        yield nested

@@ -274,7 +274,7 @@ def _contains(vm: Machine, container: Data, item: Data, wanted: bool) -> Data:
         if isinstance(value, Open):
             return value.about(f"{reason(item)} in {reason(container)}")
     if (held := sizes.content(vm, container)) is not None and isinstance(item, (bool, int, float)):
-        return (item in bounds.flat(held)) == wanted
+        return (item in sizes.flat(held)) == wanted
     if isinstance(container, (External, Tensor, Tensors, Instance)):
         return vm.open(f"{shown(item)} in {shown(container)} is not known", metadata=True)
     try:

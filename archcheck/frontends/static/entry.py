@@ -31,7 +31,7 @@ from archcheck.frontends.static.values import (
     is_module,
     reason,
 )
-from archcheck.ir.graph import OpGraph, Origin, Unknown, Value
+from archcheck.ir.graph import OpGraph, Origin, Unknown
 from archcheck.ir.span import Setting, Span
 from archcheck.ir.verify import verify
 
@@ -393,11 +393,7 @@ class _Runner:
 
     def input(self, name: str) -> Tensor:
         """A tensor that the caller gives."""
-        vm = self.vm
-        path = vm.recorder.emit("input", (), {"name": name}, place="", span=None)
-        if vm.sizes is not None:
-            vm.sizes.note(path, "input", (), {"name": name})
-        return Tensor(Value(path))
+        return self.vm.emit_source("input", {"name": name}, span=None)
 
     def expression(self, name: str, text: str) -> Data:
         """The value of `--arg name=text`, evaluated in the module's own words."""

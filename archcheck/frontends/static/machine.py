@@ -346,6 +346,13 @@ class Machine:
             self.recorder.rounds[path] = self.open_rounds[-1].as_unknown()
         return path
 
+    def emit_source(self, kind: str, attributes: Mapping[str, Data], *, place: str = "", span: Span | None) -> Tensor:
+        """Record an input or a weight, which stands where it comes from and not where code is."""
+        path = self.recorder.emit(kind, (), attributes, place=place, span=span)
+        if self.sizes is not None:
+            self.sizes.note(path, kind, (), attributes)
+        return Tensor(Value(path))
+
     def _laid_out(self, reads: list[Tensor | Tensors], attributes: Mapping[str, Data]) -> Mapping[str, Data]:
         """The attributes of an op that lays a tensor out in other sizes."""
         asked, tensor = attributes.get("shape"), reads[0] if reads else None

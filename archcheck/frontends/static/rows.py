@@ -181,6 +181,8 @@ def apply(vm: Machine, name: str, row: Row, args: list[Data], kwargs: dict[str, 
     if not reads and any(parameter.reads and parameter.star for parameter in row.parameters):
         return vm.open(f"{name} of no tensor", metadata=True)
     path = vm.emit_path(row.kind, reads, stated(row, row.parameters, bound), bound)
+    if row.kind == "identity":
+        sizes.cast(vm, path, name, (*args[1:], *kwargs.values()))
     return _result(vm, path, row, bound, reads)
 
 

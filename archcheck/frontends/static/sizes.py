@@ -7,24 +7,23 @@ them follow, and so does what follows from whole numbers alone; what code asks o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 from archcheck.frontends.static.opens import Open, Several, Shape, Told
 from archcheck.frontends.static.values import Data, External, Instance, Tensor, Tensors, is_metadata
+from archcheck.ir.facts import Facts, Nested
 from archcheck.ir.graph import Op, Size, Unknown, Value
 from archcheck.ir.shapes import Dims, Shaped, shapes_of
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
 
-Nested = Any  # a number, or a list of these: what `tolist` gives
-# What a value holds, from all ops so far, what inputs hold, the reductions whose axes go, and the shapes; or None.
-Evaluate = Callable[
-    [Value, Mapping[str, Op], Mapping[Value, Nested], frozenset[str], Callable[[Value], Dims | None]], Nested
-]
+Evaluate = Callable[[Value, Facts], Nested]  # what a value holds; None where that does not follow
+Setting = tuple[str, tuple[Any, ...], Data]  # a field, the values that it had, and the one that it got
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +33,13 @@ class Sample:
     Args:
         dims: sizes in elements, by the name of the input; a part of a list is "name[0]".
         held: what inputs hold, by name.
-        settings: fields of the configuration that had to be set, as their defaults cannot be used.
+        settings: fields of configurations and modules that had to be set, as their defaults cannot be used.
         evaluate: works out what follows from it; None: nothing does.
     """
 
     dims: Mapping[str, Dims]
     held: Mapping[str, Nested] = field(default_factory=dict)
-    settings: Mapping[str, Data] = field(default_factory=dict)
+    settings: tuple[Setting, ...] = ()
     evaluate: Evaluate | None = None
 
 
@@ -74,6 +73,7 @@ class Sizes:
         self._held: dict[Value, Nested] = {}  # by inputs
         self._contents: dict[Value, Nested] = {}
         self._dropped: set[str] = set()  # reductions whose axes go
+        self._casts: dict[str, str] = {}
         self._ops: dict[str, _Noted] = {}
         self._shapes: dict[Value, Dims | None] = {}
         self._inputs: dict[str, str] = {}  # path -> name
@@ -115,6 +115,10 @@ class Sizes:
         if name in self.sample.held:
             self._held[Value(path)] = self.sample.held[name]
 
+    def cast(self, path: str, dtype: str) -> None:
+        """Note that an op makes entries of a type out of its operand's; "" stands for any."""
+        self._casts[path] = dtype
+
     def know(self, value: Value, dims: Dims) -> None:
         """Note the shape of a value that does not follow from what its op states."""
         self._shapes[value] = dims
@@ -126,8 +130,8 @@ class Sizes:
         if self.sample.evaluate is None:
             return None
         if value not in self._contents:
-            dropped = frozenset(self._dropped)
-            self._contents[value] = self.sample.evaluate(value, self.by_path, self._held, dropped, self.shape)
+            facts = Facts(self.by_path, self._held, frozenset(self._dropped), self._casts, self.shape)
+            self._contents[value] = self.sample.evaluate(value, facts)
         return self._contents[value]
 
     def shape(self, value: Value) -> Dims | None:
@@ -213,6 +217,15 @@ def content(vm: Machine, tensor: Data) -> Nested:
     return vm.sizes.content(tensor.value) if vm.sizes is not None and isinstance(tensor, Tensor) else None
 
 
+def flat(nested: Nested) -> Iterator[bool | int | float]:
+    """The numbers that stand in lists of lists."""
+    if isinstance(nested, list):
+        for item in nested:
+            yield from flat(item)
+    else:
+        yield nested
+
+
 def number(vm: Machine, tensor: Data) -> bool | int | float | None:
     """The number that a tensor of one entry holds; None where there is none, or it is not known."""
     held = content(vm, tensor)
@@ -272,13 +285,58 @@ _RANK, _COUNT = ("dim", "ndim", "ndimension"), ("numel", "nelement")
 TOLD_WHEN_CALLED = ("size", "dim", "ndimension", *_COUNT)  # methods; the others are attributes
 
 
+def cast(vm: Machine, path: str, name: str, arguments: Iterable[Data]) -> None:
+    """Note of which type entries are behind a call that is their identity but for that, where it may change it."""
+    called = name.rpartition(".")[2]
+    if vm.sizes is None or called in _KEEPING:
+        return
+    given = [one for part in arguments for one in (part if isinstance(part, tuple) else (part,))]
+    if called not in _CONVERTING:
+        given = [called]
+    named = [_dtype(one) for one in given if not _is_device(one)]
+    if not named:
+        return  # a device, and no type
+    types = [one for one in named if one is not None]
+    vm.sizes.cast(path, types[0] if len(types) == 1 else "")
+
+
+_KEEPING = frozenset({"clone", "detach", "detach_", "contiguous", "cpu", "cuda", "pin_memory", "numpy", "data"})
+_KEEPING |= {"requires_grad_", "identity", "stop_gradient", "tolist", "item"}
+_CONVERTING = frozenset({"to", "type", "cast", "saturate_cast", "astype", "asarray", "as_tensor"})  # as they are told
+_DTYPES = {"half": "float16", "float": "float32", "double": "float64", "int": "int32", "long": "int64"}
+_DTYPES |= {"short": "int16", "byte": "uint8", "char": "int8", "bool": "bool"}
+_IS_DTYPE = re.compile(r"(?:to_)?(bool|u?int(?:8|16|32|64)|b?float(?:16|32|64))")
+
+
+def _dtype(given: Data) -> str | None:
+    """The type that an argument names; None where it names none."""
+    name = given.name if isinstance(given, External) else given
+    if not isinstance(name, str):
+        return None
+    last = name.rpartition(".")[2]
+    found = _IS_DTYPE.fullmatch(_DTYPES.get(last, last))
+    return found[1] if found else None
+
+
+def _is_device(given: Data) -> bool:
+    return isinstance(given, Told) and given.why == "the device of a tensor"
+
+
+def _same(value: Data, other: Data) -> bool:
+    """Whether a field is what it was in the run; a list may have become a tuple on its way through a file."""
+    if isinstance(value, (list, tuple)) and isinstance(other, (list, tuple)):
+        return len(value) == len(other) and all(map(_same, value, other))
+    return type(value) is type(other) and bool(value == other)
+
+
 def settle(vm: Machine, value: Data, depth: int = 3) -> None:
-    """Give fields the values that they had to get in the call that is the sample: those of a configuration, of those
-    that it holds and of their tables, or of a module."""
+    """Give fields the values that they had to get in the call that is the sample, where they are what they were: those
+    of a configuration, of those that it holds and of their tables, or of a module."""
     if vm.sizes is None or not vm.sizes.sample.settings or not isinstance(value, (Instance, dict)):
         return
     fields = value.attributes if isinstance(value, Instance) else value
-    for name in vm.sizes.sample.settings.keys() & fields.keys():
-        fields[name] = vm.sizes.sample.settings[name]
+    for name, had, got in vm.sizes.sample.settings:
+        if name in fields and (isinstance(fields[name], Open) or any(_same(fields[name], one) for one in had)):
+            fields[name] = got
     for inner in list(fields.values()) if depth > 1 else ():
         settle(vm, inner, depth - 1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-from ast import literal_eval
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -73,8 +72,7 @@ class Trace:
         recording = self.recording
         dims = {name: recording.shapes[number] for name, number in recording.inputs}
         held = {name: recording.held[number] for name, number in recording.inputs if number in recording.held}
-        settings = {name: literal_eval(text) for name, text in recording.settings.items()}
-        return Sample(dims, held, settings)
+        return Sample(dims, held, recording.settings)
 
 
 @dataclass(frozen=True)

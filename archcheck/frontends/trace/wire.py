@@ -99,7 +99,8 @@ class Recording:
     caught: tuple[tuple[str, Site | None, str], ...] = ()  # calls that raised what the code caught, where, and what
     note: str = ""  # on the instance that these are of
     made: Mapping[str, str] = field(default_factory=dict)  # constructor arguments that nobody gave, as literals
-    settings: Mapping[str, str] = field(default_factory=dict)  # fields that had to be set, as literals
+    # Fields that had to be set: name, the values that they had, and what they got.
+    settings: tuple[tuple[str, tuple[Any, ...], Any], ...] = ()
     held: Mapping[int, Any] = field(default_factory=dict)  # whole numbers that inputs hold, as nested lists
 
 
@@ -201,6 +202,18 @@ def _literals(value: object) -> dict[str, str]:
     return value
 
 
+def _settings(value: object) -> tuple[tuple[str, tuple[Any, ...], Any], ...]:
+    """Fields of configurations and modules: the values that they had, and the one that they got."""
+    if not isinstance(value, list) or len(value) > MOST_MADE:
+        raise ValueError(f"no list of at most {MOST_MADE} settings")
+    found: list[tuple[str, tuple[Any, ...], Any]] = []
+    for name, had, got in value:
+        if not name.isidentifier() or len(had) > MOST_LITERAL or len(got) > MOST_LITERAL:
+            raise ValueError(f"{name[:80]!r} is no field with literals")
+        found.append((name, tuple(ast.literal_eval(had)), ast.literal_eval(got)))
+    return tuple(found)
+
+
 def _numbers(value: object, depth: int = MOST_AXES) -> Any:
     """Whole numbers and truths, in lists as `tolist` gives them."""
     if isinstance(value, (bool, int)):
@@ -254,7 +267,7 @@ class _Parser:
             caught=self._with_sites(told["caught"], "an exception"),
             assumed=tuple(_text(one, "an assumption") for one in told["assumed"]),
             made=_literals(told["made"]),
-            settings=_literals(told["settings"]),
+            settings=_settings(told["settings"]),
             held={self._tensor(number): _numbers(value) for number, value in told["held"]},
             given=tuple(_text(one, "an argument") for one in told["given"]),
             error=_text(told["error"], "the error"),

@@ -98,6 +98,33 @@ def test_numbers_of_a_grid_are_taken_as_such(sources: Sources) -> None:
     assert (found.count("tanh"), found.count("relu")) == (3, 1)
 
 
+@pytest.mark.parametrize("cast", ["clone()", "long()", "to(torch.int64)", "to(mask.device)", "float()", "bfloat16()"])
+def test_a_cast_that_keeps_what_is_held_keeps_it_known(sources: Sources, cast: str) -> None:
+    body = f"for at in range(int(kinds.{cast}.sum())):\n    x = torch.tanh(x)\nreturn x"
+    assert asked(sources, body, {"kinds": [0, 0, 2, 1]}, "x, kinds, mask").count("tanh") == 3
+
+
+@pytest.mark.parametrize(
+    ("cast", "held"),
+    [
+        ("bool()", [0, 0, 2, 1]),  # two are true
+        ("type(torch.bool)", [0, 0, 2, 1]),
+        ("to(mask.dtype)", [0, 0, 2, 1]),
+        ("type_as(mask)", [0, 0, 2, 1]),
+        ("byte()", [0, 0, -1, 1]),
+        ("div(2).long()", [0, 0, 3, 1]),
+        ("bfloat16()", [0, 0, 257, 1]),
+    ],
+)
+def test_a_cast_that_may_change_what_is_held_leaves_it_open(sources: Sources, cast: str, held: Nested) -> None:
+    body = f"if kinds.{cast}.sum() == 2:\n    return torch.tanh(x)\nreturn torch.relu(x)"
+    dims = {"x": (2, 7, 8), "kinds": (4,), "mask": (2, 7)}
+    lines = "".join(f"    {line}\n" for line in body.splitlines())
+    sample = Sample(dims, {"kinds": held}, evaluate=content)
+    reading = sources.read(f"def f(x, kinds, mask):\n{lines}", sample=sample)
+    assert any(".sum() == 2` is" in one for one in reading.assumptions)
+
+
 def test_neighbours_that_are_alike_are_grouped(sources: Sources) -> None:
     body = """
     import itertools
@@ -150,8 +177,10 @@ def test_fields_that_had_to_be_set_are_set(sources: Sources) -> None:
             return x
     """
     plain = sources.computes(text, "Model", sample=Sample({"x": (2, 8)}))
-    deeper = sources.computes(text, "Model", sample=Sample({"x": (2, 8)}, {}, {"depth": 3}))
+    deeper = sources.computes(text, "Model", sample=Sample({"x": (2, 8)}, {}, (("depth", (None,), 3),)))
+    other = sources.computes(text, "Model", sample=Sample({"x": (2, 8)}, {}, (("width", (None,), 3),)))
     assert (plain.count("linear"), deeper.count("linear")) == (1, 3)
+    assert other == plain  # a field of that name which is something else already is another one
 
 
 def test_a_bare_module_holds_what_is_put_into_it(sources: Sources) -> None:

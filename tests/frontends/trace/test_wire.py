@@ -17,7 +17,7 @@ GOOD: dict[str, Any] = {
     "sites": [["/m/model.py", "Model.forward", 3, 4, 3, 9]],
     "calls": [[0, 1, 0, [["t", 0]], None, ["t", 1], None, None, False]],
     "inputs": [["x", 0]],
-    "settings": {"width": "64"},
+    "settings": [["width", "[None]", "64"]],
     "held": [[0, [[1, 2], [True, 0]]]],
     "weights": [["layer.weight", 2, True]],
     "found": [],

@@ -51,7 +51,7 @@ class Built:
         arguments: what the constructor was given, from which they are taken where there is no configuration.
         completes: whether the configuration was made here with its defaults, and may be completed.
         fixed: arguments of the call that the user gives beside those of the constructor.
-        settings: fields of configurations that got another value than their default.
+        settings: fields of configurations that got another value than their default, with what they were.
     """
 
     model: torch.nn.Module | None
@@ -63,7 +63,7 @@ class Built:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     completes: bool = False
     fixed: dict[str, Any] = field(default_factory=dict)
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: list[settings.Set] = field(default_factory=list)
 
 
 def import_target(request: Mapping[str, Any]) -> types.ModuleType:
@@ -163,7 +163,7 @@ class _Builder:
         self.request = request
         self.presets = Presets(request["presets"], request["defaults"])
         self.assumed: list[str] = []
-        self.settings: dict[str, Any] = {}
+        self.settings: list[settings.Set] = []
         self.made: dict[str, Any] = {}
         self.config: Any = None
         self.constructed: dict[str, Any] = {}
@@ -261,9 +261,8 @@ class _Builder:
             except BaseException as error:
                 if (setting := self._completing(error, completed)) is None:
                     raise self._failed(function, error) from error
-                setting.apply()
+                self.settings.append((setting, setting.apply()))
                 completed.append(setting.assumed)
-                self.settings[setting.name] = setting.value
             else:
                 self.assumed += completed
                 return made

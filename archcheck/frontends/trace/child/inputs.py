@@ -21,7 +21,7 @@ from torch import Tensor
 from archcheck.frontends.trace.child import documented, recipes
 from archcheck.frontends.trace.child.building import Built, CannotBuildError, names_of, parameters_of
 from archcheck.frontends.trace.child.mending import Mender, Proposal
-from archcheck.frontends.trace.child.settings import Setting
+from archcheck.frontends.trace.child.settings import Set, Setting
 from archcheck.frontends.trace.child.sizes import Sizes, field_of
 
 _State = tuple[dict[str, Any], tuple[Setting, ...]]  # arguments, and fields of the configuration that were set
@@ -76,7 +76,7 @@ class Inputs:
         self._tries = 0
         self._started = time.process_time()
         self._settings: tuple[Setting, ...] = ()
-        self._undo: list[tuple[Setting, list[Any]]] = []
+        self._undo: list[Set] = []
         self._cost = 0.0
         self._waiting: list[tuple[int, float, int, tuple[str, ...], _State]] = []
         self._seen = {_signature(self.values, ())}
@@ -93,9 +93,9 @@ class Inputs:
         return sorted(self.values, key=lambda name: order.get(name, len(order)))
 
     @property
-    def settings(self) -> dict[str, Any]:
-        """Fields that got another value than their default, with which the call fails."""
-        return {setting.name: setting.value for setting in self._settings}
+    def settings(self) -> list[Set]:
+        """Fields that got another value than their default, with which the call fails, and what they were."""
+        return self._undo
 
     @property
     def assumed(self) -> list[str]:

@@ -6,9 +6,10 @@ only where the code that failed reads it, or the exception names it, and where a
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +53,29 @@ class Setting:
     def assumed(self) -> str:
         """For the user."""
         return f"{self.told} is {self.value!r}, as its default cannot be used"
+
+
+Set = tuple[Setting, list[Any]]  # with what its owners had before
+
+
+def as_rows(done: Iterable[Set]) -> list[tuple[str, str, str]]:
+    """Fields that were set: name, a literal of the values that they had, and one of what they got.
+
+    What has no literal is left out: nobody else could set it.
+    """
+    rows: list[tuple[str, str, str]] = []
+    for setting, before in done:
+        had = [value for value in before if value is not _MISSING and _is_literal(value)]
+        if _is_literal(setting.value):
+            rows.append((setting.name, repr(had), repr(setting.value)))
+    return rows
+
+
+def _is_literal(value: Any) -> bool:
+    try:
+        return bool(ast.literal_eval(repr(value)) == value)
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+        return False
 
 
 def completing(error: BaseException, sizes: Sizes) -> Iterator[Setting]:

@@ -27,6 +27,7 @@ from archcheck.frontends.trace.child.inputs import Inputs
 from archcheck.frontends.trace.child.instance import values_of
 from archcheck.frontends.trace.child.leaves import Leaves
 from archcheck.frontends.trace.child.recorder import Recorder, named_tensors
+from archcheck.frontends.trace.child.settings import as_rows
 
 
 def trace(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -203,7 +204,7 @@ def _told(recorder: Recorder, built: Built, inputs: Inputs, result: Any) -> dict
         "caught": [[name, site, why] for name, site, why in recorder.raised],
         "assumed": [*built.assumed, *inputs.assumed],
         "made": {name: repr(value) for name, value in built.made.items()},
-        "settings": {name: repr(value) for name, value in {**built.settings, **inputs.settings}.items()},
+        "settings": as_rows([*built.settings, *inputs.settings]),
         "given": inputs.names,
     }
 
