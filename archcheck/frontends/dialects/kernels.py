@@ -125,7 +125,7 @@ KERNELS = Dialect(
     transparent=(
         # documentation, output classes, hidden-state capture, kernels that compute the same
         "transformers.utils.auto_docstring.", "transformers.utils.doc.", "transformers.utils.deprecation.", "transformers.utils.import_utils.", "transformers.utils.generic.can_return_tuple",
-        "transformers.utils.generic.merge_with_config_defaults", "transformers.utils.generic.check_model_inputs", "transformers.utils.generic.filter_output_hidden_states",
+        "transformers.utils.generic.check_model_inputs", "transformers.utils.generic.filter_output_hidden_states",
         "transformers.utils.generic.accepts_precomputed_kwargs", "transformers.integrations.hub_kernels.", "transformers.integrations.accelerate.",
         "transformers.integrations.moe.use_experts_implementation", "transformers.modeling_rope_utils.dynamic_rope_update", "transformers.initialization.", "transformers.pytorch_utils.compile_compatible_method_lru_cache",
         "apex.amp.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -409,6 +410,8 @@ def _of_function(vm: Machine, owner: Data, name: str, default: Data) -> Data:
             return function.name
         if name in ("__func__", "__code__"):
             return function
+        if name == "co_varnames":
+            return tuple(_variables(function.node))
         if name == "__module__":
             return function.file.module
         if name == "__self__" and isinstance(owner, Method):
@@ -418,6 +421,21 @@ def _of_function(vm: Machine, owner: Data, name: str, default: Data) -> Data:
     if default is not NO_DEFAULT:
         return default
     return vm.open(f"{name} of a function", metadata=True)
+
+
+def _variables(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> Iterator[str]:
+    """What a function calls its arguments, in the order in which they are given, and then its other variables."""
+    given = node.args
+    names = [one.arg for one in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
+    names += [one.arg for one in (given.vararg, given.kwarg) if one is not None]
+    waiting: list[ast.AST] = [] if isinstance(node, ast.Lambda) else list(reversed(node.body))
+    while waiting:
+        inner = waiting.pop()
+        if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store):
+            names.append(inner.id)
+        elif not isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
+            waiting.extend(reversed(list(ast.iter_child_nodes(inner))))
+    return iter(dict.fromkeys(names))
 
 
 def assign(vm: Machine, owner: Data, name: str, value: Data) -> None:

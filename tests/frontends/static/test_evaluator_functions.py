@@ -392,3 +392,66 @@ def test_a_decorator_that_only_writes_docs_changes_nothing_and_one_that_does_mor
         """
     factors = [line.split("by=")[1] for line in sources.computes(text).splitlines()]
     assert factors == ["3", "7", "5"]
+
+
+def test_a_decorator_asks_for_the_names_of_arguments_and_fills_them_from_the_configuration(sources: Sources) -> None:
+    """As transformers' models do with fields that stand for arguments; what it changes for the call is put back."""
+    text = """
+    import functools
+
+    class Config:
+        def __init__(self):
+            self.act, self.causal = "tanh", True
+
+    def filled(func):
+        @functools.wraps(func)
+        def wrapper(self, *args, **kwargs):
+            for name in ("act", "nothing"):
+                index = None
+                if name in func.__code__.co_varnames:
+                    index = func.__code__.co_varnames.index(name) - 1
+                value = getattr(self.config, name, None)
+                if index is not None and len(args) > index:
+                    args = (*args[:index], value, *args[index + 1:])
+                elif value is not None:
+                    kwargs[name] = value
+            before, self.config.causal = self.config.causal, False
+            try:
+                return func(self, *args, **kwargs)
+            finally:
+                self.config.causal = before
+        return wrapper
+
+    class Model(nn.Module):
+        def __init__(self, config: Config):
+            super().__init__()
+            self.config = config
+
+        @filled
+        def once(self, x, act=None):
+            extra = x if self.config.causal else -x
+            return torch.tanh(extra) if act == "tanh" else torch.relu(extra)
+
+        def forward(self, x):
+            x = self.once(x)
+            x = self.once(x, "relu")
+            return torch.sigmoid(x) if self.config.causal else x
+    """
+    variant = next(one for one in sources.read(text, "Model").variants if one.default)
+    kinds = [op.kind.name for op in variant.graph.ops]
+    assert (variant.unread, kinds) == ((), ["input", "neg", "tanh", "neg", "tanh", "sigmoid"])
+
+
+def test_the_names_of_a_function_are_its_arguments_and_then_its_other_variables(sources: Sources) -> None:
+    text = """
+    def g(a, *rest, b, **more):
+        for at in rest:
+            c = [inner for inner in at]
+        def h(d):
+            e = d
+        return c
+
+    def f(x):
+        return torch.tanh(x) if g.__code__.co_varnames[:6] == ("a", "b", "rest", "more", "at", "c") else x
+    """
+    assert sources.computes(text).endswith("tanh %0")
