@@ -16,7 +16,7 @@ from archcheck.findings import Undetermined
 from archcheck.frontends.static.footprint import Question
 from archcheck.frontends.static.library import SourceFile
 from archcheck.frontends.static.reader import Reading, Variant, read
-from archcheck.frontends.targets import Target
+from archcheck.frontends.targets import Program, Target
 from archcheck.ir.graph import OpGraph, Value
 from archcheck.ir.span import Span
 from archcheck.ir.weights import Initial
@@ -80,7 +80,7 @@ class Read:
     symbol: str
     reading: Reading
     graphs: tuple[OpGraph, ...]  # canonical, one for each variant of the reading
-    frontend: str = "static"  # "trace" where the code was run, "torch_export" where a saved program was read
+    frontend: str = "static"  # "trace" where the code was run; another where a saved model was read
     isolation: str = ""  # what stood around the code while it ran
     shapes: Mapping[Value, tuple[int, ...]] = field(default_factory=dict)  # of values, where the code was run
     initial: Mapping[str, Initial] | None = None  # what learned tensors hold before training, where that was looked at
@@ -166,24 +166,22 @@ def run_symbol(
     return of_trace(target, symbol, found)
 
 
-def read_program(target: Target, program: Path, request: Request) -> Read:
-    """A saved program, read as a file.
+def read_program(target: Target, program: Program, request: Request) -> Read:
+    """A saved model, read as a file.
 
     Raises:
         TargetError: it cannot be read, or is asked for something that it does not have.
     """
-    from archcheck.frontends.torch_export.reader import NAME, load
-
     for option, given in (("--trace", request.running is not None), ("--arg", bool(request.arguments))):
         if given:
             hint = "name the Python file that builds the model"
             raise TargetError(f"{option} is for code, and this is a saved program", place=target.ref.place, hint=hint)
-    found = load(program, target.library, target.ref.place, target.ref.symbol, training=request.training)
+    kind = program.kind
+    found = kind.load(program.path, target.library, target.ref.place, target.ref.symbol, request.training)
     if found.training and not request.training:
-        hint = "save it anew, with model.eval() before torch.export.export"
-        raise TargetError("the program was saved in train mode", place=target.ref.place, hint=hint)
+        raise TargetError("the program was saved in train mode", place=target.ref.place, hint=kind.evaluated)
     graphs = tuple(canonical(variant) for variant in found.reading.variants)
-    return Read(target, found.reading.symbol, found.reading, graphs, NAME)
+    return Read(target, found.reading.symbol, found.reading, graphs, kind.frontend)
 
 
 def of_trace(target: Target, symbol: str, found: Trace) -> Read:

@@ -64,7 +64,7 @@ class Description:
     hparams: tuple[HParamsSet, ...] = ()
     symbol: str = ""  # class or function that was read
     span: Span | None = None  # where it is defined
-    frontend: str = "static"  # "trace" where the code was run, "torch_export" where a saved program was read
+    frontend: str = "static"  # "trace" where the code was run; another where a saved model was read
     isolation: str = ""  # what stood around it while it ran
     proofs: tuple[str, ...] = ()  # what recognised formulas are, evaluated on random numbers
 

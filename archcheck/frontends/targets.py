@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from archcheck.errors import TargetError
+from archcheck.frontends.files import Kind, kind_of
 from archcheck.frontends.static.exports import find, offered, similar
 from archcheck.frontends.static.library import Library, Root, SourceFile, environment_roots
 from archcheck.frontends.static.sources import SpelledFile
@@ -36,10 +37,8 @@ _NOT_PYTHON = {
     ".so": "is compiled; its source is needed",
     ".pyd": "is compiled; its source is needed",
 }
-# A file that has none of these endings, or one of torch's, is what its content says.
-_NOT_TORCHS = frozenset({".py", ".yaml", ".yml", ".txt", ".json", ".md", *_NOT_PYTHON}) - frozenset(
-    {".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".pt2"}
-)
+# A file that has none of these endings, or one that saved models have, is what its content says.
+_TOLD_BY_NAME = frozenset({".py", ".yaml", ".yml", ".txt", ".json", ".md", *_NOT_PYTHON})
 _WAYS_OUT = {
     ".ipynb": "`jupyter nbconvert --to script` makes a Python file of it",
     ".yaml": "a spec is given with --spec; the target is the code",
@@ -74,6 +73,14 @@ class TargetRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Program:
+    """A saved model: where it is, and what kind of file it is."""
+
+    path: Path
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """Sources to read a model from.
 
@@ -84,7 +91,7 @@ class Target:
         files: `source` alone, or every Python file of the folder, by path.
         symbol: the name in `source`, which a re-export may call differently; "" for all that it defines.
         name: how reports call the target.
-        program: the file, where it is an exported program and no source; `source` then has its name and no text.
+        program: the file or folder, where it is a saved model and no source; `source` then has its name and no text.
     """
 
     ref: TargetRef
@@ -93,7 +100,7 @@ class Target:
     files: tuple[SourceFile, ...]
     symbol: str
     name: str
-    program: Path | None = None
+    program: Program | None = None
 
 
 def parse_target(text: str) -> TargetRef:
@@ -191,6 +198,8 @@ def _release(ref: TargetRef, fetch: Fetch | None, progress: Callable[[str], None
 def _at_path(ref: TargetRef, path: Path) -> Target:
     # Folders are taken as they are behind links; a file that is a link keeps its own place, and so its package.
     path = Path(os.path.abspath(path.parent.resolve() / path.name)) if path.name not in ("", "..") else path.resolve()
+    if (program := _program(ref, path)) is not None:
+        return program
     if path.is_dir():
         if (path / "saved_model.pb").exists():
             raise TargetError(
@@ -198,33 +207,22 @@ def _at_path(ref: TargetRef, path: Path) -> Target:
             )
         library = Library([*project_roots(path), *environment_roots()])
         return _folder(ref, library, path)
-    if path.suffix.lower() not in _NOT_TORCHS and (program := _program(ref, path)) is not None:
-        return program
     library = Library([*project_roots(path.parent), *environment_roots()])
     return _in_file(ref, library, _python(path, ref, library))
 
 
 def _program(ref: TargetRef, path: Path) -> Target | None:
-    """An exported program as a target; None where the file is nothing that torch saves.
+    """A saved model as a target; None where the file is none.
 
     Raises:
-        TargetError: it is something else that torch saves, or an archive that is not read.
+        TargetError: it is a saved model that is not read.
     """
-    from archcheck.frontends.torch_export.contents import Content, content_of, refuse
-
-    try:
-        content = content_of(path, ref.place)
-    except TargetError:
-        if path.suffix.lower() in _NOT_PYTHON and path.suffix.lower() != ".pt2":
-            return None  # whatever it is, it is no program
-        raise
-    if content is Content.OTHER:
+    kind = kind_of(path, ref.place, other=path.suffix.lower() in _TOLD_BY_NAME)
+    if kind is None:
         return None
-    if content is not Content.PROGRAM:
-        raise refuse(content, ref.place)
     library = Library(project_roots(Path.cwd(), package=False))  # where the lines of code that it tells may lie
     source = SpelledFile(ref.place, "")
-    return Target(ref, library, source, (source,), ref.symbol or "program", ref.text, path)
+    return Target(ref, library, source, (source,), ref.symbol or "program", ref.text, Program(path, kind))
 
 
 def _python(path: Path, ref: TargetRef, library: Library) -> SourceFile:

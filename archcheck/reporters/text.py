@@ -57,9 +57,8 @@ def _head(page: Page, report: Report) -> None:
     if report.also:
         page.prose("also:   ", f"the same was found in {', '.join(report.also)}", indent=2, hang=10)
     page.line("claims: ", counts(report.default.claims), indent=2)
-    how = {"static": " (the code was read, not run)", "torch_export": " (the file was read, not loaded)"}.get(
-        report.frontend, ""
-    )
+    code = {"static": " (the code was read, not run)", "trace": "", "static and trace": ""}
+    how = code.get(report.frontend, " (the file was read, not loaded)")
     if report.isolation:
         how = f" (the code was run, contained by {report.isolation})"
     page.line("reader: ", report.frontend, how, indent=2)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from archcheck.errors import TargetError
 from archcheck.frontends import dialects
+from archcheck.frontends.files import Loaded
 from archcheck.frontends.static.library import Library
 from archcheck.frontends.static.reader import Reading, Unread, Variant
 from archcheck.frontends.static.sources import SpelledFile
@@ -21,8 +22,8 @@ from archcheck.frontends.torch_export.parsing import loaded, parse
 from archcheck.frontends.torch_export.program import Frame, Node, Program, innermost, is_torchs
 from archcheck.frontends.torch_export.recording import Saved, recording_of
 from archcheck.frontends.trace.replay import Places, replay
-from archcheck.frontends.trace.wire import Recording, Site
-from archcheck.ir.graph import Attr, Op, OpGraph, Origin, Value
+from archcheck.frontends.trace.wire import Site
+from archcheck.ir.graph import Attr, Op, OpGraph, Origin
 from archcheck.ir.span import Span
 
 NAME = "torch_export"  # of this frontend
@@ -37,23 +38,6 @@ _ACTIVE = frozenset({"native_dropout", "_native_batch_norm_legit_functional", "_
 # op -> its argument that says whether it is active
 _SWITCHES = {**dict.fromkeys(("dropout", "dropout_", "feature_dropout", "alpha_dropout"), 2), "lstm": 6, "gru": 6}
 _SWITCHES |= {"batch_norm": 5, "native_batch_norm": 5}
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """What a file holds.
-
-    Attributes:
-        reading: its graph, as a reading.
-        shapes: of what ops give.
-        recording: what was replayed.
-        training: the mode in which it was saved.
-    """
-
-    reading: Reading
-    shapes: dict[Value, tuple[int, ...]]
-    recording: Recording
-    training: bool
 
 
 def load(path: Path, library: Library, shown: str, choice: str = "", *, training: bool = True) -> Loaded:

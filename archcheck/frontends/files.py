@@ -1,0 +1,113 @@
+"""Kinds of files that hold a saved model and are read as data: one row a kind, told by content, with what reads it.
+
+A new kind is a frontend with a function `load`, and one row in `KINDS`. Nothing of a frontend is imported before a
+file is looked at that may be of its kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archcheck.errors import TargetError
+
+if TYPE_CHECKING:
+    from archcheck.frontends.static.library import Library
+    from archcheck.frontends.static.reader import Reading
+    from archcheck.frontends.trace.wire import Recording
+    from archcheck.ir.graph import Value
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a file holds.
+
+    Attributes:
+        reading: its graph, as a reading.
+        shapes: of what ops give.
+        recording: what was replayed.
+        training: the mode in which it was saved.
+    """
+
+    reading: Reading
+    shapes: dict[Value, tuple[int, ...]]
+    recording: Recording
+    training: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of file.
+
+    Args:
+        frontend: the name of what reads it, which reports tell.
+        endings: of the names of its files; "" where files of any ending that means nothing else are looked into. A file
+            with another ending is never looked into.
+        holds: whether what is at a path is of this kind, by its content; it is given the path, and how messages call
+            it. It raises where that cannot be told, or where it is known why nobody reads it.
+        load: reads it: the path, the sources among which lines of code that it tells may lie, how reports call it, what
+            of it is asked for ("" for all), and whether train mode is.
+        evaluated: how the file is saved anew in eval mode, where it tells its mode.
+        folder: whether it is a folder.
+    """
+
+    frontend: str
+    endings: frozenset[str]
+    holds: Callable[[Path, str], bool]
+    load: Callable[[Path, Library, str, str, bool], Loaded]
+    evaluated: str = ""
+    folder: bool = False
+
+
+def _is_export(path: Path, shown: str) -> bool:
+    from archcheck.frontends.torch_export.contents import Content, content_of, refuse
+
+    try:
+        content = content_of(path, shown)
+    except TargetError:
+        if path.suffix.lower() in _CHECKPOINTS:
+            return False  # whatever it is, it is no program
+        raise
+    if content not in (Content.OTHER, Content.PROGRAM):
+        raise refuse(content, shown)
+    return content is Content.PROGRAM
+
+
+def _load_export(path: Path, library: Library, shown: str, choice: str, training: bool) -> Loaded:
+    from archcheck.frontends.torch_export.reader import load
+
+    return load(path, library, shown, choice, training=training)
+
+
+_CHECKPOINTS = frozenset({".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle"})
+
+KINDS: tuple[Kind, ...] = (
+    Kind(
+        "torch_export",
+        _CHECKPOINTS | {".pt2", ""},
+        _is_export,
+        _load_export,
+        "save it anew, with model.eval() before torch.export.export",
+    ),
+)
+
+
+def kind_of(path: Path, shown: str, *, other: bool = False) -> Kind | None:
+    """The kind of saved model at a path; None where it is none that is read.
+
+    Args:
+        path: of a file or folder that is there.
+        shown: how messages call it.
+        other: whether the ending of its name says that it is something else, unless a kind lists that ending.
+
+    Raises:
+        TargetError: it cannot be read, or is a saved model that nobody reads.
+    """
+    ending, is_folder = path.suffix.lower(), path.is_dir()
+    for kind in KINDS:
+        asked = ending in kind.endings or ("" in kind.endings and not other)
+        if kind.folder is is_folder and (asked or is_folder) and kind.holds(path, shown):
+            return kind
+    return None
