@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from archcheck.proof.world import Array
 
 MOST_OPS = 400  # before what is asked for
-MOST_NUMBERS = 4096  # in one tensor
+MOST_NUMBERS = 1 << 16  # in one tensor
 _OPEN = frozenset({"input", "parameter", "random", "opaque"})  # hold what nobody knows, unless the caller does
 LARGEST = 1e15  # number that counts as whole
 # Up to which whole numbers a type holds all.

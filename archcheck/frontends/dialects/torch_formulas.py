@@ -90,6 +90,7 @@ _TORCH: dict[str, str] = {
     "is_floating_point": "lambda input: input.is_floating_point()",
     "is_complex": "lambda input: input.is_complex()",
     "Size": "lambda sizes=(): tuple(sizes)",
+    "broadcast_shapes": "lambda *shapes: tuple([max([1, *[shape[at] for shape in shapes if len(shape) >= -at]]) for at in range(-max([0, *[len(shape) for shape in shapes]]), 0)])",
     "special.multigammaln": "lambda input, p: op.elementwise(input, function='multigammaln', by=p)",
     "linalg.multi_dot": "lambda tensors: tensors[0] if len(tensors) == 1 else torch.matmul(torch.linalg.multi_dot(tensors[:-1]), tensors[-1])",
     "fft.fftshift": "lambda input, dim=None: op.roll(input, shift='half', axis=dim)",

@@ -110,7 +110,7 @@ def _of_instance(vm: Machine, owner: Instance, name: str, default: Data) -> Data
         if vm.invoked:
             owner.used = True  # `self.model.decoder(x)`: what it holds is called in its place
         return owner.attributes[name]
-    mapped = _attribute_map(owner)
+    mapped = attribute_map(owner)
     if mapped is not None and mapped.get(name, name) != name:
         return get(vm, owner, mapped[name], default)
     if name == "__class__":
@@ -185,7 +185,7 @@ def _says_nothing(base: str) -> bool:
     return dialects.base_methods(base) is not None or base.partition(".")[0] in ("typing", "abc", "object", "enum")
 
 
-def _attribute_map(owner: Instance) -> dict[str, str] | None:
+def attribute_map(owner: Instance) -> dict[str, str] | None:
     """Names under which an object keeps other names, where its class redirects look-ups by such a table."""
     if owner.cls.lookup("__getattribute__") is None:
         return None
@@ -445,7 +445,7 @@ def assign(vm: Machine, owner: Data, name: str, value: Data) -> None:
         if setter is not None:
             vm.call(Method(setter[1], owner), [value], {})
             return
-        mapped = _attribute_map(owner)
+        mapped = attribute_map(owner)
         if mapped is not None:
             name = mapped.get(name, name)
         own = owner.cls.lookup("__setattr__") if isinstance(owner.items, dict) else None

@@ -162,6 +162,7 @@ RELATIONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
 MORE = 2  # what a size that is not known is taken for where it is held against 1, 0 or less
 MOST_ENTRIES = 16  # of a tensor, over which a loop is followed entry by entry
 _EQUALITY = (ast.Eq, ast.NotEq)
+_ACCELERATORS = ("cuda", "tpu", "xla", "mps", "npu", "xpu", "hpu", "mlu", "musa")  # of which a model needs none
 _MIRRORED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
 
 
@@ -203,6 +204,8 @@ def compare(vm: Machine, op: type[ast.cmpop], left: Data, right: Data) -> Data:
             if isinstance(value, SizeOf) and value.power == 1 and type(other) is int and other <= 1:
                 side = RELATIONS[op](other, MORE) if swapped else RELATIONS[op](MORE, other)
                 return Expected(why, value.span, value.flag, value.metadata, bool(side))
+            if value.metadata and op in _EQUALITY and isinstance(other, str) and other in _ACCELERATORS:
+                return Expected(why, value.span, value.flag, value.metadata, side=op is ast.NotEq)
             return value.about(why)
     if isinstance(left, (External, TensorMethod)) or isinstance(right, (External, TensorMethod)):
         return vm.open(f"{shown(left)} {_sign(op)} {shown(right)} is not known", metadata=True)

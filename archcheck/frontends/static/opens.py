@@ -59,8 +59,8 @@ class OpenRange(Open):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Expected(Open):
-    """A condition on a tensor's size, with the side that it is on for any size but the least: a batch of one, a
-    sequence of one token.
+    """A condition with the side that it is on where nothing is unusual: on a tensor's size, that for any but the least,
+    a batch of one or a sequence of one token; on a device, that without an accelerator.
 
     Args:
         side: true or false.

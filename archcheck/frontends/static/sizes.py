@@ -334,8 +334,12 @@ def settle(vm: Machine, value: Data, depth: int = 3) -> None:
     of a configuration, of those that it holds and of their tables, or of a module."""
     if vm.sizes is None or not vm.sizes.sample.settings or not isinstance(value, (Instance, dict)):
         return
+    from archcheck.frontends.static.attributes import attribute_map  # which needs sizes
+
     fields = value.attributes if isinstance(value, Instance) else value
-    for name, had, got in vm.sizes.sample.settings:
+    known_as = (attribute_map(value) if isinstance(value, Instance) else None) or {}
+    for called, had, got in vm.sizes.sample.settings:
+        name = known_as.get(called, called)
         if name in fields and (isinstance(fields[name], Open) or any(_same(fields[name], one) for one in had)):
             fields[name] = got
     for inner in list(fields.values()) if depth > 1 else ():

@@ -21,7 +21,7 @@ MOST_TEXT = 4_096
 MOST_DEPTH = 24
 MOST_MADE = 64  # arguments of one constructor
 MOST_LITERAL = 256  # characters
-MOST_HELD = 1_024  # numbers in one axis of an input
+MOST_HELD = 16_384  # numbers in one axis of an input
 MOST_AXES = 8
 
 Encoded = Any  # None, a number, a text, or a tagged list: ["t", 3], ["u", 1, 2]

@@ -368,3 +368,12 @@ def test_a_mask_of_ones_is_known_to_hide_nothing(sources: Sources) -> None:
             return x + 1
         """
     assert "mul" not in sources.computes(text)
+
+
+@pytest.mark.parametrize(
+    "condition", ['x.device.type != "cuda"', 'not x.device.type == "cuda"', '"xpu" != x.device.type']
+)
+def test_a_model_runs_without_an_accelerator(sources: Sources, condition: str) -> None:
+    reading = sources.read(f"def f(x):\n    return torch.tanh(x) if {condition} else torch.relu(x)")
+    [variant] = reading.variants
+    assert variant.graph.ops[-1].kind.name == "tanh"

@@ -215,3 +215,39 @@ def test_vmap_takes_entries_calls_once_and_stacks(sources: Sources) -> None:
     ]
     asks = "def f(x):\n    y = torch.vmap(torch.relu)(x)\n    return torch.tanh(y) if y.shape == (2, 7, 8) else y\n"
     assert "tanh" in sources.computes(asks, sample=sample)
+
+
+def test_shapes_that_broadcast_are_told(sources: Sources) -> None:
+    body = """
+    if torch.broadcast_shapes(x.shape, (8,), (5, 1, 1, 1)) == (5, 2, 7, 8):
+        return torch.tanh(x)
+    return torch.relu(x)
+    """
+    assert asked(sources, body).endswith("tanh %0")
+
+
+def test_a_field_is_set_under_the_name_that_its_class_keeps_it_by(sources: Sources) -> None:
+    text = """
+    class Config:
+        attribute_map = {"depth": "n_layer"}
+
+        def __getattribute__(self, key):
+            if key != "attribute_map" and key in super().__getattribute__("attribute_map"):
+                key = super().__getattribute__("attribute_map")[key]
+            return super().__getattribute__(key)
+
+        def __init__(self, n_layer=None):
+            self.n_layer = n_layer
+
+    class Model(nn.Module):
+        def __init__(self, config: Config):
+            super().__init__()
+            self.layers = nn.ModuleList(nn.Linear(4, 4) for _ in range(config.depth or 1))
+
+        def forward(self, x):
+            for layer in self.layers:
+                x = layer(x)
+            return x
+    """
+    deeper = sources.computes(text, "Model", sample=Sample({"x": (2, 4)}, {}, (("depth", (None,), 3),)))
+    assert deeper.count("linear") == 3

@@ -82,6 +82,24 @@ def test_a_view_taken_before_shows_what_was_changed_in_place_after(traces: Sourc
         give %3""")
 
 
+def test_a_part_that_is_set_to_another_part_of_the_same_tensor_changes_the_whole_once(traces: Sources) -> None:
+    """Both parts look at one memory, and only one of them is written into."""
+    body = """
+        whole = x * 2
+        first = whole[0]
+        first[1] = first[0]
+        return whole
+    """
+    assert traces.graph(model(body)) == dedent("""\
+        %0 = input name='x'
+        %1 = scale %0 by=2
+        %2 = select %1 index=0
+        %3 = select %2 index=0
+        %4 = update %2, %3 index=1
+        %5 = update %1, %4
+        give %5""")
+
+
 def test_a_part_that_is_added_to_in_place_changes_the_whole_once(traces: Sources) -> None:
     body = """
         y = self.linear(x)

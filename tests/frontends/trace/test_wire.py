@@ -72,7 +72,7 @@ def test_a_failure_is_told_with_its_stage() -> None:
         {"held": [[0, [0.5]]]},
         {"held": [[0, ["text"]]]},
         {"held": [[9, [1]]]},
-        {"held": [[0, [1] * 5000]]},
+        {"held": [[0, [1] * 50_000]]},
         {"shape_of": [4]},
         {"shapes": [["no", "numbers"]]},
         {"names": [3]},

@@ -281,6 +281,10 @@ class Concrete:
         """The tensors that were written into; where there is no counter that tells, the first of an in-place call."""
         after = _versions(given)
         written = [one for one, was, now in zip(given, before, after, strict=True) if was != now]
+        if inplace and len(written) > 1 and written[0] is given[0]:
+            # Views of one memory have one counter: `x[0] = x[1]` writes into the first alone.
+            home = _home(given[0])
+            written = [given[0], *(one for one in written[1:] if not home or _home(one) != home)]
         if inplace and given:
             if before[0] is None and not any(one is given[0] for one in written):
                 written.insert(0, given[0])

@@ -71,7 +71,7 @@ def trace(asked: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-MOST_HELD = 1_024  # whole numbers in one input that are told
+MOST_HELD = 16_384  # whole numbers in one input that are told
 
 
 def _without_weights(model: torch.nn.Module, recorder: Recorder) -> None:
