@@ -221,6 +221,10 @@ def _of_class(vm: Machine, owner: Class, name: str, default: Data) -> Data:
         return owner.mro
     if name == "__dict__":
         return owner.scope.vars
+    if name == "__dataclass_fields__" and any(isinstance(base, Class) and base.fields for base in owner.mro):
+        from archcheck.frontends.static.standard import fields
+
+        return fields(vm, owner)
     if name == "__members__" and owner.members:
         return owner.members
     if name == "__init__" and any(isinstance(base, Class) and base.fields for base in owner.mro):

@@ -144,10 +144,7 @@ def fill_fields(
     after = instance.cls.lookup("__post_init__")
     if after is not None and isinstance(after[1], Function):
         takes_rest = after[1].node.args.kwarg is not None
-        try:
-            vm.call(Method(after[1], instance), [], rest if takes_rest else {})
-        except Raised as error:
-            vm.unknown(f"{instance.cls.name}.__post_init__", str(error))
+        vm.call(Method(after[1], instance), [], rest if takes_rest else {})
     for name, value in rest.items():
         instance.attributes.setdefault(name, value)
     _preset(instance)

@@ -32,6 +32,7 @@ from archcheck.frontends.static.values import (
     Native,
     Partial,
     Scope,
+    Sentinel,
     Super,
     is_module,
 )
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from archcheck.frontends.static.library import SourceFile
     from archcheck.frontends.static.machine import Machine, Notes
 
-_PLAIN = (*SCALARS, bytes, complex, range, type(...), External, Open, Inert, Native, Directory, ModuleValue)
+_PLAIN = (*SCALARS, bytes, complex, range, type(...), External, Open, Inert, Sentinel, Native, Directory, ModuleValue)
 
 
 class Toll:

@@ -153,6 +153,7 @@ class Machine:
         self.by_number = False  # a random number decided the condition that is being evaluated
         self.building = 0  # constructors around
         self.trying = 0  # try blocks around, whose handlers must see what is raised
+        self.handled: list[tuple[str | None, Raised]] = []  # what handlers around have caught, under which names
         self.invoked = False  # the target has been built and runs
         self.entry: tuple[ast.AST, ...] = ()  # the functions that take the target's arguments
         self.wanted: dict[str, None] = {}  # arguments of the target for want of which something failed

@@ -65,12 +65,16 @@ def _fields(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     cls = args[0].cls if isinstance(args[0], Instance) else args[0]
     if not isinstance(cls, Class):
         return vm.open("the fields of something that is not read", metadata=True)
-    names = [name for base in reversed(cls.mro) if isinstance(base, Class) for name in base.fields]
-    made = []
-    for name in dict.fromkeys(names):
-        field = Instance(Class("Field", (), Scope(cls.file), None))
-        field.attributes.update(name=name, default=None)
-        made.append(field)
+    return list(fields(vm, cls).values())
+
+
+def fields(vm: Machine, cls: Class) -> dict[str, Instance]:
+    """What tells about the fields of a dataclass, by their names, those of its bases first."""
+    made: dict[str, Instance] = {}
+    for base in reversed(cls.mro):
+        for name in base.fields if isinstance(base, Class) else ():
+            field = made[name] = Instance(Class("Field", (), Scope(cls.file), None))
+            field.attributes.update(name=name, default=vm.open(f"the default of {name}", metadata=True))
     return made
 
 

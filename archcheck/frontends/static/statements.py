@@ -209,8 +209,9 @@ def _return(vm: Machine, node: ast.Return, scope: Scope) -> Signal:
 
 
 def _raise(vm: Machine, node: ast.Raise, scope: Scope) -> None:
-    if node.exc is None:
-        raise Raised("Exception", "", vm.at(node))
+    again = _handled(vm, node)
+    if again is not None or node.exc is None:
+        raise again or Raised("RuntimeError", "there is nothing to raise anew", vm.at(node))
     called, arguments = (node.exc.func, node.exc.args) if isinstance(node.exc, ast.Call) else (node.exc, [])
     kind, message = vm.evaluate(called, scope), ""
     if arguments:
@@ -218,6 +219,14 @@ def _raise(vm: Machine, node: ast.Raise, scope: Scope) -> None:
         message = text if isinstance(text, str) else code_of(arguments[0])
     name = code_of(called).rpartition(".")[2]
     raise Raised(name, message[:200], vm.at(node), kind if isinstance(kind, Class) else None)
+
+
+def _handled(vm: Machine, node: ast.Raise) -> Raised | None:
+    """The exception that a handler raises anew, by `raise` alone or by the name under which it has it."""
+    if node.exc is None:
+        return vm.handled[-1][1] if vm.handled else None
+    name = node.exc.id if isinstance(node.exc, ast.Name) else None
+    return next((error for called, error in reversed(vm.handled) if called == name and name is not None), None)
 
 
 def _if(vm: Machine, node: ast.If, scope: Scope) -> Signal | None:
@@ -269,8 +278,22 @@ def _with(vm: Machine, node: ast.With | ast.AsyncWith, scope: Scope) -> Signal |
 
 
 def _try(vm: Machine, node: ast.Try, scope: Scope) -> Signal | None:
+    depth, control = len(vm.frames), vm.control
+    try:
+        signal = _tried(vm, node, scope)
+    except Raised:
+        del vm.frames[depth:]
+        vm.control = control
+        if node.finalbody and (signal := execute(vm, node.finalbody, scope)) is not None:
+            return signal  # one that leaves by itself lets nothing else out
+        raise
+    return (execute(vm, node.finalbody, scope) if node.finalbody else None) or signal
+
+
+def _tried(vm: Machine, node: ast.Try, scope: Scope) -> Signal | None:
+    """What runs before `finally`."""
     signal: Signal | None = None
-    caught: ast.ExceptHandler | None = None
+    caught: tuple[ast.ExceptHandler, Raised] | None = None
     depth, control = len(vm.frames), vm.control
     vm.trying += bool(node.handlers)
     try:
@@ -280,22 +303,23 @@ def _try(vm: Machine, node: ast.Try, scope: Scope) -> Signal | None:
         vm.control = control
         handler = next((handler for handler in node.handlers if _catches(handler, error)), None)
         if handler is None:
-            if node.finalbody:
-                execute(vm, node.finalbody, scope)
             raise
         if handler.name:
             names.store(scope, handler.name, vm.open(str(error)), ())
-        caught = handler
+        caught = handler, error
     finally:
         vm.trying -= bool(node.handlers)
     if caught is None and vm.invoked and any(forks.calls_module(handler.body, scope) for handler in node.handlers):
         vm.notes.assumptions.setdefault("what a `try` runs does not fail, and no handler calls its layers", vm.at(node))
     if caught is not None:
-        signal = execute(vm, caught.body, scope)
-    elif signal is None and node.orelse:
+        handler, _ = caught
+        vm.handled.append((handler.name, caught[1]))
+        try:
+            return execute(vm, handler.body, scope)
+        finally:
+            vm.handled.pop()
+    if signal is None and node.orelse:
         signal = execute(vm, node.orelse, scope)
-    if node.finalbody:
-        return execute(vm, node.finalbody, scope) or signal
     return signal
 
 

@@ -6,9 +6,9 @@ from copy import copy
 from dataclasses import dataclass
 
 from archcheck.frontends.static.opens import Open
-from archcheck.frontends.static.values import SCALARS, Class, Data, External, Function, Instance, ModuleValue
+from archcheck.frontends.static.values import SCALARS, Class, Data, External, Function, Instance, ModuleValue, Sentinel
 
-_SHARED = (*SCALARS, bytes, complex, range, type(...), External, Open, Class, ModuleValue)
+_SHARED = (*SCALARS, bytes, complex, range, type(...), External, Open, Sentinel, Class, ModuleValue)
 _HOLDING = (list, tuple, dict, set)
 
 

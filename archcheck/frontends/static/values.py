@@ -320,6 +320,15 @@ class Inert:
 INERT = Inert()
 
 
+class Sentinel:
+    """`object()`: nothing but itself, so that code can tell an argument that is not given from every other value."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "an object"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class TensorMethod:
     """A method of a tensor, not called yet."""

@@ -576,3 +576,61 @@ def test_a_part_that_is_added_to_in_place_is_put_back_once(sources: Sources) -> 
             return x
         """
     assert sources.computes(text) == "%1 = select %0 index=0\n%2 = add %1 by=1\n%3 = update %0, %2 index=0"
+
+
+def test_an_object_is_nothing_but_itself(sources: Sources) -> None:
+    text = """
+    NOT_GIVEN = object()
+    OTHER = object()
+
+    def of(value=NOT_GIVEN):
+        return "not given" if value is NOT_GIVEN else "given"
+
+    def f(x):
+        told = [of(), of(None), of(OTHER), of(NOT_GIVEN), bool(OTHER), OTHER == NOT_GIVEN]
+        return torch.tanh(x) if told == ["not given", "given", "given", "not given", True, False] else x
+    """
+    assert sources.computes(text).endswith("tanh %0")
+
+
+def test_a_configuration_that_its_own_code_refuses_is_not_used_half_made(sources: Sources) -> None:
+    text = """
+    from dataclasses import dataclass
+
+    @dataclass
+    class Config:
+        width: int = 8
+        depth: int = 1
+
+        def __post_init__(self):
+            if self.width % 3:
+                raise ValueError("three goes into it")
+            self.depth = 2
+
+    def f(x):
+        config = Config()
+        for _ in range(config.depth):
+            x = torch.tanh(x)
+        return x
+    """
+    [variant] = sources.read(text, "f").variants
+    assert variant.error == "ValueError: three goes into it"
+
+
+def test_the_fields_of_a_dataclass_are_told_by_name(sources: Sources) -> None:
+    text = """
+    from dataclasses import dataclass, fields
+
+    @dataclass
+    class Base:
+        width: int = 8
+
+    @dataclass
+    class Config(Base):
+        depth: int = 1
+
+    def f(x):
+        names = [field.name for field in fields(Config)]
+        return torch.tanh(x) if set(Config.__dataclass_fields__) == {"width", "depth"} and names[0] == "width" else x
+    """
+    assert sources.computes(text).endswith("tanh %0")

@@ -377,3 +377,42 @@ def test_a_model_runs_without_an_accelerator(sources: Sources, condition: str) -
     reading = sources.read(f"def f(x):\n    return torch.tanh(x) if {condition} else torch.relu(x)")
     [variant] = reading.variants
     assert variant.graph.ops[-1].kind.name == "tanh"
+
+
+@pytest.mark.parametrize("again", ["raise", "raise error", "raise error from None"])
+def test_what_a_handler_raises_anew_is_what_it_caught(sources: Sources, again: str) -> None:
+    text = f"""
+    def inner(log):
+        try:
+            raise AttributeError("gone")
+        except AttributeError as error:
+            log.append("inner")
+            {again}
+        finally:
+            log.append("at last")
+
+    def f(x):
+        log = []
+        try:
+            inner(log)
+        except KeyError:
+            return torch.sigmoid(x)
+        except AttributeError:
+            return torch.tanh(x) if log == ["inner", "at last"] else x
+        return torch.relu(x)
+    """
+    assert sources.computes(text).endswith("tanh %0")
+
+
+def test_a_return_of_finally_lets_nothing_else_out(sources: Sources) -> None:
+    text = """
+    def inner(x):
+        try:
+            raise ValueError("lost")
+        finally:
+            return torch.tanh(x)
+
+    def f(x):
+        return torch.relu(inner(x))
+    """
+    assert sources.computes(text) == "%1 = tanh %0\n%2 = relu %1"
