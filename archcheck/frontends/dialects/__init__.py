@@ -12,6 +12,7 @@ from archcheck.frontends.dialects.table import Dialect, Formula, LayerRow, Param
 from archcheck.ir.graph import AttrValue
 
 __all__ = [
+    "ARRAYS",
     "DIALECTS",
     "Dialect",
     "Formula",
@@ -31,11 +32,13 @@ __all__ = [
     "is_ignored",
     "is_metadata",
     "is_module_metadata",
+    "is_numbered",
     "is_record",
     "is_transparent",
     "keeps_attributes",
     "keyword",
     "known",
+    "late",
     "layer",
     "may_be_read",
     "may_tie",
@@ -47,6 +50,7 @@ __all__ = [
     "property_row",
     "spelled",
     "tied_by",
+    "trains",
 ]
 
 DIALECTS: tuple[Dialect, ...]  # built on first use: `__getattr__`
@@ -63,14 +67,19 @@ _PACKAGES = {
     "tf_keras": "keras",
     "keras_core": "keras",
     "einops": "einops",
+    "jax": "jax",
+    "flax": "flax",
+    "haiku": "haiku",
     "numpy": "numpy",
     "tensor2tensor": "tensor2tensor",
     "contextvars": "python",
     "inspect": "python",
     **dict.fromkeys(("apex", "causal_conv1d", "flash_attn", "flash_attn_interface", "mamba_ssm", "torchvision", "transformers", "xformers"), "kernels"),
 }
+# (dialect, attribute of its arrays) -> the class, spelled by the dialect, of what it gives.
+ARRAYS = {("jax", "at"): "jax.Array.At"}
 # Where two dialects name a method of tensors, the first one's row counts.
-_ORDER = ("torch", "tensorflow", "keras", "einops", "kernels", "numpy", "tensor2tensor", "python")
+_ORDER = ("torch", "tensorflow", "keras", "einops", "kernels", "numpy", "tensor2tensor", "python", "jax", "flax", "haiku")
 
 
 def __getattr__(name: str) -> tuple[Dialect, ...]:
@@ -97,6 +106,18 @@ def _dialect(name: str) -> Dialect:
         from archcheck.frontends.dialects.tensor2tensor import TENSOR2TENSOR
 
         return TENSOR2TENSOR
+    if name == "jax":
+        from archcheck.frontends.dialects.jax import JAX
+
+        return JAX
+    if name == "flax":
+        from archcheck.frontends.dialects.flax import FLAX
+
+        return FLAX
+    if name == "haiku":
+        from archcheck.frontends.dialects.haiku import HAIKU
+
+        return HAIKU
     if name == "einops":
         from archcheck.frontends.dialects.einops import EINOPS
 
@@ -203,6 +224,26 @@ def prepares(qualified: str) -> tuple[str, ...]:
     name = canonical(qualified)
     dialect = _of(name)
     return dialect.prepares if dialect is not None and name in dialect.bases else ()
+
+
+def late(qualified: str) -> tuple[str, ...]:
+    """Methods that fill an instance of this base class when it is first called or looked into."""
+    name = canonical(qualified)
+    dialect = _of(name)
+    return dialect.late if dialect is not None and name in dialect.bases else ()
+
+
+def trains(qualified: str) -> dict[str, bool]:
+    """Arguments and fields of a target by which its caller says whether it is trained -> what they are in training."""
+    name = canonical(qualified)
+    dialect = _of(name)
+    return dialect.trains if dialect is not None and name in dialect.bases else {}
+
+
+def is_numbered(qualified: str) -> bool:
+    """Whether modules of this name, made while a method of another runs, are its parts."""
+    dialect = _of(canonical(qualified))
+    return dialect is not None and dialect.numbered
 
 
 def modes(qualified: str) -> tuple[str, ...]:
@@ -320,15 +361,18 @@ def _listed(dialect: Dialect, name: str) -> bool:
 
 
 @cache
-def method(name: str) -> Row | None:
-    """The row of a method of tensors, whatever the framework; dialects are asked in the order of `DIALECTS`."""
-    return next((row for dialect in _ORDER if (row := _dialect(dialect).methods.get(name))), None)
+def method(name: str, first: str = "") -> Row | None:
+    """The row of a method of tensors; dialects are asked in the order of `DIALECTS`, behind the one called `first`."""
+    if first and name in _dialect(first).method_formulas:
+        return _dialect(first).methods.get(name)
+    return next((row for dialect in (first, *_ORDER) if dialect and (row := _dialect(dialect).methods.get(name))), None)
 
 
 @cache
-def method_formula(name: str) -> Formula | None:
+def method_formula(name: str, first: str = "") -> Formula | None:
     """The formula of a method of tensors, for calls that its row does not fit or that has none."""
-    return next((found for dialect in _ORDER if (found := _dialect(dialect).method_formulas.get(name))), None)
+    order = [dialect for dialect in (first, *_ORDER) if dialect]
+    return next((found for dialect in order if (found := _dialect(dialect).method_formulas.get(name))), None)
 
 
 @cache

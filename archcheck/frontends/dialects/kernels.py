@@ -175,6 +175,7 @@ NUMPY = Dialect(
     },
     formulas={
         "numpy.array": Formula("lambda object, dtype=None: torch.as_tensor(object) if isinstance(object, torch.Tensor) else torch.tensor(object)"),
+        **{f"numpy.{name}": Formula(f"lambda *args, **kwargs: jax.numpy.{name}(*args, **kwargs)") for name in ("einsum", "concatenate", "expand_dims", "reshape", "stack", "zeros_like")},
         "numpy.arange": Formula("lambda start, stop=None, step=1: op.constant(value='arange', start=0 if stop is None else start, end=start if stop is None else stop, step=step)"),
     },
 )

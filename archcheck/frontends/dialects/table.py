@@ -89,7 +89,8 @@ class Row:
         outputs: how many tensors it gives; 0: a list whose length the arguments decide.
         inplace: the first operand's name afterwards stands for the result.
         plain: parameters that must keep their default for this row to be what is computed.
-        active: parameter that switches it on: where it is false the first operand comes out unchanged.
+        active: parameter that switches it on: where it is false the first operand comes out unchanged; `"not deterministic"` is one
+            that switches it off.
         fields: names of the outputs, where they are a named tuple (`values`, `indices`).
         fresh: what it gives is no view: changing it in place leaves the first operand as it was.
     """
@@ -143,7 +144,7 @@ class LayerRow:
         kind: name of the op kind.
         init: the constructor's parameter list, without `self`.
         call: the parameter list of its call, with `!` behind what the op reads.
-        attrs: attribute -> constructor parameter.
+        attrs: attribute -> constructor parameter; `"1 - momentum"` states what is left of 1.
         const: attributes that this class fixes.
         weights: names under which the layer keeps learned tensors, read by code that computes with them itself.
         outputs: how many values its call returns; the first is the op's, the others are opaque parts of it.
@@ -152,6 +153,7 @@ class LayerRow:
             it is None, train or eval mode decides.
         order: call parameters in the order of the kind's operands, where the framework's order is another;
             `"key|value"` is the key, or the value where no key is given.
+        methods: name of a method besides the call -> what it computes, a lambda whose first parameter is the layer.
     """
 
     kind: str
@@ -164,6 +166,7 @@ class LayerRow:
     plain: tuple[str, ...] = ()
     active: str = ""
     order: tuple[str, ...] = ()
+    methods: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def init_parameters(self) -> tuple[Parameter, ...]:
@@ -196,6 +199,10 @@ class Dialect:
         readable: prefixes of qualified names that are read from the framework's source, where it is at hand and no table lists
             them; all other names are its machinery. None: all are read.
         prepares: names of the methods that the first call of such an instance runs before, with the shape of its input.
+        numbered: modules that are made while a method of another runs are its parts, called by the `name` they are given, or after
+            their class and a number (`Dense_0`); one that is made again under a name is the same one.
+        late: names of the methods that fill an instance, run once when it is first called or looked into (`setup`).
+        trains: argument or field of a target -> whether it is true in training; what the caller of a whole model says.
         modes: names of arguments of a call that say whether a model is trained, and that the framework fills from the call
             around where they are left out.
         containers: qualified class name -> "sequence", "sequential" or "mapping".
@@ -242,6 +249,9 @@ class Dialect:
     answers: dict[str, tuple[AttrValue, str]] = field(default_factory=dict)
     readable: tuple[str, ...] | None = None
     prepares: tuple[str, ...] = ()
+    numbered: bool = False
+    late: tuple[str, ...] = ()
+    trains: dict[str, bool] = field(default_factory=dict)
     modes: tuple[str, ...] = ()
     tied_by: dict[str, str] = field(default_factory=dict)
     module_metadata: frozenset[str] = frozenset()

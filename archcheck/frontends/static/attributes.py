@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
-from archcheck.frontends.static import containers, functional, modules, names, rows
+from archcheck.frontends.dialects.table import Formula
+from archcheck.frontends.static import containers, functional, modules, names, parts, rows
 from archcheck.frontends.static.bookkeeping import MODULE_ATTRIBUTES, REGISTERS
 from archcheck.frontends.static.conditions import item_of
 from archcheck.frontends.static.libraries import CONSTANTS
@@ -110,6 +111,9 @@ def _of_instance(vm: Machine, owner: Instance, name: str, default: Data) -> Data
         if vm.invoked:
             owner.used = True  # `self.model.decoder(x)`: what it holds is called in its place
         return owner.attributes[name]
+    if owner.cls.late and not owner.filled:
+        parts.fill(vm, owner)
+        return get(vm, owner, name, default)
     mapped = attribute_map(owner)
     if mapped is not None and mapped.get(name, name) != name:
         return get(vm, owner, mapped[name], default)
@@ -377,6 +381,9 @@ def _of_layer(vm: Machine, owner: Layer, name: str, default: Data) -> Data:
         if name in PER_AXIS and isinstance(value, int) and isinstance(axes, int):
             return (value,) * axes  # torch keeps one for each axis
         return value
+    if name in owner.row.methods:
+        spelled = Formula(owner.row.methods[name])
+        return Native(name, lambda vm, args, kwargs: rows.evaluate_formula(vm, spelled, [owner, *args], kwargs))
     if name in ("forward", "call", "__call__"):
         return Native(name, lambda machine, args, kwargs: modules.call_layer(machine, owner, args, kwargs))
     if name == "training":
@@ -393,6 +400,8 @@ def _of_layer(vm: Machine, owner: Layer, name: str, default: Data) -> Data:
 def _of_tensor(vm: Machine, owner: Tensor | Tensors, name: str) -> Data:
     if isinstance(owner, Tensors):
         owner = item_of(owner, 0)
+    if vm.arrays and (spelled := dialects.ARRAYS.get((vm.arrays, name))) is not None:
+        return vm.call(External(spelled), [owner], {})
     row = dialects.property_row(name)
     if row is not None:
         return rows.apply(vm, name, row, [owner], {})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from archcheck.frontends import dialects
 from archcheck.frontends.static import bounds, contents, forks, sizes
 from archcheck.frontends.static.machine import Decision, OutOfFuel, Raised
-from archcheck.frontends.static.opens import Expected, Open, OpenRange, Several, Shape, SizeOf, Told
+from archcheck.frontends.static.opens import Expected, Open, OpenRange, Rank, Several, Shape, SizeOf, Told
 from archcheck.frontends.static.sources import code_of
 from archcheck.frontends.static.values import (
     Class,
@@ -78,6 +78,10 @@ def binary(vm: Machine, op: type[ast.operator], left: Data, right: Data) -> Data
         return (*left, _laid_out(right))
     if op is ast.Pow and isinstance(left, SizeOf) and isinstance(right, (int, float)):
         return left.to_the(right, vm.here())
+    if isinstance(left, Rank) and type(right) is int and op in (ast.Add, ast.Sub):
+        return left.shifted(right if op is ast.Add else -right)
+    if isinstance(right, Rank) and type(left) is int and op is ast.Add:
+        return right.shifted(left)
     for value in (left, right):
         if isinstance(value, Open):  # what is computed with a size is no size of that axis
             return Told(value.why, value.span, value.flag, value.metadata) if isinstance(value, SizeOf) else value

@@ -61,7 +61,7 @@ def fill_container(vm: Machine, instance: Instance, args: list[Data], kwargs: di
         elif isinstance(given, (list, tuple)):
             instance.items.extend(given)
         else:
-            instance.items.extend(args)
+            instance.items.extend(args or vm.iterate(kwargs.get("layers", ())))
     elif args:
         first = kwargs.get("modules", args[0])
         instance.items.extend(vm.iterate(first))

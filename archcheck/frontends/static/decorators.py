@@ -52,7 +52,7 @@ def decorate_function(vm: Machine, node: ast.expr, function: Function, value: Da
     if _changes_nothing(vm, base, scope):
         return value
     result = _applied(vm, node, value, scope)
-    if isinstance(result, (Function, Partial, Instance)):
+    if isinstance(result, (Function, Partial, Instance, Native)):
         if isinstance(result, Function) and result is not function:
             result.wrapped = function
             if result.cls is None:
@@ -83,6 +83,8 @@ def _changes_nothing(vm: Machine, base: ast.expr, scope: Scope) -> bool:
     if isinstance(value, (Inert, Native)):
         return True
     if isinstance(value, External):
+        if value.name == "functools.partial":
+            return False  # what it leaves open decides
         top = value.name.partition(".")[0]
         return top in sys.stdlib_module_names or dialects.is_transparent(value.name) or dialects.is_ignored(value.name)
     if isinstance(value, (Function, Class)):
@@ -93,11 +95,28 @@ def _changes_nothing(vm: Machine, base: ast.expr, scope: Scope) -> bool:
     return False
 
 
+def _leaves(function: Data) -> bool:
+    """Whether a library's decorator, of which some settings are given, leaves what it decorates as it is."""
+    if not isinstance(function, External):
+        return False
+    top = function.name.partition(".")[0]
+    listed = dialects.is_transparent(function.name) or dialects.is_ignored(function.name)
+    return listed or top in sys.stdlib_module_names
+
+
 def _applied(vm: Machine, node: ast.expr, value: Data, scope: Scope) -> Data:
     """What a decorator gives when its code is read; None where it is not."""
+    from archcheck.frontends.static.libraries import LIBRARY
+
     try:
         decorator = vm.evaluate(node, scope)
-        if not isinstance(decorator, (Function, Class, Instance, Method, Partial)):
+        if isinstance(decorator, Partial) and _leaves(decorator.function):
+            return value
+        if isinstance(decorator, External):
+            known = dialects.formula(decorator.name) is not None or decorator.name in LIBRARY
+        else:
+            known = isinstance(decorator, (Function, Class, Instance, Method, Partial, Native))
+        if not known:
             return None
         return vm.call(decorator, [value], {})
     except (Raised, TargetError):

@@ -10,7 +10,19 @@ from types import MappingProxyType
 
 from archcheck.errors import NoModelError, TargetError
 from archcheck.frontends import dialects
-from archcheck.frontends.static import builders, configs, hooks, modules, names, sizes, tree, wanted
+from archcheck.frontends.static import (
+    builders,
+    configs,
+    hooks,
+    instances,
+    modules,
+    names,
+    parts,
+    sizes,
+    speech,
+    tree,
+    wanted,
+)
 from archcheck.frontends.static.decorators import veiled
 from archcheck.frontends.static.machine import Frame, Machine, OutOfFuel, Raised, span_of
 from archcheck.frontends.static.opens import Open
@@ -35,6 +47,7 @@ from archcheck.ir.graph import OpGraph, Origin, Unknown
 from archcheck.ir.span import Setting, Span
 from archcheck.ir.verify import verify
 
+CALLED = ("forward", "call", "__call__")
 LISTS = ("list", "List")  # of tensors, which are read as parts of one
 MAPPINGS = ("dict", "Dict", "Mapping", "MutableMapping", "OrderedDict")  # of names to tensors
 NOT_TENSORS = ("int", "bool", "str", "float", "list", "List", "Callable", *MAPPINGS)
@@ -141,7 +154,8 @@ class _Runner:
         error, error_span = "", None
         function: Data = value
         try:
-            vm.inplace_sums = not self._rebinds()
+            vm.arrays = speech.arrays(value, self.module.file)
+            vm.inplace_sums = not self._rebinds() and not vm.arrays
             receiver = value.receiver if isinstance(value, Method) else value
             if isinstance(receiver, Class):
                 instance = self.construct(receiver)
@@ -227,13 +241,13 @@ class _Runner:
         vm = self.vm
         if self.call.builder is not None:
             return self.built(cls, *self.call.builder)
-        init = cls.lookup("__init__")
-        if init is None or not isinstance(init[1], Function):
+        init = instances.constructor_of(cls)
+        if init is None:
             made = self.vm.call(cls, [], {})
         else:
-            kwargs, given = self.arguments(init[1], skip=1, calling=False, owner=cls)
+            kwargs, given = self.arguments(init, skip=1, calling=False, owner=cls, filled=speech.trains(vm, cls, init))
             self.tied = configs.says_tied(self.vm, cls, kwargs.values())
-            made = self.vm.call(cls, _positional(init[1], kwargs, 1), kwargs, given)
+            made = self.vm.call(cls, _positional(init, kwargs, 1), kwargs, given)
         for one in vm.modules_built:  # as a run does it: what a constructor made of a field keeps its sizes
             sizes.settle(vm, one, depth=1)
         if not isinstance(made, Instance):
@@ -289,15 +303,17 @@ class _Runner:
         skip = 1 if isinstance(function, Method) else 0
         receiver = function.receiver if isinstance(function, Method) else None
         filled = modules.modes(vm, receiver, plain, [receiver], {}) if isinstance(receiver, Instance) else {}
+        filled |= speech.trains(vm, receiver.cls if isinstance(receiver, Instance) else None, plain)
         kwargs, given = self.arguments(plain, skip=skip, calling=True, filled=filled)
         positional = _positional(plain, kwargs, skip)
         vm.target = plain if receiver is None else receiver
         vm.entry = wanted.entry_nodes(plain)
         if isinstance(receiver, Instance):
             receiver.used = True
+            parts.fill(vm, receiver)
             modules.prepare(vm, receiver, positional, kwargs)
             own = receiver.cls.lookup("__call__")
-            if own is not None and is_module(receiver.cls):
+            if own is not None and is_module(receiver.cls) and plain.name in CALLED:
                 return vm.call(Method(own[1], receiver), positional, kwargs, given)
             if receiver.hooks is not None and plain.name in ("forward", "call"):
                 positional, kwargs = hooks.enter(vm, receiver, positional, kwargs)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from archcheck.frontends import dialects
 from archcheck.frontends.static.named import NumberMember, TextMember
 from archcheck.frontends.static.opens import Open
+from archcheck.frontends.static.sources import SpelledFile
 from archcheck.frontends.static.values import (
     Args,
     Class,
@@ -54,6 +55,7 @@ PLAIN: dict[str, type] = {
 }
 DATA = (bool, int, float, str, bytes, list, tuple, dict, set, frozenset, range, type(None))
 PLAIN |= {"unicode": str, "basestring": str, "long": int}  # of Python 2
+ARRAYS = ("Tensor", "FloatTensor", "LongTensor", "Variable", "KerasTensor", "ndarray", "Parameter", "Array")
 ABSTRACT: dict[str, tuple[type, ...]] = {
     "Iterable": (list, tuple, dict, set, range, str), "Sequence": (list, tuple, range, str),
     "Mapping": (dict,), "MutableMapping": (dict,), "OrderedDict": (dict,), "Number": (int, float), "Integral": (int,),
@@ -107,19 +109,24 @@ def _is_abstract(value: Data, name: str) -> bool | None:
     return isinstance(value, abstract) if isinstance(abstract, type) else None
 
 
+def _is_spelled(base: Data, name: str) -> bool:
+    """Whether a class is the one that a dialect spells under a name."""
+    return isinstance(base, Class) and isinstance(base.file, SpelledFile) and base.file.module == name
+
+
 def _is_external(value: Data, name: str) -> bool | None:
     last = name.rpartition(".")[2]
     told = _is_abstract(value, name)
     if told is not None:
         return told
     if isinstance(value, (Tensor, Tensors)):
-        return last in ("Tensor", "FloatTensor", "LongTensor", "Variable", "KerasTensor", "ndarray", "Parameter")
+        return last in ARRAYS
     if isinstance(value, Layer):
         return value.name == name or (
             last in ("Module", "Layer") and name.partition(".")[0] == value.name.partition(".")[0]
         )
     if isinstance(value, Instance):
-        return any(base == name for base in value.cls.externals) or (
+        return any(base == name or _is_spelled(base, name) for base in (*value.cls.externals, *value.cls.mro)) or (
             value.layer is not None and value.layer.name == name
         )
     if last in ABSTRACT:

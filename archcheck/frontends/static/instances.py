@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
-from archcheck.frontends.static import containers, functional, named, rows
+from archcheck.frontends.static import containers, functional, named, parts, rows
 from archcheck.frontends.static.machine import Raised
 from archcheck.frontends.static.opens import Open
 from archcheck.frontends.static.sources import code_of
@@ -27,6 +27,8 @@ def instantiate(vm: Machine, cls: Class, args: list[Data], kwargs: dict[str, Dat
     instance = Instance(cls, rounds=vm.open_rounds[-1] if vm.open_rounds else None)
     _take_library_form(vm, instance)
     if is_module(cls):
+        if (same := parts.take(vm, instance, cls.name, kwargs.get("name"))) is not instance:
+            return same
         vm.modules_built.append(instance)
     init = _constructor(cls)
     if isinstance(init, Function):
@@ -73,6 +75,23 @@ def _constructor(cls: Class) -> Function | Class | None:
             return base
     # Classes that a base turns into dataclasses when they are defined carry no decorator (PEP 681).
     return next((base for base in cls.mro if isinstance(base, Class) and base.fields), None)
+
+
+def constructor_of(cls: Class) -> Function | None:
+    """The constructor of a class, to see what it takes: that of a dataclass has its fields for parameters."""
+    init = _constructor(cls)
+    if isinstance(init, Function) or init is None:
+        return init
+    taken = [node for _, node in fields_of(cls).values() if isinstance(node.target, ast.Name)]
+    spec = ast.arguments([], [ast.arg("self")], None, [], [], None, [])
+    for node in taken:
+        default = None if node.value is None else field_default(node.value) or node.value
+        parameter = ast.copy_location(ast.arg(node.target.id, node.annotation), node)  # type: ignore[union-attr]
+        spec.kwonlyargs.append(parameter)
+        spec.kw_defaults.append(default)
+    place = cls.node or ast.Pass(lineno=1, col_offset=0)
+    made = ast.copy_location(ast.FunctionDef("__init__", spec, [], [], None, None), place)
+    return Function(made, cls.scope, "__init__")
 
 
 def is_dataclass(cls: Class) -> bool:
@@ -212,5 +231,8 @@ def library_layer(vm: Machine, name: str, row: LayerRow, args: list[Data], kwarg
     """A layer of a library, with its arguments bound to their names."""
     layer = Layer(row, name, rows.bind_init(vm, row, args, kwargs), vm.here())
     layer.rounds = vm.open_rounds[-1] if vm.open_rounds else None
+    called = layer.arguments.get("name", kwargs.get("name"))
+    if (same := parts.take(vm, layer, name.rpartition(".")[2], called)) is not layer:
+        return same
     vm.modules_built.append(layer)
     return layer

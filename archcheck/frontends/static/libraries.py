@@ -11,13 +11,13 @@ from collections.abc import Callable
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from archcheck.frontends.static import functional, sizes
+from archcheck.frontends.static import functional, parts, sizes
 from archcheck.frontends.static.bookkeeping import learned, new_parameter
 from archcheck.frontends.static.environment import ENVIRONMENT, INSTALLED
 from archcheck.frontends.static.hparams import named_values
-from archcheck.frontends.static.machine import flatten_tensors
 from archcheck.frontends.static.standard import STANDARD
-from archcheck.frontends.static.values import Args, Data, External, Handler, Instance, Kwargs, Layer, Native, Tensor
+from archcheck.frontends.static.transforms import TRANSFORMS
+from archcheck.frontends.static.values import Args, Data, Handler, Instance, Kwargs, Layer, Tensor
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
@@ -92,36 +92,6 @@ def _checkpointed(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     """Gradient checkpointing computes what the function computes."""
     own = {"use_reentrant", "preserve_rng_state", "context_fn", "determinism_check", "debug"}
     return vm.call(args[0], args[1:], {key: value for key, value in kwargs.items() if key not in own})
-
-
-def _mapped(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-    """`torch.vmap(f, in_dims, out_dims)`: calls `f` with an entry of each tensor that is mapped over, and stacks."""
-    bound = dict(zip(("func", "in_dims", "out_dims"), args, strict=False)) | kwargs
-    function, in_dims, out_dims = bound.get("func"), bound.get("in_dims", 0), bound.get("out_dims", 0)
-
-    def call(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-        axes = list(in_dims) if isinstance(in_dims, (tuple, list)) else [in_dims] * len(args)
-        if len(axes) != len(args) or not all(axis is None or type(axis) is int for axis in (*axes, out_dims)):
-            tensors = list(flatten_tensors([args, kwargs]))
-            return vm.opaque("torch.vmap", tensors, "it maps over more than one axis of one tensor")
-        entries: list[Data] = []
-        size: int | None = None
-        for arg, axis in zip(args, axes, strict=True):
-            if axis is None or not isinstance(arg, Tensor):
-                entries.append(arg)
-                continue
-            size = sizes.along(vm, arg, axis)
-            entry = vm.call(External("torch.vmap.entry"), [arg, axis], {})
-            sizes.without(vm, entry, arg, axis)
-            entries.append(entry)
-        result = vm.call(function, entries, kwargs)
-        if not isinstance(result, Tensor):
-            return vm.opaque("torch.vmap", list(flatten_tensors([args, result])), "it gives more than one tensor")
-        stacked = vm.call(External("torch.vmap.stacked"), [result, out_dims], {})
-        sizes.within(vm, stacked, result, out_dims, size)
-        return stacked
-
-    return Native("mapped", call)
 
 
 def _linspace(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
@@ -235,6 +205,7 @@ def _cond(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
 LIBRARY: dict[str, Handler] = {
     **ENVIRONMENT,
     **STANDARD,
+    **TRANSFORMS,
     "copy.copy": _copied,
     "copy.deepcopy": _copied,
     "six.moves.range": _whole_range,
@@ -255,13 +226,15 @@ LIBRARY: dict[str, Handler] = {
     "keras.ops.linspace": _linspace,
     "tensorflow.linspace": _linspace,
     "torch.utils.checkpoint.checkpoint": _checkpointed,
+    "flax.learned": parts.learned,
+    "flax.weight": parts.weight,
+    "flax.parameter": new_parameter,
     "torch.cond": _cond,
     "tensorflow.cond": _cond,
     "tensorflow.get_variable": _get_variable,
     "tensorflow.Variable": _get_variable,
     "tensorflow.contrib.training.HParams": named_values,
 }
-LIBRARY |= dict.fromkeys(("torch.vmap", "torch.func.vmap"), _mapped)
 LIBRARY.update(
     {
         name: lambda vm, args, kwargs: vm.emit("random", (), {"distribution": "uniform"})
@@ -283,4 +256,11 @@ CONSTANTS: dict[str, Data] = {
     "numpy.pi": math.pi,
     "numpy.newaxis": None,
     "numpy.inf": math.inf,
+    "jax.numpy.newaxis": None,
+    "jax.numpy.pi": math.pi,
+    "jax.numpy.inf": math.inf,
+    "jax.numpy.nan": math.nan,
+    "jax.numpy.e": math.e,
+    "jax.__version__": INSTALLED["jax"],
+    "flax.linen.broadcast": None,
 }

@@ -161,6 +161,7 @@ class Machine:
         self.target: Data = None  # the instance or function that is read; what it raises itself is not contained
         self.open_rounds: list[Open] = []  # loops around of which the number of rounds is not known
         self.stands: Span | None = None  # where the layer that a container calls was built
+        self.arrays = ""  # the dialect whose tensors have the methods that the target calls, if it is not PyTorch
         self.inplace_sums = True  # `x += y` changes the tensor itself, as in PyTorch; TensorFlow binds the name anew
 
     @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
-from archcheck.frontends.static import containers, functional, hooks, rows
+from archcheck.frontends.static import containers, functional, hooks, parts, rows
 from archcheck.frontends.static.decorators import veiled
 from archcheck.frontends.static.machine import Raised, flatten_tensors, place_of
 from archcheck.frontends.static.opens import Open, Shape
@@ -49,7 +49,8 @@ def _call_row(vm: Machine, layer: Layer, args: list[Data], kwargs: dict[str, Dat
             if spelled is not None:
                 return call_module(vm, spelled, args, kwargs)
             return vm.opaque(layer.name, reads, "it is used with arguments that its dialect row does not describe")
-        if reads and rows.switched_off(vm, row, bound):
+        told = {key: value for key, value in bound.items() if value is not None}
+        if reads and rows.switched_off(vm, row, {**layer.arguments, **told}):
             return reads[0]
         if row.kind in rows.IDENTITY_LIKE and not vm.training and reads:
             return reads[0]
@@ -106,6 +107,7 @@ def call_module(
         args, kwargs = hooks.enter(vm, instance, args, kwargs)
         result = _called(vm, instance, args, kwargs, given)
         result = hooks.leave(vm, instance, args, kwargs, result)
+    instance.numbers.clear()
     return veiled(vm, result, instance.cls.veil) if instance.cls.veil else result
 
 
@@ -120,6 +122,7 @@ def _place(vm: Machine, instance: Instance) -> None:
 def _called(vm: Machine, instance: Instance, args: list[Data], kwargs: dict[str, Data], given: Given | None) -> Data:
     """Its own `__call__`, or the method that its framework runs; one set on the instance itself comes first."""
     instance.used = True
+    parts.fill(vm, instance)
     prepare(vm, instance, args, kwargs)
     for name in ("forward", "call"):
         if name in instance.attributes and is_module_like(instance):
@@ -184,6 +187,9 @@ def prepare(vm: Machine, instance: Instance, args: list[Data], kwargs: dict[str,
         found = instance.cls.lookup(name)
         if found is not None and isinstance(found[1], Function):
             shape = Shape("the shape of the input", vm.here(), metadata=True)
+            if len(found[1].node.args.args) < 2:
+                vm.call(Method(found[1], instance), [], {})
+                continue
             more = found[1].node.args.args[2:]
             tensors = _tensors_given(instance, args, kwargs) if more else frozenset()
             shapes = {one.arg: shape for one in more if one.arg.removesuffix("_shape") in tensors}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from archcheck.frontends.static import bounds, sizes
 from archcheck.frontends.static.environment import import_by_name
 from archcheck.frontends.static.inspection import INSPECTION, written
-from archcheck.frontends.static.opens import Open, OpenRange
+from archcheck.frontends.static.opens import Open, OpenRange, Rank
 from archcheck.frontends.static.outcomes import Raised
 from archcheck.frontends.static.values import (
     Args,
@@ -31,6 +31,7 @@ from archcheck.frontends.static.values import (
     shown,
 )
 
+MOST_AXES = 16
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
 
@@ -114,6 +115,8 @@ def _dict(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
 
 def _range(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     args = [value if (held := sizes.number(vm, value)) is None else int(held) for value in args]
+    if len(args) == 2 and all(isinstance(value, Rank) for value in args):
+        return [args[0].shifted(at) for at in range(min(args[1].plus - args[0].plus, MOST_AXES))]
     unknown = next((value for value in args if is_undecided(value)), None)
     if unknown is not None:
         why = f"a range whose end is not known ({reason(unknown)})"

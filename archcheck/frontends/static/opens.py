@@ -95,6 +95,21 @@ class Shape(Told):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Rank(Told):
+    """How many axes a tensor has, plus a whole number: as the number of an axis, `x.ndim - 1` is the last.
+
+    Args:
+        plus: the number.
+    """
+
+    plus: int = 0
+
+    def shifted(self, by: int) -> Rank:
+        """The rank with a number added."""
+        return Rank(self.why, self.span, self.flag, self.metadata, self.plus + by)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class SizeOf(Told):
     """How many entries a tensor has along an axis, raised to a power.
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 MOST_PARTS = 64  # of a tensor, above which a loop over them is read once
 UNLISTED = object()  # no row and no formula bears this name
 VIEWS = frozenset({"reshape", "permute", "select", "identity", "expand"})
+LEFT_OF_ONE = "1 - "  # before the parameter of which an attribute states what is left of 1
 IDENTITY_LIKE = frozenset({"dropout", "stochastic_depth"})
 
 
@@ -151,7 +152,9 @@ def stated(row: Row | LayerRow, parameters: Sequence[Parameter], bound: dict[str
     if row.attrs:
         declared = _declared(row.kind)
         for attribute, parameter in row.attrs.items():
-            value = bound.get(parameter)
+            value = bound.get(parameter.removeprefix(LEFT_OF_ONE))
+            if parameter.startswith(LEFT_OF_ONE) and isinstance(value, (int, float)):
+                value = round(1 - value, 9)
             if value is None or attribute not in declared or isinstance(value, (Tensor, Tensors)):
                 continue
             said = as_stated(attribute, value) if isinstance(value, (str, bool)) else value
@@ -209,7 +212,10 @@ def switched_off(vm: Machine, row: Row | LayerRow, bound: dict[str, Data]) -> bo
     """Whether the argument that says if a call does anything (`training=`) says no."""
     if not row.active:
         return False
-    active = bound.get(row.active)
+    off = row.active.removeprefix("not ")
+    active = bound.get(off)
+    if off != row.active and isinstance(active, bool):
+        return active
     return active is False or (active is None and not vm.training)
 
 
@@ -289,7 +295,7 @@ def call_function(vm: Machine, name: str, args: list[Data], kwargs: dict[str, Da
             return result
     formula = dialects.formula(name)
     if formula is not None:
-        return _evaluate_formula(vm, formula, args, kwargs)
+        return evaluate_formula(vm, formula, args, kwargs)
     if row is not None:
         tensors = list(flatten_tensors([args, kwargs]))
         if tensors:
@@ -309,7 +315,7 @@ def _is_release_1(file: SourceFile) -> bool:
 _ONLY_V1 = re.compile(r"\btf\.(?:" + "|".join(re.escape(name) for name in ONLY_V1) + ")")
 
 
-def _evaluate_formula(vm: Machine, formula: Formula, args: list[Data], kwargs: dict[str, Data]) -> Data:
+def evaluate_formula(vm: Machine, formula: Formula, args: list[Data], kwargs: dict[str, Data]) -> Data:
     scope = Scope(vm.frame.file)
     scope.vars.update(FORMULA_NAMES)
     function = Function(formula.tree, scope, "lambda")
@@ -356,6 +362,8 @@ FORMULA_NAMES: dict[str, Data] = {
     "tensorflow": External("tensorflow"),
     "numpy": External("numpy"),
     "jax": External("jax"),
+    "flax": External("flax"),
+    "haiku": External("haiku"),
     "transformers": External("transformers"),
     "keras": External("keras"),
     "op": OPS,
@@ -373,14 +381,14 @@ def call_method(vm: Machine, method: TensorMethod, args: list[Data], kwargs: dic
             return result
     if dialects.is_metadata(method.name):
         return metadata(vm, method.name, method.tensor)
-    row = dialects.method(method.name)
+    row = dialects.method(method.name, vm.arrays)
     if row is not None:
         result = apply(vm, method.name, row, [method.tensor, *args], kwargs)
         if result is not UNLISTED:
             return result
-    formula = dialects.method_formula(method.name)
+    formula = dialects.method_formula(method.name, vm.arrays)
     if formula is not None:
-        return _evaluate_formula(vm, formula, [method.tensor, *args], kwargs)
+        return evaluate_formula(vm, formula, [method.tensor, *args], kwargs)
     tensors = [method.tensor, *flatten_tensors([args, kwargs])]
     return vm.opaque(method.name, tensors, f"the tensor method {method.name} is not in the dialect")
 

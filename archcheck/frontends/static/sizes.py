@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from archcheck.frontends.static.opens import Open, Several, Shape, Told
+from archcheck.frontends.static.opens import Open, Rank, Several, Shape, Told
 from archcheck.frontends.static.values import Data, External, Instance, Tensor, Tensors, is_metadata
 from archcheck.ir.facts import Facts, Nested
 from archcheck.ir.graph import Op, Size, Unknown, Value
@@ -278,6 +278,8 @@ def told(vm: Machine, tensor: Tensor, name: str) -> Data:
         return len(dims)
     if dims is not None and name in _COUNT and None not in dims:
         return prod(size for size in dims if size is not None)
+    if vm.arrays and name == "ndim":
+        return Rank("the ndim of a tensor", vm.here(), metadata=True)
     return Told(f"the {name} of a tensor", vm.here(), metadata=True)
 
 

@@ -43,7 +43,7 @@ def walk(vm: Machine, function: Data) -> tuple[tuple[ModulePlace, ...], tuple[tu
             found.append(
                 ModulePlace(place, value.cls.name, Span(value.cls.file.shown, node.lineno, node.col_offset + 1))
             )
-        held = value if isinstance(value, dict) else value.attributes
+        held = value if isinstance(value, dict) else {**value.made, **value.attributes}
         for name, item in held.items():
             inner = f"{place}.{name}" if place else str(name)
             if isinstance(item, Tensor) and item.learned:

@@ -126,7 +126,20 @@ class ModuleScope(Scope):
 class Class:
     """A class of the code that is read."""
 
-    __slots__ = ("_externals", "_mro", "bases", "fields", "file", "made_by", "members", "name", "node", "scope", "veil")
+    __slots__ = (
+        "_externals",
+        "_late",
+        "_mro",
+        "bases",
+        "fields",
+        "file",
+        "made_by",
+        "members",
+        "name",
+        "node",
+        "scope",
+        "veil",
+    )
 
     def __init__(self, name: str, bases: tuple[Data, ...], scope: Scope, node: ast.ClassDef | None) -> None:
         self.name = name
@@ -140,6 +153,7 @@ class Class:
         self.made_by: Toll | None = None  # of the statements of a module that define it
         self._mro: tuple[Class | External, ...] | None = None
         self._externals: tuple[str, ...] | None = None
+        self._late: tuple[str, ...] | None = None
 
     @property
     def mro(self) -> tuple[Class | External, ...]:
@@ -150,7 +164,7 @@ class Class:
 
     def extend(self, bases: tuple[Data, ...]) -> None:
         """Take other bases, as a decorator of a class may give it."""
-        self.bases, self._mro, self._externals = bases, None, None
+        self.bases, self._mro, self._externals, self._late = bases, None, None, None
 
     def lookup(self, name: str) -> tuple[Class, Data] | None:
         """The class that defines `name`, and its value there."""
@@ -165,6 +179,13 @@ class Class:
         if self._externals is None:
             self._externals = tuple(cls.name for cls in self.mro if isinstance(cls, External))
         return self._externals
+
+    @property
+    def late(self) -> tuple[str, ...]:
+        """Names of the methods that fill instances when they are first called or looked into."""
+        if self._late is None:
+            self._late = tuple(dict.fromkeys(name for base in self.externals for name in dialects.late(base)))
+        return self._late
 
     def __repr__(self) -> str:
         return f"class {self.name}"
@@ -366,6 +387,9 @@ class Instance:
     rounds: Open | None = None  # it was built in a loop of which the number of rounds is not known
     bag: bool = False  # an object of named values, some of which a program around may set
     lasting: bool = False  # a module holds it
+    made: dict[str, Data] = field(default_factory=dict)  # parts and learned tensors made while its methods ran, by name
+    filled: bool = False  # what fills it when it is first looked into has run
+    numbers: dict[str, int] = field(default_factory=dict)  # how many parts of a class this call of it has made
 
     def __repr__(self) -> str:
         return f"an instance of {self.cls.name}"

@@ -45,8 +45,9 @@ def test_each_attribute_and_switch_refers_to_a_parameter(dialect: Dialect) -> No
     for name, row in rows(dialect):
         names = {parameter.name for parameter in parameter_list(row)}
         order = {part for word in row.order for part in word.split("|")} if isinstance(row, LayerRow) else set()
-        switches = {row.active} - {""}
-        assert {*row.attrs.values(), *row.plain, *switches, *order} <= names, name
+        switches = {row.active.removeprefix("not ")} - {""}
+        sources = {source.removeprefix("1 - ") for source in row.attrs.values()}
+        assert {*sources, *row.plain, *switches, *order} <= names, name
 
 
 @DIALECTS
@@ -82,21 +83,9 @@ def test_plain_parameters_have_a_default(dialect: Dialect) -> None:
 
 @DIALECTS
 def test_formulas_are_lambdas_over_ops_and_packages(dialect: Dialect) -> None:
-    packages = {"torch", "tensorflow", "keras", "transformers", "math"}
-    builtin = {
-        "isinstance",
-        "len",
-        "int",
-        "tuple",
-        "list",
-        "range",
-        "sum",
-        "enumerate",
-        "str",
-        "round",
-        "max",
-        "unknown",
-    }
+    packages = {"torch", "tensorflow", "keras", "transformers", "jax", "flax", "haiku", "math"}
+    builtin = {"isinstance", "len", "int", "tuple", "list", "range", "sum", "enumerate", "str", "round", "unknown"}
+    builtin |= {"max", "next", "slice", "type", "dict", "callable"}
     for name, formula in formulas(dialect):
         bound = {node.arg for node in ast.walk(formula.tree) if isinstance(node, ast.arg)}
         bound |= {
