@@ -59,7 +59,7 @@ ARRAYS = ("Tensor", "FloatTensor", "LongTensor", "Variable", "KerasTensor", "nda
 ABSTRACT: dict[str, tuple[type, ...]] = {
     "Iterable": (list, tuple, dict, set, range, str), "Sequence": (list, tuple, range, str),
     "Mapping": (dict,), "MutableMapping": (dict,), "OrderedDict": (dict,), "Number": (int, float), "Integral": (int,),
-    "Real": (int, float), "Size": (tuple, list),
+    "Real": (int, float), "_Number": (int, float, bool), "Size": (tuple, list),
 }  # fmt: skip
 
 

@@ -358,6 +358,8 @@ def _call_plain(vm: Machine, owner: Data, name: str, attribute: Any, args: Args,
     from archcheck.frontends.static.outcomes import Raised
 
     if isinstance(owner, (str, bytes)):
+        if name == "join" and args and isinstance(args[0], dict):
+            args = [list(args[0])]  # its keys, whatever stands under them
         unknown = next((value for value in [*args, *kwargs.values()] if not _is_plain(value)), None)
         if unknown is not None:
             return vm.not_known(unknown, f"a text made from {shown(unknown)}", metadata=True)

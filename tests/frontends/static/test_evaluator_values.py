@@ -204,3 +204,16 @@ def test_a_copy_is_no_view(sources: Sources) -> None:
     doubled, changed = (by_path[value.op] for value in variant.graph.results)
     assert by_path[doubled.reads[0].op].kind.name == "input"
     assert changed.kind.name == "update"
+
+
+def test_the_keys_of_a_mapping_are_joined_whatever_they_stand_for(sources: Sources) -> None:
+    text = """
+    import re
+
+    KINDS = {"ForAudio": torch.relu, "ForText": torch.tanh}
+
+    def f(x):
+        found = re.findall("(" + "|".join(KINDS) + ")", "ModelForText")
+        return KINDS[found[0]](x) if len(found) > 0 else x
+    """
+    assert sources.computes(text) == "%1 = tanh %0"
