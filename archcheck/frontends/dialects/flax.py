@@ -63,13 +63,20 @@ _NNX: dict[str, LayerRow] = {
     "PReLU": _linen("prelu", "negative_slope_init=0.01", {"init": "negative_slope_init"}, "inputs!"),
 }  # fmt: skip
 
-_PADDING = (  # 'SAME', ((1, 1), (1, 1)) and 1 are what other frameworks write
-    "lambda padding: padding.lower() if isinstance(padding, str) else padding if isinstance(padding, int) "
-    "else tuple(part[0] if isinstance(part, (tuple, list)) and part[0] == part[1] else part for part in padding)"
+# One spelling of a padding: what 'SAME' adds follows from the kernel where the step is 1, or the kernel; pairs of equal
+# numbers are one, and so are equal numbers for all axes. Where 'SAME' adds how much depends on the size, it stays.
+_PADDING = (
+    "lambda padding, kernel=None, stride=1, dilation=1: "
+    "flax.one(0) if padding == 'VALID' "
+    "else flax.same(flax.axes(kernel, kernel), flax.axes(stride, kernel), flax.axes(dilation, kernel)) if padding == 'SAME' and isinstance(kernel, (tuple, list)) "
+    "else padding.lower() if isinstance(padding, str) else padding if isinstance(padding, int) "
+    "else flax.one([part[0] if isinstance(part, (tuple, list)) and part[0] == part[1] else part for part in padding])"
 )
+_SAME = "lambda kernel, stride, dilation: flax.one([(k - 1) * d // 2 for k, d in zip(kernel, dilation)]) if all([k == 1 or (s == 1 and (k - 1) * d % 2 == 0) for k, s, d in zip(kernel, stride, dilation)]) else 'same'"
+_ONE = "lambda sizes: sizes if isinstance(sizes, int) else sizes[0] if all([size == sizes[0] for size in sizes]) else tuple(sizes)"
 _POOL = (
     "lambda inputs, window_shape, strides=None, padding='VALID', **kwargs: op.pool(inputs, mode='{mode}', kernel=tuple(window_shape), "
-    "stride=1 if strides is None else tuple(strides), padding=flax.padding(padding), axes=len(window_shape), channels_last=True)"
+    "stride=1 if strides is None else tuple(strides), padding=flax.padding(padding, tuple(window_shape), strides), dilation=1, axes=len(window_shape), channels_last=True)"
 )
 _AROUND = "lambda target=None, *args, **kwargs: (lambda found: found) if target is None else target"
 _FIRST = "lambda value, *args, **kwargs: value"
@@ -81,6 +88,10 @@ _SCAN = (
 )
 _FORMULAS: dict[str, str] = {
     "padding": _PADDING,
+    "same": _SAME,
+    "one": _ONE,
+    "axes": "lambda value, kernel: tuple(value) if isinstance(value, (tuple, list)) else (1 if value is None else value,) * len(kernel)",
+    "grown": "lambda padding, kernel, stride: 0 if padding == 'VALID' or (padding == 'SAME' and tuple(kernel) == flax.axes(stride, kernel)) else padding.lower() if isinstance(padding, str) else flax.one(flax.axes(padding, kernel))",
     "kernel": "lambda size: (size,) if isinstance(size, int) else tuple(size)",
     "entry": "lambda value, axis, at: value if value is None or not isinstance(axis, int) else value[at] if isinstance(value, (list, tuple)) else op.select(value, axis=axis, index=at)",
     # ---- linen

@@ -106,8 +106,8 @@ class DenseGeneral(flax.linen.Module):
         if self.batch_dims or axis != tuple(range(-len(axis), 0)):
             return op.opaque(inputs, name="DenseGeneral", why="it maps axes that are not the last, or keeps axes apart")
         x = inputs if len(axis) == 1 else op.reshape(inputs, form="flatten", axis=-len(axis), end=-1)
-        x = op.linear(x, out_features=math.prod(features), bias=self.use_bias)
-        return x if len(features) == 1 else op.reshape(x, form="unflatten", axis=-1, shape=features)
+        x = op.linear(x, out_features=features[0] if len(features) == 1 else math.prod(features), bias=self.use_bias)
+        return x if len(features) == 1 else x.reshape((*x.shape[:-1], *features))
 """
 
 _CONV = """
@@ -131,8 +131,8 @@ class Conv(flax.linen.Module):
         if self.input_dilation != 1 or self.mask is not None:
             return op.opaque(inputs, name="Conv", why="its input is spread, or its kernel masked")
         kernel = flax.kernel(self.kernel_size)
-        padding = flax.padding(self.padding)
-        return op.conv(inputs, out_features=self.features, kernel=kernel, stride=1 if self.strides is None else self.strides, padding=padding, padding_mode="circular" if padding == "circular" else None, dilation=self.kernel_dilation, groups=self.feature_group_count, bias=self.use_bias, axes=len(kernel), channels_last=True)
+        padding = flax.padding(self.padding, kernel, self.strides, self.kernel_dilation)
+        return op.conv(inputs, out_features=self.features, kernel=kernel, stride=1 if self.strides is None else self.strides, padding=padding, padding_mode="circular" if padding == "circular" else "zeros", dilation=self.kernel_dilation, groups=self.feature_group_count, bias=self.use_bias, axes=len(kernel), channels_last=True)
 """
 
 _CONV_TRANSPOSE = """
@@ -153,7 +153,7 @@ class ConvTranspose(flax.linen.Module):
 
     def __call__(self, inputs):
         kernel = flax.kernel(self.kernel_size)
-        return op.conv_transpose(inputs, out_features=self.features, kernel=kernel, stride=self.strides or 1, padding=flax.padding(self.padding), dilation=self.kernel_dilation, bias=self.use_bias, axes=len(kernel), channels_last=True)
+        return op.conv_transpose(inputs, out_features=self.features, kernel=kernel, stride=self.strides or 1, padding=flax.grown(self.padding, kernel, self.strides), padding_mode="zeros", dilation=self.kernel_dilation or 1, groups=1, bias=self.use_bias, axes=len(kernel), channels_last=True)
 """
 
 # query [batch, q, h, d], key and value [batch, k, h, d]
@@ -238,7 +238,7 @@ class LinearGeneral(flax.nnx.Module):
             return op.opaque(inputs, name="LinearGeneral", why="it maps axes that are not the last, or keeps axes apart")
         x = inputs if len(self.axis) == 1 else op.reshape(inputs, form="flatten", axis=-len(self.axis), end=-1)
         x = self.map(x)
-        return x if len(self.features) == 1 else op.reshape(x, form="unflatten", axis=-1, shape=self.features)
+        return x if len(self.features) == 1 else x.reshape((*x.shape[:-1], *self.features))
 """
 
 _NNX_CONV = """
@@ -246,14 +246,14 @@ class Conv(flax.nnx.Module):
     def __init__(self, in_features, out_features, kernel_size, strides=1, *, padding="SAME", input_dilation=1, kernel_dilation=1, feature_group_count=1, use_bias=True, mask=None, **kwargs):
         self.in_features, self.out_features = in_features, out_features
         self.kernel_size = flax.kernel(kernel_size)
-        self.strides, self.padding = strides, flax.padding(padding)
+        self.strides, self.padding = strides, flax.padding(padding, flax.kernel(kernel_size), strides, kernel_dilation)
         self.kernel_dilation, self.feature_group_count, self.use_bias = kernel_dilation, feature_group_count, use_bias
         self.plain = input_dilation == 1 and mask is None
 
     def __call__(self, inputs):
         if not self.plain:
             return op.opaque(inputs, name="Conv", why="its input is spread, or its kernel masked")
-        return op.conv(inputs, in_features=self.in_features, out_features=self.out_features, kernel=self.kernel_size, stride=1 if self.strides is None else self.strides, padding=self.padding, dilation=self.kernel_dilation, groups=self.feature_group_count, bias=self.use_bias, axes=len(self.kernel_size), channels_last=True)
+        return op.conv(inputs, in_features=self.in_features, out_features=self.out_features, kernel=self.kernel_size, stride=1 if self.strides is None else self.strides, padding=self.padding, padding_mode="circular" if self.padding == "circular" else "zeros", dilation=self.kernel_dilation, groups=self.feature_group_count, bias=self.use_bias, axes=len(self.kernel_size), channels_last=True)
 """
 
 _NNX_CONV_TRANSPOSE = """
@@ -261,10 +261,10 @@ class ConvTranspose(flax.nnx.Module):
     def __init__(self, in_features, out_features, kernel_size, strides=None, *, padding="SAME", kernel_dilation=None, use_bias=True, **kwargs):
         self.in_features, self.out_features = in_features, out_features
         self.kernel_size = flax.kernel(kernel_size)
-        self.strides, self.padding, self.kernel_dilation, self.use_bias = strides or 1, flax.padding(padding), kernel_dilation, use_bias
+        self.strides, self.padding, self.kernel_dilation, self.use_bias = strides or 1, flax.grown(padding, self.kernel_size, strides), kernel_dilation or 1, use_bias
 
     def __call__(self, inputs):
-        return op.conv_transpose(inputs, in_features=self.in_features, out_features=self.out_features, kernel=self.kernel_size, stride=self.strides, padding=self.padding, dilation=self.kernel_dilation, bias=self.use_bias, axes=len(self.kernel_size), channels_last=True)
+        return op.conv_transpose(inputs, in_features=self.in_features, out_features=self.out_features, kernel=self.kernel_size, stride=self.strides, padding=self.padding, padding_mode="zeros", dilation=self.kernel_dilation, groups=1, bias=self.use_bias, axes=len(self.kernel_size), channels_last=True)
 """
 
 _NNX_MODULE = """

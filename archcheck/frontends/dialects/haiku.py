@@ -36,7 +36,7 @@ class Conv{n}D(haiku.Module):
     def __call__(self, inputs, *, precision=None):
         if self.mask is not None or callable(self.padding):
             return op.opaque(inputs, name="Conv", why="its kernel is masked, or its padding a function")
-        return op.conv(inputs, padding=flax.padding(self.padding), axes={n}, channels_last=self.data_format is None or self.data_format[-1] == "C", **self.given)
+        return op.conv(inputs, padding=flax.padding(self.padding, flax.axes(self.given["kernel"], (1,) * {n}), self.given["stride"], self.given["dilation"]), padding_mode="zeros", axes={n}, channels_last=self.data_format is None or self.data_format[-1] == "C", **self.given)
 """
 _MODULE = """
 class Module(haiku.ModuleBase):

@@ -273,6 +273,8 @@ def stated(attribute: str, value: AttrValue) -> AttrValue:
         return value.lower() not in ("channels_first", "ncw", "nchw", "ncdhw")
     if value in ("euclidean", "fro") and attribute == "p":
         return 2
+    if attribute == "axes" and value == ():
+        return None  # a mask that no axis shares
     if attribute == "frozen" and value is False:
         return None  # what is learned goes without saying
     return value

@@ -51,6 +51,8 @@ def item(vm: Machine, owner: Data, index: Data) -> Data:
     if isinstance(owner, Tensor):
         if isinstance(owner.data, (list, tuple)) and isinstance(index, (int, slice)):
             return _plain(vm, owner.data, index)
+        if index is Ellipsis and vm.arrays:
+            return owner  # all of it: `parameter[...]` of nnx
         chosen = list(flatten_tensors(index))
         result = vm.emit("select", (owner, *chosen), {"index": index})
         parts = index if isinstance(index, tuple) else (index,)

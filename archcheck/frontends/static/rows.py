@@ -157,7 +157,7 @@ def stated(row: Row | LayerRow, parameters: Sequence[Parameter], bound: dict[str
                 value = round(1 - value, 9)
             if value is None or attribute not in declared or isinstance(value, (Tensor, Tensors)):
                 continue
-            said = as_stated(attribute, value) if isinstance(value, (str, bool)) else value
+            said = as_stated(attribute, value) if isinstance(value, (str, bool, tuple)) else value
             if said is not None:
                 found[attribute] = said
     return found
