@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Sequence
 from functools import cache
@@ -11,7 +12,7 @@ from archcheck.frontends import dialects
 from archcheck.frontends.dialects.table import BESIDE, IGNORED_KEYWORDS, Formula, LayerRow, Parameter, Row
 from archcheck.frontends.dialects.table import stated as as_stated
 from archcheck.frontends.dialects.tensorflow_v1 import ONLY_V1
-from archcheck.frontends.static import contents, sizes
+from archcheck.frontends.static import contents, numbers, sizes
 from archcheck.frontends.static.libraries import TENSOR_METHODS
 from archcheck.frontends.static.machine import flatten_tensors
 from archcheck.frontends.static.opens import Open
@@ -173,6 +174,8 @@ def apply(vm: Machine, name: str, row: Row, args: list[Data], kwargs: dict[str, 
         return joined
     if reads and switched_off(vm, row, bound):
         return reads[0]
+    if not reads and (number := numbers.computed(row, bound, args)) is not None:
+        return number
     if not reads and any(parameter.reads and parameter.required for parameter in row.parameters):
         unknown = next(
             (part for p in row.parameters if p.reads for part in _listed(bound[p.name]) if is_open(part)), None
@@ -183,10 +186,32 @@ def apply(vm: Machine, name: str, row: Row, args: list[Data], kwargs: dict[str, 
             return vm.open(f"{name} of {unknown}", metadata=True)
     if not reads and any(parameter.reads and parameter.star for parameter in row.parameters):
         return vm.open(f"{name} of no tensor", metadata=True)
+    if len(reads) == 1 and (turned := _reversed(vm, row, bound)) is not None:
+        return turned
     path = vm.emit_path(row.kind, reads, stated(row, row.parameters, bound), bound)
     if row.kind == "identity":
         sizes.cast(vm, path, name, (*args[1:], *kwargs.values()))
     return _result(vm, path, row, bound, reads)
+
+
+def _reversed(vm: Machine, row: Row, bound: dict[str, Data]) -> Data:
+    """What arithmetic on a number and a tensor gives, in this order: `subtract(1.0, x)`; None for any other call."""
+    pair = [bound.get(parameter.name) for parameter in row.parameters if parameter.reads]
+    if len(pair) != 2 or not isinstance(pair[0], (int, float)) or not isinstance(pair[1], Tensor):
+        return None
+    if row.kind in _ARITHMETIC and row.const.keys() <= {"rounding"}:
+        from archcheck.frontends.static.conditions import binary
+
+        operator = ast.FloorDiv if row.const.get("rounding") == "floor" else _ARITHMETIC[row.kind]
+        return binary(vm, operator, pair[0], pair[1])
+    if row.kind in ("maximum", "minimum"):
+        return vm.emit(row.kind, [pair[1]], {"by": pair[0]})
+    return None
+
+
+_ARITHMETIC: dict[str, type[ast.operator]] = {
+    "add": ast.Add, "sub": ast.Sub, "mul": ast.Mult, "div": ast.Div, "pow": ast.Pow,
+}  # fmt: skip
 
 
 def _joined_sizes(bound: dict[str, Data]) -> list[Data] | None:
