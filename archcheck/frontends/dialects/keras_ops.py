@@ -154,11 +154,11 @@ _RELU = "lambda x, negative_slope=0.0, max_value=None, threshold=0.0: op.relu(x)
 _ROW_ARANGE = "lambda start, stop=None, step=1, dtype=None: op.constant(value='arange', start=0 if stop is None else start, end=start if stop is None else stop, step=step)"
 _SEPARABLE = (
     "lambda filters, kernel_size, strides=1, padding='valid', data_format=None, dilation_rate=1, depth_multiplier=1, activation=None, use_bias=True, **kwargs: "
-    "(lambda inputs: keras.layers.Activation(activation or 'linear')(op.conv(op.conv(inputs, kernel=kernel_size, stride=strides, padding=padding, dilation=dilation_rate, groups=inputs.shape[-1], bias=False, axes={axes}, channels_last=True), kernel=1, out_features=filters, bias=use_bias, axes={axes}, channels_last=True)))"
+    "(lambda inputs: keras.layers.Activation(activation or 'linear')(op.conv(op.conv(inputs, kernel=kernel_size, stride=strides, padding=padding, dilation=dilation_rate, groups=inputs.shape[-1], out_features=inputs.shape[-1] * depth_multiplier, bias=False, axes={axes}, channels_last=True), kernel=1, out_features=filters, bias=use_bias, axes={axes}, channels_last=True)))"
 )
 _DEPTHWISE = (
     "lambda kernel_size, strides=1, padding='valid', depth_multiplier=1, data_format=None, dilation_rate=1, activation=None, use_bias=True, **kwargs: "
-    "(lambda inputs: keras.layers.Activation(activation or 'linear')(op.conv(inputs, kernel=kernel_size, stride=strides, padding=padding, dilation=dilation_rate, groups=inputs.shape[-1], bias=use_bias, axes={axes}, channels_last=True)))"
+    "(lambda inputs: keras.layers.Activation(activation or 'linear')(op.conv(inputs, kernel=kernel_size, stride=strides, padding=padding, dilation=dilation_rate, groups=inputs.shape[-1], out_features=inputs.shape[-1] * depth_multiplier, bias=use_bias, axes={axes}, channels_last=True)))"
 )
 _SPELLED: dict[str, str] = {
     "activations.relu": _RELU,
@@ -168,6 +168,7 @@ _SPELLED: dict[str, str] = {
     "layers.ReLU": "lambda max_value=None, negative_slope=0.0, threshold=0.0, **kwargs: (lambda inputs: keras.activations.relu(inputs, negative_slope, max_value, threshold))",
     "layers.Lambda": "lambda function, output_shape=None, mask=None, arguments=None, **kwargs: (lambda inputs, **more: function(inputs, **(arguments or {})))",
     "layers.TimeDistributed": "lambda layer, **kwargs: layer",
+    "layers.Normalization": "lambda axis=-1, mean=None, variance=None, invert=False, **kwargs: (lambda inputs: op.opaque(inputs, name='keras.layers.Normalization'))",
     "layers.Average": "lambda **kwargs: (lambda inputs: sum(inputs[1:], inputs[0]) / len(inputs))",
     "layers.Rescaling": "lambda scale, offset=0.0, **kwargs: (lambda inputs: inputs * scale + offset)",
     **{f"layers.SeparableConv{axes}D": _SEPARABLE.format(axes=axes) for axes in (1, 2)},

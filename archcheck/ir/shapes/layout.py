@@ -241,6 +241,9 @@ def _as_real(given: Given) -> Dims:
 # ---- borders
 
 
+_LAST = (None, "channels_last")  # how Keras says that features are the last axis
+
+
 def _pad(given: Given) -> Dims:
     """Amounts are a flat list from the last axis on, as torch has it, or a pair for each axis, as TensorFlow has it.
 
@@ -250,6 +253,11 @@ def _pad(given: Given) -> Dims:
     dims = given.operand()
     amount = given.get("amount")
     listed = amount if isinstance(amount, (tuple, list)) else ()
+    if given.takes("data_format") and len(dims) > 2 and (given.arguments or {}).get("data_format") in _LAST:
+        space = listed if listed else (amount,) * (len(dims) - 2)
+        if len(space) != len(dims) - 2:
+            raise NotKnown
+        return (dims[0], *(added(one, *each(by, 2)) for one, by in zip(dims[1:-1], space, strict=True)), dims[-1])
     if listed and all(isinstance(one, (tuple, list)) for one in listed):
         if len(listed) != len(dims):
             raise NotKnown
