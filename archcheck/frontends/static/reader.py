@@ -171,6 +171,10 @@ class _Reader:
         first = self.once(self.call)
         if not self.settled:
             self.call, first = optional.complete(self.once, self.call, first)
+        elif first.error and first.offered:  # a function that builds a model is given no tensor
+            without = replace(self.call, offer=False)
+            one = self.once(without)
+            self.call, first = (without, one) if not one.error else (self.call, first)
         if (first.error and not first.exhausted) or builders.lacks_parts(first):
             self.call, first = self.built(first)
         found: list[tuple[Flags, Run]] = [((), first)]
