@@ -3,33 +3,16 @@
 from __future__ import annotations
 
 import gc
-import json
-import signal
-import sys
 import time
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
-VERSION = 1
+from archcheck.frontends.trace.child.serving import VERSION, OutOfTime, serve, until
 
 
 def main(request: bytes, answer: Callable[[bytes], None]) -> None:
     """Answer a request, or several; what fails is told in the answer."""
-    asked: dict[str, Any] = json.loads(request)
-    sys.setrecursionlimit(20_000)
-    warnings.filterwarnings("ignore")
-    if "many" in asked:
-        common = asked["common"]
-        found: Any = {"version": VERSION, "many": [told({**common, **one}) for one in asked["many"]]}
-    else:
-        found = told(asked)
-    answer(json.dumps(found, separators=(",", ":")).encode())
-
-
-class OutOfTime(KeyboardInterrupt):
-    """The code has taken its time; nothing may hold it up that catches exceptions."""
+    serve(request, answer, told)
 
 
 def told(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -46,7 +29,7 @@ def told(asked: Mapping[str, Any]) -> dict[str, Any]:
     torch.set_num_threads(1)
     start = time.process_time()
     try:
-        with _until(asked.get("until"), asked.get("seconds")):
+        with until(asked.get("until"), asked.get("seconds")):
             found = trace(asked)
     except CannotBuildError as error:
         return {"version": VERSION, "error": str(error), "stage": "build", "hint": error.hint, "at": error.at}
@@ -56,25 +39,3 @@ def told(asked: Mapping[str, Any]) -> dict[str, Any]:
     finally:
         gc.collect()
     return {"version": VERSION, "torch": torch.__version__, "seconds": time.process_time() - start, **found}
-
-
-@contextmanager
-def _until(when: float | None, seconds: float | None) -> Iterator[None]:
-    """Let nothing take longer than this moment, if any, or else than so many seconds, if any: a host that ends the
-    process knows no more than that it was busy."""
-    if when is not None:
-        seconds = max(when - time.time(), 0.1)
-    if not seconds or not hasattr(signal, "setitimer"):
-        yield
-        return
-
-    def stop(number: int, frame: object) -> None:
-        raise OutOfTime
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)

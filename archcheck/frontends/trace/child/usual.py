@@ -27,9 +27,12 @@ _SIZES = {
     "dim": 64, "d_model": 64, "embed_dim": 64, "hidden_size": 64, "hidden_dim": 64, "n_embd": 64, "width": 64,
     "embedding_dim": 64, "emb_dim": 64, "model_dim": 64, "in_features": 64, "out_features": 64, "channels": 64,
     "in_channels": 64, "out_channels": 64, "in_dim": 64, "out_dim": 64, "inplanes": 64, "planes": 64,
+    "vocabulary_size": 100, "num_query_heads": 4, "num_key_value_heads": 2, "intermediate_dim": 128, "mlp_ratio": 4,
+    "max_sequence_length": 32, "sequence_length": 16, "image_shape": (64, 64, 3), "key_dim": 16, "filters": 64,
     "mlp_dim": 128, "d_ff": 128, "ffn_dim": 128, "intermediate_size": 128, "dim_head": 16, "head_dim": 16,
     "depth": 2, "num_layers": 2, "n_layers": 2, "n_layer": 2, "num_classes": 10, "vocab_size": 100, "num_tokens": 100,
-    "max_seq_len": 32, "max_len": 32, "seq_len": 16, "block_size": 32, "drop_path": 0.0, "dropout": 0.1, "eps": 1e-6,
+    "max_seq_len": 32, "max_len": 32, "max_length": 32, "seq_len": 16, "block_size": 32,
+    "drop_path": 0.0, "dropout": 0.1, "eps": 1e-6,
     "image_size": 32, "img_size": 32, "patch_size": 8, "input_resolution": (8, 8), "window_size": 4, "kernel_size": 3,
 }  # fmt: skip
 
