@@ -32,9 +32,17 @@ _BINARY: dict[str, type[ast.operator]] = {
     "matmul": ast.MatMult, "floordiv": ast.FloorDiv, "mod": ast.Mod, "and": ast.BitAnd, "or": ast.BitOr,
     "xor": ast.BitXor, "lshift": ast.LShift, "rshift": ast.RShift,
 }  # fmt: skip
+_RUNS_GRAPHS = {  # ops of TensorFlow that are given graphs
+    **dict.fromkeys(("While", "StatelessWhile"), "a loop whose rounds a tensor decides"),
+    **dict.fromkeys(("If", "StatelessIf"), "it runs one of two graphs, by what a tensor holds"),
+    **dict.fromkeys(("PartitionedCall", "StatefulPartitionedCall"), "it runs a graph of its own"),
+}
 _RELATIONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge"})
-_METHOD = "torch.Tensor."
-_LAYING_OUT = frozenset({"torch.Tensor.view", "torch.Tensor.reshape", "torch.reshape", "torch.Tensor.expand"})
+_METHODS = ("torch.Tensor.", "tensorflow.Tensor.")  # before the name of a method
+_LAYING_OUT = frozenset({
+    "torch.Tensor.view", "torch.Tensor.reshape", "torch.reshape", "torch.Tensor.expand", "tensorflow.reshape",
+    "keras.ops.reshape", "tensorflow.broadcast_to", "keras.ops.broadcast_to",
+})  # fmt: skip
 _PART = re.compile(r"(.+)\[(\d+)\]")  # of an input that is a tuple
 CONSTRUCTED = "*"  # the keyword under which a layer's constructor arguments are told
 
@@ -108,6 +116,7 @@ class _Replay:
         self.stale: set[int] = set()
         self.parts: dict[int, tuple[Tensor, int]] = {}  # inputs that are parts of one, until they are read
         self.shapes: dict[Value, tuple[int, ...]] = {}
+        self.sizes = sizes.Sizes(sizes.Sample({}, {}), vm.recorder.by_path)  # for layers that are spelled by the sizes
         self.stands: Span | None = vm.here()  # where nothing else does
 
     def run(self) -> Replayed:
@@ -220,15 +229,16 @@ class _Replay:
         except (Raised, OutOfFuel) as error:
             return self.vm.opaque(call.name, _tensors(args, kwargs), str(error))
         if (result is rows.UNLISTED or result is None) and _given_any(call.given):
-            return self.vm.opaque(call.name, _tensors(args, kwargs), f"{call.name} is not in the dialect")
+            why = _RUNS_GRAPHS.get(call.name.rpartition(".")[2], f"{call.name} is not in the dialect")
+            return self.vm.opaque(call.name, _tensors(args, kwargs), why)
         return result
 
     def _result(self, call: Call, args: list[Data], kwargs: dict[str, Data]) -> Data:
         vm, name = self.vm, call.name
         if CONSTRUCTED in kwargs:
             return self._layer(name, args, kwargs)
-        if name.startswith(_METHOD) and args and isinstance(args[0], Tensor):
-            return self._method(call, name[len(_METHOD) :], args, kwargs)
+        if name.startswith(_METHODS) and args and isinstance(args[0], Tensor):
+            return self._method(call, name.split(".", 2)[2], args, kwargs)
         if name.startswith("property.") and isinstance(args[0], Tensor):
             row = dialects.property_row(name.removeprefix("property."))
             return rows.UNLISTED if row is None else rows.apply(vm, name, row, [args[0]], {})
@@ -266,6 +276,15 @@ class _Replay:
         vm = self.vm
         constructed = kwargs.pop(CONSTRUCTED)
         row = dialects.layer(name)
+        if row is None and isinstance(constructed, dict) and dialects.formula(name) is not None:
+            given = constructed.get("args") or ()
+            named = {**(constructed.get("attributes") or {}), **(constructed.get("kwargs") or {})}
+            built = rows.call_function(vm, name, list(given), named)
+            vm.sizes, before = self.sizes, vm.sizes
+            try:
+                return vm.call(built, args, kwargs)
+            finally:
+                vm.sizes = before
         if row is None or not isinstance(constructed, dict):
             return vm.opaque(name, _tensors(args, kwargs), "it is recorded as a layer that no dialect lists")
         attributes = constructed.get("attributes") or {}
@@ -313,8 +332,15 @@ class _Replay:
                 made = vm.opaque("tensor", (), "it was made before, or by something that was not recorded")
         finally:
             vm.frames[-1].place = place
-        self.shapes[made.value] = shape
+        self._shaped(made, number)
         return made
+
+    def _shaped(self, tensor: Tensor, number: int) -> None:
+        """Note a tensor's sizes; where only what it holds would tell them, they are not known."""
+        shape = self.recording.shapes[number]
+        if min(shape, default=0) >= 0:
+            self.shapes.setdefault(tensor.value, shape)
+            self.sizes.know(tensor.value, shape)
 
     def _refresh(self, number: int, handle: Tensor) -> None:
         parent = self.parents.get(number)
@@ -364,7 +390,7 @@ class _Replay:
 
     def _bind_one(self, number: int, tensor: Tensor) -> None:
         self.tensors[number] = tensor
-        self.shapes.setdefault(tensor.value, self.recording.shapes[number])
+        self._shaped(tensor, number)
 
     def _collect(self, given: Encoded, result: Data, found: dict[int, Tensor], call: Call) -> None:
         """The tensors of a result, by the numbers that they had in the traced process."""

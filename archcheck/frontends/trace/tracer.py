@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -18,14 +19,13 @@ from archcheck.frontends.static.sizes import Sample
 from archcheck.frontends.static.tree import ModulePlace
 from archcheck.frontends.targets import Target
 from archcheck.frontends.trace import wanted
+from archcheck.frontends.trace.frameworks import TORCH, Framework, framework_of
 from archcheck.frontends.trace.replay import Places, Replayed, replay
 from archcheck.frontends.trace.sandbox import LATE, Job, Limits, TraceError, run
 from archcheck.frontends.trace.wire import Failure, Recording, parse, parse_many
 from archcheck.ir.graph import Value
 from archcheck.ir.span import Span
 
-ENTRY = "archcheck.frontends.trace.child.main"
-TRACED = ("torch", "einops", "kernels")  # dialects of what runs
 ANSWERING = 1.0  # seconds before its end in which a process tells what it was doing
 
 
@@ -102,10 +102,11 @@ def trace(
         TraceError: the code cannot be run, or does not come back.
         TargetError: it cannot be built.
     """
-    request = {**tables(), **request_of(target, module, symbol, arguments, running, training)}
+    framework = framework_of(target)
+    request = {**tables(framework), **request_of(target, module, symbol, arguments, running, training)}
     wall = running.limits.wall
     request |= {"seconds": wall, "until": time.time() + max(wall - ANSWERING, wall / 2)}
-    answer = run(_job(target, request, running), progress)
+    answer = run(_job(target, framework, request, running), progress)
     return _traced(target, symbol, parse(answer.data), answer.isolation, training)
 
 
@@ -133,7 +134,8 @@ def trace_many(
         }
         for one in targets
     ]
-    answer = run(_job(targets[0].target, {"common": tables(), "many": requests}, running), progress)
+    framework = framework_of(targets[0].target)
+    answer = run(_job(targets[0].target, framework, {"common": tables(framework), "many": requests}, running), progress)
     found: list[Trace | ArchcheckError] = []
     for one, recording in zip(targets, parse_many(answer.data, len(targets)), strict=True):
         if isinstance(recording, ArchcheckError):
@@ -146,9 +148,11 @@ def trace_many(
     return found
 
 
-def _job(target: Target, request: Mapping[str, Any], running: Running) -> Job:
+def _job(target: Target, framework: Framework, request: Mapping[str, Any], running: Running) -> Job:
     readable = tuple(root.path for root in target.library.roots)
-    return Job(running.python, ENTRY, json.dumps(request).encode(), readable, running.limits, running.isolation)
+    return Job(
+        running.python, framework.entry, json.dumps(request).encode(), readable, running.limits, running.isolation
+    )
 
 
 def _traced(target: Target, symbol: str, recording: Recording | Failure, isolation: str, training: bool) -> Trace:
@@ -162,8 +166,8 @@ def _traced(target: Target, symbol: str, recording: Recording | Failure, isolati
 def _error(failure: Failure, target: Target) -> TraceError:
     """A failure, with the line of code that it comes from, or else with the name of the target."""
     hint = failure.hint
-    if failure.stage == "torch":
-        hint = "pip install 'nn-archcheck[torch]', or name another interpreter with --python"
+    if failure.stage in ("torch", "tensorflow"):
+        hint = f"pip install 'nn-archcheck[{failure.stage}]', or name another interpreter with --python"
     if failure.stage == "time":
         hint = LATE
     places = Places(target.library)
@@ -204,27 +208,41 @@ def _is_installed(path: Path) -> bool:
 
 
 @cache
-def tables() -> dict[str, Any]:
-    """What the dialects ask to be recorded whole: layers with their parameters, and functions outside of torch."""
+def tables(framework: Framework = TORCH) -> dict[str, Any]:
+    """What the dialects ask to be recorded whole: layers with their parameters, and functions."""
     layers: dict[str, Any] = {}
     functions: list[str] = []
     presets: dict[str, Any] = {}
     defaults: dict[str, Any] = {}
     silent: list[str] = []
     for dialect in dialects.DIALECTS:
-        if dialect.name not in TRACED:
+        if dialect.name not in framework.dialects:
             continue
         for name, row in dialect.layers.items():
             usual = {one.name: one.default for one in (*row.init_parameters, *row.call_parameters)}
             layers[name] = [[one.name for one in row.init_parameters], {one: usual.get(one) for one in row.plain}]
+        layers |= {name: [names, {}] for name, names in _spelled_layers(dialect)}
         presets |= dialect.presets
         defaults |= dialect.defaults
         silent += dialect.ties
-        if dialect.name != "torch":
-            functions += [*dialect.functions, *dialect.formulas]
+        if dialect.name not in framework.whole:
+            functions += [one for one in (*dialect.functions, *dialect.formulas) if one not in layers]
     return {
-        "layers": layers, "functions": functions, "presets": presets, "defaults": defaults, "silent": silent
+        "layers": layers, "functions": functions, "presets": presets, "defaults": defaults, "silent": silent,
+        "packages": list(framework.packages),
     }  # fmt: skip
+
+
+def _spelled_layers(dialect: dialects.Dialect) -> Iterator[tuple[str, list[str]]]:
+    """Layers that a dialect spells as a function which gives a function, with their constructor's parameters.
+
+    Those that are given layers, or code, are followed instead.
+    """
+    for name, formula in dialect.formulas.items():
+        if isinstance(formula.tree.body, ast.Lambda) and name.rpartition(".")[2][:1].isupper():
+            names = [one.arg for one in formula.tree.args.args]
+            if not {"layer", "function"}.intersection(names):
+                yield name, names
 
 
 def reading_of(recording: Recording, replayed: Replayed, target: Target, symbol: str) -> Reading:

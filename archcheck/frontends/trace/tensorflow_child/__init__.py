@@ -1,0 +1,1 @@
+"""The traced side for TensorFlow and Keras. It runs in the sandbox, and answers in the same form as for PyTorch."""
