@@ -1,12 +1,14 @@
 """Held against each other: what the static reader reads in transformers' code, and what ran when it was traced.
 
-    python -m tests.agreement --python PYTHON [--models | --layers] [--run] [--every N] [--check] [NAME ...]
+    python -m tests.agreement --python PYTHON [--keras] [--models | --layers] [--run] [--every N] [--check] [NAME ...]
 
 PYTHON is the interpreter of an environment that holds torch and transformers, whose sources are read too. Whole models
 are those of `MODEL_MAPPING` with the default configuration; layers are classes whose names end in Layer or Block; names
-only choose what is compared. Each is run in the sandbox and read with the same arguments, and the two graphs are
-aligned with nothing free. The table has a line for each that is not the same: where the two part, which of them did not
-come to its end and why. Bars, for those that run: 97 % of the layers and 85 % of the whole models are the same.
+only choose what is compared. With `--keras`, PYTHON has tensorflow, keras and perhaps keras-hub: models are those of
+keras.applications and keras-hub's backbones, layers those that keras-hub builds them of. Each is run in the sandbox and
+read with the same arguments, and the two graphs are aligned with nothing free. The table has a line for each that is
+not the same: where the two part, which of them did not come to its end and why. Bars, for those that run: 97 % of the
+layers and 85 % of the whole models are the same.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from archcheck.frontends.trace.sandbox import Limits
 from archcheck.frontends.trace.tracer import Running, Trace, Wanted, trace_many
 from archcheck.sweep import Read, Request, of_trace, read_symbol
 from archcheck.witnesses import Two, compared, default_graph, words
+from tests import keras_targets
 
 LAYERS, MODELS = 0.97, 0.85
 SLOWEST = 60  # seconds that a comparison may take
@@ -203,19 +206,30 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="classes; all by default")
     parser.add_argument("--python", type=Path, default=Path(sys.executable))
+    parser.add_argument("--keras", action="store_true", help="Keras' models and layers instead of transformers'")
     parser.add_argument("--models", action="store_true", help="whole models instead of layers")
     parser.add_argument("--layers", action="store_true", help="layers, which is the default")
     parser.add_argument("--run", action="store_true", help="only run them, and count those that come to their end")
     parser.add_argument("--every", type=int, default=1, help="only every N-th class")
     parser.add_argument("--check", action="store_true", help="fail where the bar is missed")
     asked = parser.parse_args()
+    if asked.keras:
+        return _compared(keras_targets.chosen(_packages(asked.python), asked.models, set(asked.names)), asked)
     folders = sorted(asked.python.parent.parent.glob("lib/python3*/site-packages/transformers/models"))
     if not folders:
         parser.error(f"{asked.python} has no transformers")
     target = resolve(parse_target(str(folders[0])))
+    return _compared(chosen(target, asked.models, set(asked.names)), asked)
+
+
+def _packages(python: Path) -> Path:
+    return next(python.parent.parent.glob("lib/python3*/site-packages"))
+
+
+def _compared(targets: list[Wanted], asked: argparse.Namespace) -> int:
     counts: Counter[str] = Counter()
     silent = 0
-    targets = chosen(target, asked.models, set(asked.names))[:: asked.every]
+    targets = targets[:: asked.every]
     if asked.run:
         return _count(ran(targets, asked.python))
     for row in rows(targets, asked.python):
