@@ -14,27 +14,8 @@ from typing import TYPE_CHECKING
 from archcheck.errors import TargetError
 
 if TYPE_CHECKING:
+    from archcheck.frontends.saved import Loaded
     from archcheck.frontends.static.library import Library
-    from archcheck.frontends.static.reader import Reading
-    from archcheck.frontends.trace.wire import Recording
-    from archcheck.ir.graph import Value
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """What a file holds.
-
-    Attributes:
-        reading: its graph, as a reading.
-        shapes: of what ops give.
-        recording: what was replayed.
-        training: the mode in which it was saved.
-    """
-
-    reading: Reading
-    shapes: dict[Value, tuple[int, ...]]
-    recording: Recording
-    training: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +62,16 @@ def _load_export(path: Path, library: Library, shown: str, choice: str, training
     return load(path, library, shown, choice, training=training)
 
 
+def _is_onnx(path: Path, shown: str) -> bool:
+    return True  # the form has no mark of its own: what reads it says what it is not
+
+
+def _load_onnx(path: Path, library: Library, shown: str, choice: str, training: bool) -> Loaded:
+    from archcheck.frontends.onnx_model.reader import load
+
+    return load(path, library, shown, choice, training=training)
+
+
 _CHECKPOINTS = frozenset({".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle"})
 
 KINDS: tuple[Kind, ...] = (
@@ -90,6 +81,13 @@ KINDS: tuple[Kind, ...] = (
         _is_export,
         _load_export,
         "save it anew, with model.eval() before torch.export.export",
+    ),
+    Kind(
+        "onnx_model",
+        frozenset({".onnx"}),
+        _is_onnx,
+        _load_onnx,
+        "save it anew, with model.eval() before torch.onnx.export",
     ),
 )
 

@@ -29,7 +29,7 @@ _NOT_PYTHON = {
     **dict.fromkeys((".safetensors", ".npz", ".npy", ".gguf", ".index"), "holds weights, not the code that uses them"),
     **dict.fromkeys((".h5", ".hdf5", ".keras"), "is a saved Keras model, which this version does not read"),
     **dict.fromkeys((".pb", ".pbtxt", ".tflite"), "is a saved TensorFlow graph, which this version does not read"),
-    ".onnx": "is an ONNX graph, which this version does not read",
+    ".onnx": "is no ONNX graph",
     ".pt2": "is no exported program of PyTorch, which is a zip archive",
     ".ipynb": "is a notebook",
     ".pyi": "is a stub, which holds no code",

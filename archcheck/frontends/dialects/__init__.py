@@ -74,12 +74,13 @@ _PACKAGES = {
     "tensor2tensor": "tensor2tensor",
     "contextvars": "python",
     "inspect": "python",
+    "onnx": "onnx",
     **dict.fromkeys(("apex", "causal_conv1d", "flash_attn", "flash_attn_interface", "mamba_ssm", "torchvision", "transformers", "xformers"), "kernels"),
 }
 # (dialect, attribute of its arrays) -> the class, spelled by the dialect, of what it gives.
 ARRAYS = {("jax", "at"): "jax.Array.At"}
 # Where two dialects name a method of tensors, the first one's row counts.
-_ORDER = ("torch", "tensorflow", "keras", "einops", "kernels", "numpy", "tensor2tensor", "python", "jax", "flax", "haiku")
+_ORDER = ("torch", "tensorflow", "keras", "einops", "kernels", "numpy", "tensor2tensor", "python", "jax", "flax", "haiku", "onnx")
 
 
 def __getattr__(name: str) -> tuple[Dialect, ...]:
@@ -126,6 +127,10 @@ def _dialect(name: str) -> Dialect:
         from archcheck.frontends.dialects.python import PYTHON
 
         return PYTHON
+    if name == "onnx":
+        from archcheck.frontends.dialects.onnx import ONNX
+
+        return ONNX
     from archcheck.frontends.dialects.kernels import KERNELS, NUMPY
 
     return {"kernels": KERNELS, "numpy": NUMPY}[name]

@@ -251,7 +251,7 @@ class _Parser:
             names,
             kwargs,
             given[1] if len(given) == 2 else given if len(given) > 2 else None,
-            tuple(_frames(text_or_none(metadata.get("stack_trace")))),
+            tuple(frames_in(text_or_none(metadata.get("stack_trace")))),
             tuple(_modules(text_or_none(metadata.get("nn_module_stack")))),
             text_or_none(metadata.get("torch_fn"))[:256],
         )
@@ -395,7 +395,8 @@ def _leaves(tree: Mapping[str, Any], depth: int) -> int:
     return len(tree["children_spec"])
 
 
-def _frames(told: str) -> list[Frame]:
+def frames_in(told: str) -> list[Frame]:
+    """The lines of code that a stack trace tells, outermost first."""
     return [
         Frame(file, int(line), name, line_text) for file, line, name, line_text in _FRAME.findall(told)[-MAX_FRAMES:]
     ]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from archcheck.errors import TargetError
 from archcheck.frontends import dialects
-from archcheck.frontends.files import Loaded
+from archcheck.frontends.saved import Loaded
 from archcheck.frontends.static.library import Library
 from archcheck.frontends.static.reader import Reading, Unread, Variant
 from archcheck.frontends.static.sources import SpelledFile
@@ -19,8 +18,9 @@ from archcheck.frontends.torch_export.archive import Archive
 from archcheck.frontends.torch_export.aten import base_of
 from archcheck.frontends.torch_export.contents import Content, of_archive, programs, refuse, within
 from archcheck.frontends.torch_export.parsing import loaded, parse
-from archcheck.frontends.torch_export.program import Frame, Node, Program, innermost, is_torchs
+from archcheck.frontends.torch_export.program import Node, Program, is_torchs
 from archcheck.frontends.torch_export.recording import Saved, recording_of
+from archcheck.frontends.torch_export.sites import sites
 from archcheck.frontends.trace.replay import Places, replay
 from archcheck.frontends.trace.wire import Site
 from archcheck.ir.graph import Attr, Op, OpGraph, Origin
@@ -61,7 +61,7 @@ def load(path: Path, library: Library, shown: str, choice: str = "", *, training
         saved = _saved(archive, name, shown)
     mode, assumed = _mode(program, training)
     symbol = _symbol(program)
-    recording = recording_of(program, symbol, saved, _sites(library))
+    recording = recording_of(program, symbol, saved, sites(library))
     replayed = replay(recording, library, SpelledFile(shown, ""), mode)
     ops = tuple(_reasoned(op) for op in replayed.graph.ops)
     origin = Origin(NAME, symbol, replayed.graph.origin.mode if replayed.graph.origin else "train")
@@ -77,7 +77,7 @@ def load(path: Path, library: Library, shown: str, choice: str = "", *, training
     given = frozenset(word.partition("[")[0] for word, _ in program.inputs)
     assumptions = tuple(dict.fromkeys((*replayed.assumptions, *assumed)))
     reading = Reading(symbol, Span(shown, 1), (variant,), assumptions, (), given)
-    return Loaded(reading, dict(replayed.shapes), recording, mode)
+    return Loaded(reading, mode, replayed.shapes, recording)
 
 
 def _reasoned(op: Op) -> Op:
@@ -191,34 +191,9 @@ def _weights(program: Program, saved: Saved) -> tuple[tuple[str, str], ...]:
 # ---- places
 
 
-def _sites(library: Library) -> Callable[[Sequence[Frame]], Site | None]:
-    """A function that gives the place of an op: in a file below the working directory, or by its bare name.
-
-    What the file says about other places on this machine is not looked up: it would show a stranger's choice of lines.
-    """
-    here = Path.cwd().resolve()
-    known: dict[str, str] = {}
-
-    def site(frames: Sequence[Frame]) -> Site | None:
-        frame = innermost(frames)
-        return None if frame is None else Site(file(frame.file), frame.function, frame.line, 0, 0, 0)
-
-    def file(name: str) -> str:
-        if name not in known:
-            known[name] = name.replace("\\", "/").rpartition("/")[2] or name
-            path = Path(os.path.normpath(name))
-            if path.is_absolute() and path.suffix == ".py" and path.is_relative_to(here):
-                real = Path(os.path.realpath(path))
-                if real.is_relative_to(here) and real.is_file():
-                    known[name] = str(path)
-        return known[name]
-
-    return site
-
-
 def _places(program: Program, places: Places, library: Library) -> list[ModulePlace]:
     """The classes of the model, each at the first of its lines that computes something."""
-    site = _sites(library)
+    site = sites(library)
     found: dict[str, tuple[str, Site]] = {}
     for node in _nodes(program):
         own = [(path, cls) for path, cls in node.modules if not _is_layer(cls)]
