@@ -92,7 +92,7 @@ def _fold_layer(scope: Scope, slot: int) -> None:
         offset = offset_of(scope, scope.giver(weights[0]))
         if offset != 0 and any(declared.name == "offset" for declared in op.kind.attrs):
             stated["offset"] = offset
-    elif op.kind is LINEAR or op.kind in CONVS:
+    elif (op.kind is LINEAR or op.kind in CONVS) and not isinstance(op.attr("bias"), Unknown):
         stated["bias"] = len(weights) > 1
     _fold(scope, slot, {slot}, main, weights, **stated)
 

@@ -194,7 +194,6 @@ def test_what_is_wrong_is_said_with_a_way_out(project: Path, text: str, why: str
         ("model.pt", "unpickling it would run code"),
         ("model.CKPT", "unpickling it would run code"),
         ("model.safetensors", "holds weights"),
-        ("model.onnx", "ONNX"),
         ("model.keras", "Keras"),
         ("model.h5", "Keras"),
         ("model.ipynb", "nbconvert"),

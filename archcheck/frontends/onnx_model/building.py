@@ -307,6 +307,11 @@ class Builder:
         readers = [one for name in node.outputs for one in self.current.readers.get(name, ())]
         return not (readers and all(one.op_type == "BatchNormalization" for one in readers)) and is_unsure(node)
 
+    def is_right_factor(self, node: Node) -> bool:
+        """Whether all that reads a node are products with it on their right."""
+        readers = [one for name in node.outputs for one in (self.current.readers.get(name, ()) if self.current else ())]
+        return bool(readers) and all(one.op_type == "MatMul" and one.input[1] in node.outputs for one in readers)
+
     def depends(self, value: Value) -> bool:
         """Whether a value is computed from an input."""
         waiting, seen = [value.op], {value.op}

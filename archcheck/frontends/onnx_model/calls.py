@@ -244,13 +244,12 @@ def _conv(call: Call) -> Data:
         many = weight[1] * group if weight[1] is not None else None
         told["in_features"], told["out_features"] = (many, weight[0]) if op == "Conv" else (weight[0], many)
         told["kernel"] = _alike(weight[2:])
-    more = call.attributes.get("output_padding", [0] * axes)
-    found = Tensor(
-        Value(vm.emit_path("conv" if op == "Conv" else "conv_transpose", reads, told, {"output_padding": more}))
-    )
-    return (
-        found if bias is None or not call.builder.may_be_folded(call.node) else vm.opaque(f"onnx.{op}", [found], FOLDED)
-    )
+    kind = "conv" if op == "Conv" else "conv_transpose"
+    if bias is None or not call.builder.may_be_folded(call.node):
+        more = {"output_padding": call.attributes.get("output_padding", [0] * axes)}
+        return Tensor(Value(vm.emit_path(kind, reads, told, more)))
+    told["bias"] = vm.open(FOLDED)
+    return vm.opaque(f"onnx.{op}", [Tensor(Value(vm.emit_path(kind, reads, told)))], FOLDED)
 
 
 def _batch_norm(call: Call) -> Data:
@@ -261,7 +260,8 @@ def _batch_norm(call: Call) -> Data:
     dims = sizes.known(call.vm, reads[1])
     if dims is not None and len(dims) == 1:
         told["dim"] = dims[0]
-    return call.vm.emit("batch_norm", reads, told)
+    found = call.vm.emit("batch_norm", reads, told)
+    return (found, *call.given[3:5])  # what it has become of the statistics is theirs all the same
 
 
 def _pool(call: Call) -> Data:
@@ -461,10 +461,18 @@ def _transpose(call: Call) -> Data:
                 "permute", (call.tensor(0),), {"axes": call.vm.open("how many axes it has", metadata=True)}
             )
         axes = list(range(rank - 1, -1, -1))
-    moved = [at for at, axis in enumerate(axes) if at != axis]
-    if len(moved) == 2:  # two axes that change places
-        return call.does("torch.transpose", call.tensor(0), moved[0], moved[1])
-    return call.does("torch.permute", call.tensor(0), tuple(axes))
+    before, tensor = [*axes[:-2], axes[-1], axes[-2]], call.tensor(0)
+    if len(_moved(axes)) > 2 and len(_moved(before)) == 2 and call.builder.is_right_factor(call.node):
+        # the transpose of a product's right factor, which exporters join with what lays out heads
+        return call.does("torch.transpose", call.does("torch.transpose", tensor, *_moved(before)), -2, -1)
+    if len(_moved(axes)) == 2:
+        return call.does("torch.transpose", tensor, *_moved(axes))
+    return call.does("torch.permute", tensor, tuple(axes))
+
+
+def _moved(axes: Sequence[int]) -> list[int]:
+    """The axes that change their places."""
+    return [at for at, axis in enumerate(axes) if at != axis]
 
 
 def _attention(call: Call) -> Data:

@@ -1,0 +1,235 @@
+"""What ONNX's operators become: one graph each, of a few nodes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from graphs import kinds, model, node, number, only, raw, read, tensor, value, whole
+from onnx import helper
+
+from archcheck.ir.graph import Size, Unknown
+
+X = value("x", 2, 7, 16)
+
+
+@pytest.mark.parametrize(
+    ("op", "attributes", "kind", "stated"),
+    [
+        ("Relu", {}, "relu", {}),
+        ("Gelu", {"approximate": "tanh"}, "gelu", {"approximate": "tanh"}),
+        ("LeakyRelu", {"alpha": 0.2}, "leaky_relu", {"slope": 0.2}),
+        ("Elu", {}, "elu", {"alpha": 1.0}),
+        ("HardSigmoid", {"alpha": 1 / 6}, "hard_sigmoid", {}),
+        ("HardSigmoid", {}, "clamp", {"min": 0.0, "max": 1.0}),
+        ("Softmax", {"axis": 1}, "softmax", {"axis": 1}),
+        ("Transpose", {"perm": [0, 2, 1]}, "permute", {"axis": 1, "other_axis": 2}),
+        ("Reciprocal", {}, "pow", {"exponent": -1}),
+        ("GlobalAveragePool", {}, "pool", {"mode": "mean", "size": 1, "axes": 1}),
+    ],
+)
+def test_an_operator_of_one_input(
+    tmp_path: Path, op: str, attributes: dict[str, Any], kind: str, stated: dict[str, Any]
+) -> None:
+    found = only(raw(model([node(op, ["x"], ["y"], **attributes)], [X]), tmp_path), kind)
+    assert {name: found.attr(name) for name in stated} == stated
+
+
+@pytest.mark.parametrize(
+    ("axis", "opset", "stated"),
+    [(1, 13, 1), (1, 12, (1, 2)), (2, 12, -1), (-1, 11, -1), (None, 12, (1, 2)), (None, 13, -1)],
+)
+def test_softmax_means_another_thing_before_opset_13(tmp_path: Path, axis: Any, opset: int, stated: Any) -> None:
+    one = node("Softmax", ["x"], ["y"], **({} if axis is None else {"axis": axis}))
+    assert only(raw(model([one], [X], opset=opset), tmp_path), "softmax").attr("axis") == stated
+
+
+def test_an_old_softmax_over_axes_that_nobody_counts_is_not_known(tmp_path: Path) -> None:
+    free = helper.make_tensor_value_info("x", 1, None)
+    found = only(raw(model([node("Softmax", ["x"], ["y"], axis=1)], [free], opset=12), tmp_path), "softmax")
+    assert isinstance(found.attr("axis"), Unknown)
+
+
+@pytest.mark.parametrize("opset", [11, 13])
+def test_axes_are_an_attribute_or_an_input(tmp_path: Path, opset: int) -> None:
+    if opset < 13:
+        told = model([node("ReduceSum", ["x"], ["y"], axes=[1], keepdims=0)], [X], opset=opset)
+    else:
+        told = model([node("ReduceSum", ["x", "axes"], ["y"], keepdims=0)], [X], [whole("axes", 1)], opset=opset)
+    assert only(raw(told, tmp_path), "sum").attr("axis") in (1, (1,))
+
+
+def test_what_computes_a_shape_is_no_op(tmp_path: Path) -> None:
+    """`x.view(x.shape[0], -1, 4, 4)`, spelled out."""
+    nodes = [
+        node("Shape", ["x"], ["shape"]),
+        node("Gather", ["shape", "zero"], ["first"], axis=0),
+        node("Unsqueeze", ["first", "axes"], ["one"]),
+        node("Concat", ["one", "rest"], ["target"], axis=0),
+        node("Reshape", ["x", "target"], ["y"]),
+    ]
+    held = [helper.make_tensor("zero", 7, [], [0]), whole("axes", 0), whole("rest", -1, 4, 4)]
+    for first in (2, "batch"):
+        graph = raw(model(nodes, [value("x", first, 7, 16)], held), tmp_path)
+        assert kinds(graph) == ["reshape"]
+        size, *rest = only(graph, "reshape").attr("shape")  # type: ignore[misc]
+        assert isinstance(size, Size)
+        assert rest == [-1, 4, 4]
+
+
+def test_a_zero_in_a_shape_keeps_a_size(tmp_path: Path) -> None:
+    told = model([node("Reshape", ["x", "s"], ["y"])], [value("x", "b", "s", 16)], [whole("s", 0, 0, 2, 8)])
+    first, second, *rest = only(raw(told, tmp_path), "reshape").attr("shape")  # type: ignore[misc]
+    assert isinstance(first, Size)
+    assert isinstance(second, Size)
+    assert rest == [2, 8]
+
+
+def test_a_shape_that_a_tensor_decides_is_not_known(tmp_path: Path) -> None:
+    told = model([node("Reshape", ["x", "s"], ["y"])], [X, helper.make_tensor_value_info("s", 7, [3])])
+    assert isinstance(only(raw(told, tmp_path), "reshape").attr("shape"), Unknown)
+
+
+def test_maps_with_learned_matrices_are_linear(tmp_path: Path) -> None:
+    nodes = [
+        node("MatMul", ["x", "w"], ["m"]),
+        node("Add", ["m", "b"], ["a"]),
+        node("Flatten", ["a"], ["f"]),
+        node("Gemm", ["f", "v", "c"], ["y"], transB=1),
+    ]
+    held = [tensor("w", 16, 32), tensor("b", 32), tensor("v", 10, 224), tensor("c", 10)]
+    graph = read(model(nodes, [X], held), tmp_path)
+    first, second = (op for op in graph.ops if op.kind.name == "linear")
+    assert [first.attr(name) for name in ("in_features", "out_features", "bias")] == [16, 32, True]
+    assert [second.attr(name) for name in ("in_features", "out_features", "bias")] == [224, 10, True]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "padding", "padded"),
+    [
+        ({"pads": [1, 1, 1, 1]}, 1, None),
+        ({"pads": [1, 0, 1, 0]}, (1, 0), None),
+        ({"auto_pad": "SAME_UPPER"}, "same", None),
+        ({"auto_pad": "VALID"}, 0, None),
+        ({"pads": [0, 1, 2, 3]}, 0, (1, 3, 0, 2)),
+    ],
+)
+def test_pads_of_a_convolution(tmp_path: Path, attributes: dict[str, Any], padding: Any, padded: Any) -> None:
+    told = model(
+        [node("Conv", ["x", "w"], ["y"], strides=[2, 2], **attributes)],
+        [value("x", 1, 4, 8, 8)],
+        [tensor("w", 6, 4, 3, 3)],
+    )
+    graph = raw(told, tmp_path)
+    found = only(graph, "conv")
+    assert [found.attr(name) for name in ("in_features", "out_features", "kernel", "stride")] == [4, 6, 3, 2]
+    assert found.attr("padding") == padding
+    pads = [op.attr("amount") for op in graph.ops if op.kind.name == "pad"]
+    assert pads == ([] if padded is None else [padded])
+
+
+def test_a_norm_that_may_be_folded_into_a_convolution_is_not_known(tmp_path: Path) -> None:
+    image, held = value("x", 1, 4, 8, 8), [tensor("w", 6, 4, 3, 3), tensor("b", 6)]
+    graph = raw(model([node("Conv", ["x", "w", "b"], ["y"])], [image], held), tmp_path)
+    assert "a batch norm may have been folded into it" in str(only(graph, "opaque").attr("why"))
+    assert isinstance(only(graph, "conv").attr("bias"), Unknown)
+    held += [tensor(name, 6) for name in ("s", "c", "m", "v")]
+    behind = [node("Conv", ["x", "w", "b"], ["h"]), node("BatchNormalization", ["h", "s", "c", "m", "v"], ["y"])]
+    assert kinds(raw(model(behind, [image], held), tmp_path)) == ["conv", "batch_norm"]
+    assert kinds(raw(model([node("Conv", ["x", "w"], ["y"])], [image], held), tmp_path)) == ["conv"]
+
+
+def test_norms_that_are_spelled_out_are_norms(tmp_path: Path) -> None:
+    nodes = [
+        node("Pow", ["x", "two"], ["p"]),
+        node("ReduceMean", ["p", "axes"], ["m"]),
+        node("Add", ["m", "eps"], ["e"]),
+        node("Sqrt", ["e"], ["r"]),
+        node("Div", ["x", "r"], ["n"]),
+        node("Mul", ["n", "g"], ["y"]),
+    ]
+    held = [number("two", 2.0), number("eps", 1e-6), whole("axes", -1), tensor("g", 16)]
+    found = only(read(model(nodes, [X], held), tmp_path), "rms_norm")
+    assert (found.attr("eps"), found.attr("dim")) == (1e-6, 16)
+
+
+def test_dropout_is_there_in_train_mode_only(tmp_path: Path) -> None:
+    held = [number("p", 0.25), helper.make_tensor("t", 9, [], [True])]
+    trained = raw(model([node("Dropout", ["x", "p", "t"], ["y"])], [X], held), tmp_path)
+    assert (only(trained, "dropout").attr("p"), trained.origin.mode) == (0.25, "train")
+    saved = raw(model([node("Dropout", ["x", "p"], ["y"])], [X], held), tmp_path)
+    assert (kinds(saved), saved.origin.mode) == (["identity"], "eval")
+
+
+def test_slices_are_told_as_python_tells_them(tmp_path: Path) -> None:
+    held = [whole("s", 1), whole("e", 2**63 - 1), whole("a", -1), whole("t", 2)]
+    told = model([node("Slice", ["x", "s", "e", "a", "t"], ["y"])], [X], held)
+    last = only(raw(told, tmp_path), "select").attr("index")
+    assert last[-1] == ("slice", 1, None, 2)  # type: ignore[index]
+
+
+def test_attention_and_rotary_embedding_are_single_operators(tmp_path: Path) -> None:
+    heads = [value(name, 2, 4, 7, 8) for name in "qkv"]
+    nodes = [
+        node("RotaryEmbedding", ["q", "cos", "sin"], ["r"], interleaved=1),
+        node("Attention", ["r", "k", "v"], ["y"], is_causal=1, scale=0.5),
+    ]
+    tables = [value("cos", 2, 7, 4), value("sin", 2, 7, 4)]
+    graph = raw(model(nodes, [*heads, *tables], opset=23), tmp_path)
+    assert only(graph, "rope").attr("interleaved") is True
+    found = only(graph, "attention")
+    assert (found.attr("causal"), found.attr("scale"), len(found.reads)) == (True, 0.5, 3)
+
+
+def test_a_table_that_no_input_reads_may_be_computed(tmp_path: Path) -> None:
+    """What is added to all tokens alike may be a learned table or a computed one: the file does not tell."""
+    added = raw(model([node("Add", ["x", "pe"], ["y"])], [X], [tensor("pe", 7, 16)]), tmp_path)
+    assert isinstance(only(added, "constant").attr("value"), Unknown)
+    ids = helper.make_tensor_value_info("ids", 7, [2, 7])
+    looked_up = raw(model([node("Gather", ["t", "ids"], ["y"])], [ids], [tensor("t", 99, 16)]), tmp_path)
+    assert only(looked_up, "embedding").attr("frozen") is None
+    assert only(looked_up, "parameter").attr("shape") == (99, 16)
+
+
+def test_functions_of_the_model_are_spelled_out(tmp_path: Path) -> None:
+    body = [node("Mul", ["a", "a"], ["s"]), node("Relu", ["s"], ["b"])]
+    own = helper.make_function("mine", "Twice", ["a"], ["b"], body, [helper.make_opsetid("", 20)])
+    nodes = [node("Twice", ["x"], ["h"], domain="mine"), node("Twice", ["h"], ["y"], domain="mine")]
+    assert kinds(raw(model(nodes, [X], functions=[own]), tmp_path)) == ["mul", "relu", "mul", "relu"]
+
+
+def test_a_branch_that_numbers_decide_is_the_one_that_runs(tmp_path: Path) -> None:
+    sides = [helper.make_graph([node(op, ["x"], ["o"])], op, [], [value("o")]) for op in ("Relu", "Tanh")]
+    choice = node("If", ["c"], ["y"], then_branch=sides[0], else_branch=sides[1])
+    known = model([choice], [X], [helper.make_tensor("c", 9, [], [False])])
+    assert kinds(raw(known, tmp_path)) == ["tanh"]
+    free = raw(model([choice], [X, helper.make_tensor_value_info("c", 9, [])]), tmp_path)
+    assert only(free, "opaque").attr("why") == "it runs one of two graphs, by what a tensor holds"
+    assert len(only(free, "opaque").reads) == 2  # what its graphs read from outside, too
+
+
+def test_what_is_not_listed_is_opaque_with_a_reason(tmp_path: Path) -> None:
+    nodes = [
+        node("QuantizeLinear", ["x", "s"], ["q"]),
+        node("Mystery", ["q"], ["m"], domain="acme"),
+        node("SkipLayerNormalization", ["m", "x", "g"], ["y"], domain="com.microsoft"),
+    ]
+    graph = raw(model(nodes, [X], [number("s", 0.1), tensor("g", 16)]), tmp_path)
+    told = {op.attr("name"): op.attr("why") for op in graph.ops if op.kind.name == "opaque"}
+    assert told["onnx.QuantizeLinear"] == "it computes with rounded numbers, of which no paper's equation speaks"
+    assert told["acme.Mystery"] == "acme.Mystery is not in the dialect"
+    assert only(graph, "layer_norm").attr("dim") == (16,)
+
+
+def test_one_tensor_read_twice_is_tied_if_it_is_large(tmp_path: Path) -> None:
+    """Exporters keep small tensors that are equal, as norms of a new model are, as one."""
+    nodes = [
+        node("MatMul", ["x", "w"], ["h"]),
+        node("Mul", ["h", "g"], ["k"]),
+        node("MatMul", ["k", "w"], ["m"]),
+        node("Mul", ["m", "g"], ["y"]),
+    ]
+    graph = raw(model(nodes, [value("x", 2, 7, 64)], [tensor("w", 64, 64), tensor("g", 64)]), tmp_path)
+    shapes = [op.attr("shape") for op in graph.ops if op.kind.name == "parameter"]
+    assert shapes == [(64, 64), (64,), (64,)]
