@@ -9,7 +9,10 @@ import pytest
 from graphs import kinds, model, node, number, only, raw, read, tensor, value, whole
 from onnx import helper
 
+from archcheck import pipeline
+from archcheck.findings import Verdict
 from archcheck.ir.graph import Size, Unknown
+from archcheck.sweep import Request
 
 X = value("x", 2, 7, 16)
 
@@ -233,3 +236,36 @@ def test_one_tensor_read_twice_is_tied_if_it_is_large(tmp_path: Path) -> None:
     graph = raw(model(nodes, [value("x", 2, 7, 64)], [tensor("w", 64, 64), tensor("g", 64)]), tmp_path)
     shapes = [op.attr("shape") for op in graph.ops if op.kind.name == "parameter"]
     assert shapes == [(64, 64), (64,), (64,)]
+
+
+SPEC = """
+archcheck: 1
+id: mine
+title: "A residual block of convolutions"
+paper: {arxiv: "1512.03385", year: 2015}
+blocks:
+  block:
+    where: Figure 2
+    flow: |
+      h = relu(batch_norm(conv(x)))
+      x = relu(x + batch_norm(conv(h)))
+"""
+
+
+@pytest.mark.parametrize(("bias", "verdict"), [(True, Verdict.UNDETERMINED), (False, Verdict.VIOLATED)])
+def test_a_paper_s_batch_norm_is_missed_only_where_none_can_be_folded(
+    tmp_path: Path, bias: bool, verdict: Verdict
+) -> None:
+    more = ["b"] if bias else []
+    nodes = [
+        node("Conv", ["x", "w", *more], ["c"], pads=[1, 1, 1, 1]),
+        node("Relu", ["c"], ["r"]),
+        node("Conv", ["r", "v", *more], ["d"], pads=[1, 1, 1, 1]),
+        node("Add", ["x", "d"], ["a"]),
+        node("Relu", ["a"], ["y"]),
+    ]
+    held = [tensor("w", 4, 4, 3, 3), tensor("v", 4, 4, 3, 3), tensor("b", 4)]
+    (tmp_path / "model.onnx").write_bytes(model(nodes, [value("x", 1, 4, 8, 8)], held).SerializeToString())
+    (tmp_path / "mine.yaml").write_text(SPEC)
+    (report,) = pipeline.check(Request(str(tmp_path / "model.onnx")), str(tmp_path / "mine.yaml"))
+    assert report.verdict is verdict
