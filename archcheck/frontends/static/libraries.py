@@ -99,9 +99,11 @@ def _linspace(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     start: Data = args[0] if args else kwargs.get("start")
     stop: Data = args[1] if len(args) > 1 else kwargs.get("end", kwargs.get("stop"))
     steps = args[2] if len(args) > 2 else kwargs.get("steps", kwargs.get("num", 50))
-    tensor = vm.emit("constant", (), {"value": "linspace"})
     if kwargs.get("endpoint", True) is not True or len(args) > 3:
-        return tensor
+        return vm.emit("constant", (), {"value": "linspace"})
+    if any(isinstance(value, Tensor) for value in (start, stop, steps)):
+        return vm.emit("constant", (), {"value": "linspace"})
+    tensor = vm.emit("constant", (), {"value": "linspace", "start": start, "end": stop, "steps": steps})
     if all(isinstance(value, (int, float)) for value in (start, stop)) and isinstance(steps, int) and 0 < steps <= 4096:
         step = (stop - start) / (steps - 1) if steps > 1 else 0.0
         tensor.data = [start + step * at for at in range(steps)]
