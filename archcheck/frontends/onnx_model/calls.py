@@ -1,5 +1,6 @@
 """Operators as calls that the dialect tables list: what tells axes and shapes becomes numbers, windows are laid out as
-other frameworks lay them out (`windows.py`), and what ONNX says in one operator and others in several is told in these."""
+other frameworks lay them out (`windows.py`), and what ONNX says in one operator and others in several is told in these.
+"""
 
 from __future__ import annotations
 
