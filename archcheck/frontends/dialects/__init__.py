@@ -68,6 +68,7 @@ _PACKAGES = {
     "keras_core": "keras",
     "einops": "einops",
     "jax": "jax",
+    "chex": "jax",
     "flax": "flax",
     "haiku": "haiku",
     "numpy": "numpy",

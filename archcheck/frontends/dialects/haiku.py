@@ -114,13 +114,14 @@ _FORMULAS: dict[str, str] = {
     "running_init": "lambda: False",
     **dict.fromkeys(("remat", "jit", "named_call", "checkpoint", "eval_shape"), _FUNCTION),
 }  # fmt: skip
+_FOLDERS = ("module", "base", "basic", "conv", "attention", "layer_norm", "batch_norm", "group_norm", "rms_norm", "pool", "reshape", "embed", "transform", "stateful", "layer_stack", "lift", "depthwise_conv")
 HAIKU = Dialect(
     name="haiku",
     transparent=("haiku.transparent", "haiku.name_like", "haiku.remat", "haiku.named_call", "haiku.jit"),
     layers={f"haiku.{name}": row for name, row in _LAYERS.items()},
     classes=_CLASSES,
     formulas={"haiku." + name: Formula(source) for name, source in _FORMULAS.items()},
-    aliases={"haiku.initializers.": "jax.nn.initializers.", "haiku.experimental.": "haiku.", "haiku.data_structures.": "haiku.data_structures."},
+    aliases={"haiku.initializers.": "jax.nn.initializers.", "haiku.experimental.": "haiku.", **{f"haiku._src.{folder}.": "haiku." for folder in _FOLDERS}},
     bases=dict.fromkeys(("haiku.Module", "haiku.ModuleBase"), ("__call__",)),
     containers={"haiku.Sequential": "sequential"},
     numbered=True,

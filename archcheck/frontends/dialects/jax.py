@@ -67,7 +67,7 @@ JAX = Dialect(
         "jax.interpreters.pxla.": "jax.",
         "jax.interpreters.": "jax.",
     },
-    ignored=("jax.debug.", "jax.config.", "jax.profiler.", "jax.ensure_compile_time_eval", "jax.monitoring."),
+    ignored=("chex.assert_", "jax.debug.", "jax.config.", "jax.profiler.", "jax.ensure_compile_time_eval", "jax.monitoring."),
     metadata=frozenset({"shape", "dtype", "ndim", "sharding", "nbytes", "itemsize", "device", "weak_type"}),
     readable=(),
 )  # fmt: skip

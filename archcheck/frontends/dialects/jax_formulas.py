@@ -28,8 +28,8 @@ _SPELLED: dict[str, str] = {
     # ---- jax.numpy
     "numpy.einsum": "lambda subscripts, *operands, precision=None, preferred_element_type=None, optimize=None, **kwargs: op.einsum(*operands, equation=subscripts.replace(' ', '') if isinstance(subscripts, str) else subscripts)",
     "numpy.arange": _ARANGE,
-    "numpy.array": "lambda object, dtype=None, copy=True, **kwargs: op.constant(value=object)",
-    "numpy.asarray": "lambda a, dtype=None, **kwargs: op.constant(value=a)",
+    **dict.fromkeys(("numpy.array", "numpy.asarray"), "lambda a=None, dtype=None, copy=True, *, object=None, **kwargs: jax.of_data(object if a is None else a)"),
+    "of_data": "lambda data: op.identity(data) if isinstance(data, jax.Array) else data if isinstance(data, (int, float)) else op.constant(value=data)",
     "numpy.float32": "lambda x=0: x", "numpy.bfloat16": "lambda x=0: x", "numpy.int32": "lambda x=0: x",
     "numpy.shape": "lambda a: a.shape",
     "numpy.ndim": "lambda a: a.ndim",

@@ -123,7 +123,7 @@ _NUMPY: dict[str, Row] = {
     "argsort": _row("opaque", "a!, axis=-1, **kwargs", name="jax.numpy.argsort"),
     "nan_to_num": _row("elementwise", "x!, copy=True, nan=0.0, posinf=None, neginf=None", function="nan_to_num"),
     "linalg.norm": _row("vector_norm", "x!, ord=None, axis=None, keepdims=False", _AXIS | {"p": "ord"}),
-    **{name: _row("identity", "x!, *args, **kwargs") for name in ("copy", "array", "asarray", "astype")},
+    **{name: _row("identity", "x!, *args, **kwargs") for name in ("copy", "astype")},
     "zeros": _row("constant", "shape", _SHAPE, value=0),
     "ones": _row("constant", "shape", _SHAPE, value=1),
     "empty": _row("constant", "shape", _SHAPE, value=0),

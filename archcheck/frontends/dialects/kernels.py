@@ -176,6 +176,7 @@ NUMPY = Dialect(
     formulas={
         "numpy.array": Formula("lambda object, dtype=None: torch.as_tensor(object) if isinstance(object, torch.Tensor) else torch.tensor(object)"),
         **{f"numpy.{name}": Formula(f"lambda *args, **kwargs: jax.numpy.{name}(*args, **kwargs)") for name in ("einsum", "concatenate", "expand_dims", "reshape", "stack", "zeros_like")},
+        **{f"numpy.{name}": Formula(f"lambda *args, **kwargs: jax.numpy.{name}(*args, **kwargs) if any([isinstance(arg, torch.Tensor) for arg in args]) else unknown('numpy.{name} of numbers')") for name in ("minimum", "maximum", "where", "abs")},
         "numpy.arange": Formula("lambda start, stop=None, step=1: op.constant(value='arange', start=0 if stop is None else start, end=start if stop is None else stop, step=step)"),
     },
 )

@@ -17,6 +17,7 @@ from archcheck.frontends.static.machine import Raised, place_of
 from archcheck.frontends.static.natives import container_method, plain_method
 from archcheck.frontends.static.opens import Open
 from archcheck.frontends.static.sizes import TOLD_WHEN_CALLED
+from archcheck.frontends.static.standard import with_fields
 from archcheck.frontends.static.values import (
     INERT,
     Class,
@@ -181,6 +182,8 @@ def _of_instance(vm: Machine, owner: Instance, name: str, default: Data) -> Data
         return Open(f"{owner.cls.name}.{name} comes from {unread}, which is not read", vm.here(), flag=name)
     if owner.bag and not vm.trying and not is_module(owner.cls):
         return Open(f"{owner.cls.name}.{name} is not set", vm.here(), flag=name)
+    if name == "replace" and owner.cls.fields:  # of flax.struct.dataclass, and of named tuples
+        return Native(name, lambda machine, args, kwargs: with_fields(machine, [owner], kwargs))
     return _absent(vm, owner, name, default)
 
 

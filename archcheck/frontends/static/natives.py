@@ -327,7 +327,9 @@ def plain_method(owner: Data, name: str) -> Data:
     if isinstance(owner, tuple) and name in getattr(owner, "names", ()):
         return owner[owner.names.index(name)]  # type: ignore[attr-defined]
     if not hasattr(owner, name):
-        if name in ("item", "tolist") and isinstance(owner, (int, float)):  # an entry of a tensor of known numbers
+        if name in ("item", "tolist", "astype") and isinstance(
+            owner, (int, float)
+        ):  # an entry of a tensor of known numbers
             return Native(name, lambda vm, args, kwargs: owner)
         if name == "numel" and isinstance(owner, (tuple, list)):
             return Native(name, lambda vm, args, kwargs: vm.open("a count of elements", metadata=True))

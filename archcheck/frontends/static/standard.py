@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
 
 
-def _with_fields(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+def with_fields(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     """`dataclasses.replace(config, act_layer="gelu")`."""
     if not isinstance(args[0], Instance):
         return vm.open("an object with other fields")
@@ -276,7 +276,7 @@ _TENSORS = ("", "Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "
 STANDARD: dict[str, Handler] = {
     **REGULAR,
     "dataclasses.fields": _fields,
-    "dataclasses.replace": _with_fields,
+    "dataclasses.replace": with_fields,
     "dataclasses.is_dataclass": lambda vm, args, kwargs: isinstance(args[0], (Instance, Class)),
     "functools.partial": _partial,
     "functools.reduce": _reduce,

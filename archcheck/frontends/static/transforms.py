@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import TYPE_CHECKING
 
 from archcheck.frontends.static import sizes
 from archcheck.frontends.static.machine import flatten_tensors
-from archcheck.frontends.static.opens import Open, OpenRange, Rank
+from archcheck.frontends.static.opens import Open, OpenRange, Rank, Several
 from archcheck.frontends.static.values import Args, Data, External, Handler, Instance, Kwargs, Native, Tensor
 
 if TYPE_CHECKING:
@@ -190,8 +191,17 @@ def _rank(vm: Machine, tensor: Tensor) -> int | None:
     op = vm.recorder.by_path.get(tensor.value.op)
     while op is not None and op.kind.name in ("permute", "identity") and op.reads:
         op = vm.recorder.by_path.get(op.reads[0].op)
-    shape = op.attr("shape") if op is not None and op.kind.name == "parameter" else None
+    shape = op.attr("shape") if op is not None and op.kind.name in ("parameter", "reshape") else None
     return len(shape) if isinstance(shape, tuple) else None
+
+
+def _trailing(vm: Machine, tensor: Tensor, count: int) -> tuple[Data, ...]:
+    """The sizes of a learned tensor behind its first axes, as far as they are stated; () where that is not known."""
+    op = vm.recorder.by_path.get(tensor.value.op)
+    while op is not None and op.kind.name == "identity" and op.reads:
+        op = vm.recorder.by_path.get(op.reads[0].op)
+    shape = op.attr("shape") if op is not None and op.kind.name in ("parameter", "reshape") else None
+    return tuple(shape[count:]) if isinstance(shape, tuple) else ()
 
 
 def _dot_general(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
@@ -210,8 +220,19 @@ def _dot_general(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     last = read == tuple(range(-count, 0))
     if not last or taken != tuple(range(count)):
         return vm.opaque("jax.lax.dot_general", tensors, "it contracts other axes than the last with the first")
-    if count == 1 and _rank(vm, rhs) == 2:
+    rank = _rank(vm, rhs)
+    if count == 1 and rank == 2:
         return vm.emit("matmul", (lhs, rhs))
+    trailing = _trailing(vm, rhs, count)
+    if rhs.learned and trailing:  # a linear map of flattened axes: its weight is a parameter that stands right there
+        told = prod(trailing) if all(type(size) is int for size in trailing) else None
+        x = lhs if count == 1 else vm.emit("reshape", (lhs,), {"form": "flatten", "axis": -count, "end": -1})
+        stated = {"bias": False} if told is None else {"bias": False, "out_features": told}
+        y = vm.emit("linear", (x,), stated)
+        if len(trailing) == 1:
+            return y
+        shape = (Several("the shape of a tensor[:-1]", vm.here(), metadata=True), *trailing)
+        return vm.emit("reshape", (y,), {"shape": shape})
     return vm.emit("tensordot", (lhs, rhs), {"axes": count})
 
 

@@ -234,3 +234,26 @@ class Model(nn.Module):
         return nn.Conv(8, (3, 3), strides=2)(x)
 """
     assert stated(read(tmp_path, code), "conv", "padding") == ["same"]
+
+
+GENERAL = """
+class General(nn.Module):
+    features: tuple
+    axis: object = -1
+
+    @nn.compact
+    def __call__(self, x):
+        axis = self.axis if isinstance(self.axis, tuple) else (self.axis,)
+        axis = tuple(at if at >= 0 else x.ndim + at for at in axis)
+        kernel = self.param("kernel", nn.initializers.ones, (64,) * len(axis) + self.features)
+        return jax.lax.dot_general(x, kernel, ((axis, tuple(range(len(axis)))), ((), ())))
+"""
+
+
+def test_a_general_product_with_a_learned_tensor_is_a_linear_map(tmp_path: Path) -> None:
+    heads = read(tmp_path, GENERAL, "General", features="(8, 16)")
+    assert kinds(heads) == ["linear", "reshape"]
+    assert stated(heads, "linear", "out_features") == [128]
+    assert stated(heads, "reshape", "shape")[0][1:] == (8, 16)  # type: ignore[index]
+    assert kinds(read(tmp_path, GENERAL, "General", features="(8,)", axis="(-2, -1)")) == ["reshape", "linear"]
+    assert kinds(read(tmp_path, GENERAL, "General", features="(8,)", axis="(1,)")) == ["opaque"]
