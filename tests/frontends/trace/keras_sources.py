@@ -175,3 +175,28 @@ def attention(q, k, v, mask=None):
 def index(x):
     return tf.concat([x[:, 1:, tf.newaxis, ::2], tf.zeros_like(x[:, 1:, None, :32])], axis=-1)[..., 0]
 """
+
+OLD = """
+import os
+
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
+import tensorflow as tf
+from tf_keras import layers
+
+
+class Block(layers.Layer):
+    def __init__(self, width=64, norm_first=False):
+        super().__init__()
+        self.norm_first = norm_first
+        self.norm = layers.LayerNormalization(epsilon=1e-6)
+        self.up = layers.Dense(128, activation="relu")
+        self.down = layers.Dense(width)
+        self.drop = layers.Dropout(0.1)
+
+    def call(self, x, training=None):
+        h = self.norm(x) if self.norm_first else x
+        x = x + self.drop(self.down(self.up(h)), training=training)
+        if tf.reduce_max(x) > 0:
+            x = x / tf.reduce_max(x)
+        return x if self.norm_first else self.norm(x)
+"""

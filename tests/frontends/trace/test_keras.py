@@ -20,6 +20,7 @@ from archcheck.frontends.trace.sandbox import Limits
 from archcheck.frontends.trace.tracer import Running, Trace, Wanted, trace_many
 from archcheck.ir.text import dump
 from archcheck.passes import canonicalise
+from archcheck.passes.drop_no_ops import DropNoOps
 
 Run = Callable[[str], Trace | ArchcheckError]
 _SYMBOLS = {
@@ -33,6 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = tmp_path_factory.mktemp("keras")
     (found / "keras_models.py").write_text(keras_sources.KERAS)
     (found / "tensorflow_models.py").write_text(keras_sources.TENSORFLOW)
+    (found / "old_models.py").write_text(keras_sources.OLD)
     return found
 
 
@@ -63,7 +65,7 @@ def _graph(found: Trace | ArchcheckError, *, canonical: bool = True) -> str:
     assert isinstance(found, Trace), found
     variant = found.reading.variants[0]
     assert not variant.error, variant.error
-    graph = canonicalise(variant.graph) if canonical else variant.graph
+    graph = canonicalise(variant.graph) if canonical else DropNoOps().run(variant.graph)
     return "\n".join(dump(graph, places=False).splitlines()[1:])
 
 
@@ -220,6 +222,19 @@ def test_indices_are_those_of_the_code(ran: Run) -> None:
     text = _graph(ran("tensorflow_models.index"), canonical=False)
     assert "index=(('slice',None,None,None,),('slice',1,None,None,),None,('slice',None,None,2,),)" in text
     assert "index=('...',0,)" in text or "index=(Ellipsis,0,)" in text
+
+
+@pytest.mark.parametrize(("norm_first", "order"), [(True, ["layer_norm", "linear"]), (False, ["linear", "layer_norm"])])
+def test_the_older_keras_is_run_with_autograph(folder: Path, norm_first: bool, order: list[str]) -> None:
+    python = tensorflow_python("tf_keras")
+    (wanted,) = _wanted(folder, "old_models", "Block")
+    (found,) = trace_many([replace(wanted, arguments={"norm_first": str(norm_first)})], Running(python=python))
+    text = _graph(found)
+    at = [text.index(f"= {one} ") for one in order]
+    assert at == sorted(at)
+    assert "where" in text
+    assert "dropout" in text
+    assert "feed_forward" in text
 
 
 def test_which_framework_is_run_is_told_by_imports(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def build(request: Mapping[str, Any], module: types.ModuleType, frames: Frames) 
 
 def is_layer(value: Any) -> bool:
     """Whether something is a layer of one of the Kerases."""
-    return hasattr(type(value), "call") and hasattr(value, "_layers") and hasattr(value, "built")
+    return hasattr(type(value), "call") and hasattr(value, "built")
 
 
 def is_model(value: Any) -> bool:
@@ -114,8 +114,13 @@ def names_of(parameters: list[inspect.Parameter]) -> list[str]:
 
 
 def told(error: BaseException) -> str:
-    """An exception in one line."""
-    text = str(error).strip().split("\n")[0][:300]
+    """An exception in one line; AutoGraph and Keras tell what was raised last, under where it was."""
+    lines = [line.strip() for line in str(error).strip().split("\n") if line.strip()]
+    text = lines[0] if lines else ""
+    if text.startswith(("in user code", "Exception encountered")):
+        kind = f"{type(error).__name__}: "
+        text = next((line.removeprefix(kind) for line in lines if line.startswith(kind)), lines[-1])
+    text = text[:300]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

@@ -155,8 +155,9 @@ class Layers:
         for base, operation, node, loop in _machinery():
             change(base, "__call__", self._placed(base.__call__))
             change(base, "_maybe_build", self._silently(base._maybe_build))
-            change(node, "__init__", self._sited(node.__init__))
-            self.recorder.loops[loop] = "node"
+            if node is not None:
+                change(node, "__init__", self._sited(node.__init__))
+                self.recorder.loops[loop] = "node"
             if operation is not None:
                 change(operation, "__call__", self._operation(operation.__call__, base))
         try:
@@ -273,6 +274,10 @@ def _machinery() -> Iterator[tuple[Any, Any, Any, Any]]:
         from tf_keras.src.engine.node import Node as OldNode
 
         yield OldLayer, None, OldNode, Functional._run_internal_graph.__code__
+        if "tf_keras.src.engine.base_layer_v1" in sys.modules:  # what it makes in a graph
+            from tf_keras.src.engine.base_layer_v1 import Layer as GraphLayer
+
+            yield GraphLayer, None, None, None
 
 
 def _as_it_is(function: Any) -> Any:

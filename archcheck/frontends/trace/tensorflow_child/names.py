@@ -50,7 +50,8 @@ def walk(model: Any) -> Iterator[tuple[str, Any, bool]]:
         seen.add(id(value))
         found = [(name, one) for name, one in list(vars(value).items()) if name not in _OWN and _holds(one)]
         known = {id(one) for _, one in found} | {id(one) for _, many in found if isinstance(many, list) for one in many}
-        listed = [one for one in getattr(value, "_layers", None) or () if id(one) not in known and _is_layer(one)]
+        kept = getattr(value, "_layers", None) or getattr(value, "_self_tracked_trackables", None) or ()
+        listed = [one for one in kept if id(one) not in known and _is_layer(one)]
         found += [(f"/{getattr(one, 'name', at)}", one) for at, one in enumerate(listed)]
         waiting += [(_under(path, _public(value, name)), one, depth + 1) for name, one in reversed(found)]
 
@@ -66,7 +67,7 @@ def _under(path: str, name: object) -> str:
 
 
 def _is_layer(value: Any) -> bool:
-    return hasattr(type(value), "call") and hasattr(value, "_layers")
+    return hasattr(type(value), "call") and hasattr(value, "built")
 
 
 def _holds(value: Any, depth: int = 3) -> bool:

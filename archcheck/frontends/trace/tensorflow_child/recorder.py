@@ -180,8 +180,6 @@ class Recorder:
         place, site = self.inside(), self.here()
         with self.silence():
             out = function(*args, **kwargs)
-        if isinstance(out, tf.Tensor) and any(out is one for one in (*tensors(args), *tensors(kwargs))):
-            return out  # it makes a tensor of what is one
         if any(True for _ in tensors(out)) and not self._is_of_sizes(name, args, kwargs, out):
             encoded = [self.values.encode(arg) for arg in args]
             named = {key: self.values.encode(arg) for key, arg in kwargs.items()}

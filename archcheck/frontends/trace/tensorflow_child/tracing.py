@@ -119,6 +119,9 @@ class _Run:
         with graph.as_default():
             positional = [made(one, "inputs" if not at else f"inputs{at}", self.given) for at, one in enumerate(args)]
             named = {name: made(one, name, self.given) for name, one in kwargs.items()}
+        first = next(iter(named), None)
+        if is_layer(built.call) and not positional and first is not None and first == self.inputs.names[0]:
+            positional = [named.pop(first)]  # the older Keras takes it by position alone
         for _, tensor in self.given:
             recorder.values.add(tensor)
         call, more, mode = _callable(built, bool(self.asked["training"]))
