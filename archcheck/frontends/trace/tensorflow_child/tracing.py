@@ -115,6 +115,7 @@ class _Run:
         if built.model is not None:
             recorder.place_of = Places(built.model).of
             recorder.methods = not is_layer(built.model)
+            _as_written(built.model, recorder.nodes)
         graph = FuncGraph("traced")
         with graph.as_default():
             positional = [made(one, "inputs" if not at else f"inputs{at}", self.given) for at, one in enumerate(args)]
@@ -188,6 +189,20 @@ class _Run:
             **({"initial": {"rows": [], "note": "initial values are looked at in PyTorch models only"}}
                if self.asked.get("initial") else {}),
         }  # fmt: skip
+
+
+def _as_written(model: Any, nodes: Mapping[int, int]) -> None:
+    """Let functional models run their nodes in the order in which the code wrote them, and not by their depth.
+
+    Each node stands behind those that it reads in both orders; in this one a decoder comes after its encoder.
+    """
+    order = {node: at for at, node in enumerate(nodes)}
+    for _, value, is_variable in walk(model):
+        by_depth = None if is_variable else vars(value).get("_nodes_by_depth")
+        if isinstance(by_depth, dict):
+            every = [node for some in by_depth.values() for node in some]
+            if all(id(node) in order for node in every):
+                value.__dict__["_nodes_by_depth"] = {0: sorted(every, key=lambda node: order[id(node)])}
 
 
 def _shape(value: Any) -> tuple[Any, ...]:
