@@ -1,20 +1,16 @@
-"""Held against each other: what the static reader reads in transformers' code, and what ran when it was traced.
+"""Held against each other: what the static reader reads in released code, and what ran when it was traced.
 
-    python -m tests.agreement --python PYTHON [--keras] [--models | --layers] [--run] [--every N] [--check] [NAME ...]
-
-PYTHON is the interpreter of an environment that holds torch and transformers, whose sources are read too. Whole models
-are those of `MODEL_MAPPING` with the default configuration; layers are classes whose names end in Layer or Block; names
-only choose what is compared. With `--keras`, PYTHON has tensorflow, keras and perhaps keras-hub: models are those of
-keras.applications and keras-hub's backbones, layers those that keras-hub builds them of. Each is run in the sandbox and
-read with the same arguments, and the two graphs are aligned with nothing free. The table has a line for each that is
-not the same: where the two part, which of them did not come to its end and why. Bars, for those that run: 97 % of the
-layers and 85 % of the whole models are the same.
+    if asked.keras:
+        return _compared(keras_targets.chosen(_packages(asked.python), asked.models, set(asked.names)), asked)
+    package = "timm" if asked.timm else "transformers"
+    folders = sorted(asked.python.parent.parent.glob(f"lib/python3*/site-packages/{package}/models"))
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import re
 import signal
 import sys
 from collections import Counter
@@ -35,6 +31,7 @@ from tests import keras_targets
 LAYERS, MODELS = 0.97, 0.85
 SLOWEST = 60  # seconds that a comparison may take
 AT_ONCE = 12  # targets that one process runs: importing torch and transformers costs more than most of them
+SMALL = re.compile(r"(?:^|_)(?:pico|atto|femto|nano|tiny|small|mini|b0|s0|0|xxs|xs|s|t|[a-z]*(?:18|24|26|50))(?:_|$)")
 RAN, NOT_BUILT = "ran", "not built"
 SAME, DIFFERS, OPEN, STOPPED, NOT_RUN = "same", "differs", "open", "not read to its end", "not run"
 
@@ -63,6 +60,21 @@ def chosen(target: Target, models: bool, names: set[str]) -> list[Wanted]:
                 continue
             if name and (names or (name in wanted if wanted is not None else name.endswith(endings))):
                 found.append(Wanted(replace(target, source=source, symbol=name), source.module, name))
+        source.release()
+    return found
+
+
+def families(target: Target, names: set[str]) -> list[Wanted]:
+    """One model of each module that registers some, a small one where names tell; or those that are named."""
+    found = []
+    for source in target.files:
+        entries = [
+            entry for entry, roots in source.index.decorated if entry.kind == "def" and "register_model" in roots
+        ]
+        known = [entry.names[0] for entry in entries if not entry.names[0].startswith(("_", "test_"))]
+        small = [name for name in known if SMALL.search(name)] or known
+        taken = [name for name in known if name in names] if names else small[:1]
+        found += [Wanted(replace(target, source=source, symbol=name), source.module, name) for name in taken]
         source.release()
     return found
 
@@ -209,17 +221,17 @@ def main() -> int:
     parser.add_argument("--keras", action="store_true", help="Keras' models and layers instead of transformers'")
     parser.add_argument("--models", action="store_true", help="whole models instead of layers")
     parser.add_argument("--layers", action="store_true", help="layers, which is the default")
+    parser.add_argument("--timm", action="store_true", help="models of timm instead, one of each family")
     parser.add_argument("--run", action="store_true", help="only run them, and count those that come to their end")
     parser.add_argument("--every", type=int, default=1, help="only every N-th class")
     parser.add_argument("--check", action="store_true", help="fail where the bar is missed")
     asked = parser.parse_args()
-    if asked.keras:
-        return _compared(keras_targets.chosen(_packages(asked.python), asked.models, set(asked.names)), asked)
-    folders = sorted(asked.python.parent.parent.glob("lib/python3*/site-packages/transformers/models"))
+    targets = targets[:: asked.every]
     if not folders:
-        parser.error(f"{asked.python} has no transformers")
+        parser.error(f"{asked.python} has no {package}")
     target = resolve(parse_target(str(folders[0])))
-    return _compared(chosen(target, asked.models, set(asked.names)), asked)
+    names = set(asked.names)
+    return _compared(families(target, names) if asked.timm else chosen(target, asked.models, names), asked)
 
 
 def _packages(python: Path) -> Path:
@@ -229,7 +241,12 @@ def _packages(python: Path) -> Path:
 def _compared(targets: list[Wanted], asked: argparse.Namespace) -> int:
     counts: Counter[str] = Counter()
     silent = 0
+<<<<<<< HEAD
     targets = targets[:: asked.every]
+=======
+    names = set(asked.names)
+    targets = (families(target, names) if asked.timm else chosen(target, asked.models, names))[:: asked.every]
+>>>>>>> 6c98e8e (tests: agreement of reading and tracing over timm's families)
     if asked.run:
         return _count(ran(targets, asked.python))
     for row in rows(targets, asked.python):
@@ -241,7 +258,7 @@ def _compared(targets: list[Wanted], asked: argparse.Namespace) -> int:
     share = counts[SAME] / max(compared_count, 1)
     print(", ".join(f"{count} {outcome}" for outcome, count in counts.most_common()))
     print(f"the same: {counts[SAME]} of {compared_count} that ran, {share:.1%}; without an assumption: {silent} differ")
-    return 1 if asked.check and share < (MODELS if asked.models else LAYERS) else 0
+    return 1 if asked.check and share < (MODELS if asked.models or asked.timm else LAYERS) else 0
 
 
 if __name__ == "__main__":
