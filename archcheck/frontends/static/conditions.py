@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from archcheck.frontends import dialects
-from archcheck.frontends.static import bounds, contents, forks, sizes
+from archcheck.frontends.static import bounds, contents, forks, sizes, vectors
 from archcheck.frontends.static.machine import Decision, OutOfFuel, Raised
 from archcheck.frontends.static.opens import Expected, Open, OpenRange, Rank, Several, Shape, SizeOf, Told
 from archcheck.frontends.static.sources import code_of
@@ -66,7 +66,7 @@ def binary(vm: Machine, op: type[ast.operator], left: Data, right: Data) -> Data
     """`left op right`."""
     if isinstance(left, (Tensor, Tensors)) or isinstance(right, (Tensor, Tensors)):
         result = _tensor_binary(vm, op, left, right)
-        result.data = contents.of_numbers(op, left, right)
+        result.data = vectors.combined(op, left, right)
         return result
     for receiver, other, prefix in ((left, right, ""), (right, left, "r")):
         if isinstance(receiver, Instance) and receiver.cls.lookup(f"__{prefix}{SPECIAL[op]}__"):
@@ -286,7 +286,7 @@ def _contains(vm: Machine, container: Data, item: Data, wanted: bool) -> Data:
         return vm.open(f"{shown(item)} in {shown(container)} is not known", metadata=True)
     try:
         if isinstance(container, Registry) and item not in container:
-            vm.complete(container)
+            vm.complete(container, item)
         found = (
             any(_equal(entry, item) for entry in container)
             if isinstance(container, (list, tuple))

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import operator
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from archcheck.frontends.static import sizes
@@ -60,27 +57,3 @@ def filling(vm: Machine, tensor: Tensor) -> float | None:
             return None
         value = op.reads[0]
     return None
-
-
-def of_numbers(op: type[ast.operator], left: Data, right: Data) -> list[float] | None:
-    """What a tensor holds that is computed from one of known numbers, as rates of stochastic depth are."""
-    held, other = (left, right) if isinstance(left, Tensor) else (right, left)
-    numbers = held.data if isinstance(held, Tensor) else None
-    compute = _OPERATIONS.get(op)
-    if compute is None or not isinstance(numbers, list) or type(other) not in (int, float):
-        return None
-    if not all(type(one) in (int, float) for one in numbers):
-        return None
-    try:
-        return [compute(one, other) if held is left else compute(other, one) for one in numbers]
-    except ArithmeticError:
-        return None
-
-
-_OPERATIONS: dict[type[ast.operator], Callable[[float, float], float]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-}

@@ -49,7 +49,7 @@ def item(vm: Machine, owner: Data, index: Data) -> Data:
             return owner.attributes[index]
         return vm.open(f"{shown(owner)}[{shown(index)}]")
     if isinstance(owner, Tensor):
-        if isinstance(owner.data, (list, tuple)) and isinstance(index, (int, slice)):
+        if isinstance(owner.data, (list, tuple)) and isinstance(index, (int, slice)) and not vm.invoked:
             return _plain(vm, owner.data, index)
         if index is Ellipsis and vm.arrays:
             return owner  # all of it: `parameter[...]` of nnx
@@ -60,7 +60,7 @@ def item(vm: Machine, owner: Data, index: Data) -> Data:
         result.base = owner if vm.inplace_sums and not copies else None
         return result
     if isinstance(owner, Tensors):
-        return item_of(owner, index) if isinstance(index, int) and index >= 0 else vm.open("a part of a tensor")
+        return _part(vm, owner, index)
     if isinstance(owner, Class) and owner.members:
         return _plain(vm, owner.members, index)
     if isinstance(owner, (Class, Native)):
@@ -81,6 +81,19 @@ def item(vm: Machine, owner: Data, index: Data) -> Data:
     if isinstance(owner, Layer):
         return vm.open(f"{owner.name}[{shown(index)}]")
     return _plain(vm, owner, index)
+
+
+def _part(vm: Machine, owner: Tensors, index: Data) -> Data:
+    """One or several of the tensors that an op gives; from the end only where it is known how many there are."""
+    if isinstance(index, int) and index >= 0:
+        return item_of(owner, index)
+    if owner.count and isinstance(index, int) and index >= -owner.count:
+        return item_of(owner, index + owner.count)
+    if isinstance(index, slice) and owner.count:
+        bounds = (index.start, index.stop, index.step)
+        if all(bound is None or isinstance(bound, int) for bound in bounds) and index.step != 0:
+            return [item_of(owner, at) for at in range(owner.count)[index]]
+    return vm.open("a part of a tensor")
 
 
 def _of_container(vm: Machine, owner: Instance, index: Data) -> Data:
@@ -116,7 +129,7 @@ def _plain(vm: Machine, owner: Data, index: Data) -> Data:
         if isinstance(owner, Defaulting) and owner.factory is not None and index not in owner:
             owner[index] = vm.call(owner.factory, [], {})
         if isinstance(owner, Registry) and index not in owner:
-            vm.complete(owner)
+            vm.complete(owner, index)
         return owner[index]
     except (KeyError, IndexError) as error:
         raise Raised(type(error).__name__, str(error), vm.here()) from None

@@ -252,6 +252,9 @@ LIBRARY.update(
 CONSTANTS: dict[str, Data] = {
     "torch.__version__": INSTALLED["torch"],
     "typing.TYPE_CHECKING": False,
+    "torch.pi": math.pi,
+    "torch.e": math.e,
+    "torch.inf": math.inf,
     "math.pi": math.pi,
     "math.inf": math.inf,
     "math.e": math.e,

@@ -145,6 +145,7 @@ class Machine:
         self.steps = 0
         self.loading = 0  # statements of modules that are being evaluated
         self.registered: set[SourceFile] = set()  # files whose registrations have run
+        self.sought: set[tuple[str, str]] = set()  # packages in which a name was looked for that is registered
         self.modules_built: list[Instance | Layer] = []  # in the order of construction, to find those never used
         # Namespaces whose sources are read all the same.
         self.opened = {names.opened_by(own_package)} if own_package else set[str]()
@@ -210,8 +211,8 @@ class Machine:
     def module(self, dotted: str) -> ModuleValue | None:
         return names.module(self, dotted)
 
-    def complete(self, value: Data) -> bool:
-        return registries.complete(self, value)
+    def complete(self, value: Data, key: Data = None) -> bool:
+        return registries.complete(self, value, key)
 
     def new_mapping(self, found: dict[Data, Data]) -> dict[Data, Data]:
         return registries.made(self, found)
@@ -414,7 +415,9 @@ def flatten_tensors(value: Data) -> Iterator[Tensor | Tensors]:
         met += 1
         if met > bounds.MOST_PARTS and bounds.has_many_parts(value):
             raise OutOfFuel(f"a value of more than {bounds.MOST_PARTS:,} parts is not followed")
-        if isinstance(item, (Tensor, Tensors)):
+        if isinstance(item, Tensors) and item.count:
+            yield from (Tensor(Value(item.op, at)) for at in range(item.count))
+        elif isinstance(item, (Tensor, Tensors)):
             yield item
         elif isinstance(item, (list, tuple)):
             stack.extend(reversed(item))

@@ -44,6 +44,8 @@ def _len(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
         if value.items is not None:
             return len(value.items)
         return vm.open(f"the length of {shown(value)}")
+    if isinstance(value, Tensor) and isinstance(value.data, list):
+        return len(value.data)
     if isinstance(value, Tensor) and (size := sizes.along(vm, value, 0)) is not None:
         return size
     if isinstance(value, (Tensor, Tensors)):
@@ -374,7 +376,7 @@ def _call_plain(vm: Machine, owner: Data, name: str, attribute: Any, args: Args,
     elif name in ("get", "pop", "setdefault", "index", "count") and args and isinstance(args[0], Open):
         return args[0].about(f"an entry at {args[0].why}", vm.here())
     if isinstance(owner, Registry) and name in LOOKS and not (args and _has(owner, args[0])):
-        vm.complete(owner)
+        vm.complete(owner, args[0] if args else None)
     if name == "update" and args and is_open(args[0]):
         vm.unknown("dict", f"it is updated with {shown(args[0])}")
         return None

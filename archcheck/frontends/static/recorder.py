@@ -8,7 +8,7 @@ from dataclasses import replace
 from archcheck.frontends.static.opens import Open
 from archcheck.frontends.static.values import Data, External, Tensor, Tensors
 from archcheck.ir.graph import Attr, AttrValue, Op, Unknown, Value
-from archcheck.ir.ops import BY_NAME
+from archcheck.ir.ops import BY_NAME, FAMILIES
 from archcheck.ir.span import Setting, Span
 
 MOST_SETTINGS = 12  # settings kept with an op; the innermost ones matter
@@ -35,6 +35,8 @@ class Control:
         return self._flat
 
 
+_EACH = frozenset(FAMILIES["norm"] + FAMILIES["activation"] + FAMILIES["dropout"]) - {BY_NAME["glu"]}  # sizes stay
+_FEATURES = {"conv": 1, "conv_transpose": 1, "linear": -1}  # the axis that has `out_features` entries
 _MADE = ("parameter", "constant", "random")  # ops whose attribute `shape` is that of what they give
 
 
@@ -77,12 +79,22 @@ class Recorder:
         return path
 
     def size_of(self, path: str, axis: int) -> int | None:
-        """How many entries what the op at `path` gives has along an axis; None where its shape is not stated."""
+        """How many entries what the op at `path` gives has along an axis; None where its shape is not stated.
+
+        Axes are counted as in PyTorch: a convolution states the size of axis 1, a linear map that of the last.
+        """
         op = self.by_path.get(path)
-        shape = op.attr("shape") if op is not None and op.kind.name in _MADE else None
-        if not isinstance(shape, tuple) or not -len(shape) <= axis < len(shape):
+        while op is not None and op.kind in _EACH and op.reads and not op.reads[0].index:
+            op = self.by_path.get(op.reads[0].op)
+        if op is None:
             return None
-        size = shape[axis]
+        size: AttrValue = None
+        if op.kind.name in _MADE:
+            shape = op.attr("shape")
+            if isinstance(shape, tuple) and -len(shape) <= axis < len(shape):
+                size = shape[axis]
+        elif axis == _FEATURES.get(op.kind.name):
+            size = op.attr("out_features")
         return size if isinstance(size, int) and not isinstance(size, bool) else None
 
     def name_parameter(self, path: str, name: str) -> None:

@@ -12,7 +12,7 @@ from archcheck.frontends import dialects
 from archcheck.frontends.dialects.table import BESIDE, IGNORED_KEYWORDS, Formula, LayerRow, Parameter, Row
 from archcheck.frontends.dialects.table import stated as as_stated
 from archcheck.frontends.dialects.tensorflow_v1 import ONLY_V1
-from archcheck.frontends.static import contents, numbers, sizes
+from archcheck.frontends.static import contents, numbers, sizes, vectors
 from archcheck.frontends.static.libraries import TENSOR_METHODS
 from archcheck.frontends.static.machine import flatten_tensors
 from archcheck.frontends.static.opens import Open
@@ -113,8 +113,16 @@ def operands(vm: Machine, parameters: Sequence[Parameter], bound: dict[str, Data
     found: list[Tensor | Tensors] = []
     for parameter in parameters:
         if parameter.reads:
-            found.extend(_told(vm, bound.get(parameter.name)))
+            value = bound.get(parameter.name)
+            if not (parameter.kept and isinstance(value, Tensor) and _is_kept(vm, value)):
+                found.extend(_told(vm, value))
     return found
+
+
+def _is_kept(vm: Machine, tensor: Tensor) -> bool:
+    """Whether a tensor is a buffer as the model holds it: neither computed by the call nor learned."""
+    op = vm.recorder.by_path.get(tensor.value.op)
+    return op is not None and op.kind.name in ("parameter", "constant") and not tensor.learned
 
 
 def _told(vm: Machine, value: Data) -> list[Tensor | Tensors]:
@@ -246,7 +254,8 @@ def switched_off(vm: Machine, row: Row | LayerRow, bound: dict[str, Data]) -> bo
 
 def _result(vm: Machine, path: str, row: Row, bound: dict[str, Data], reads: list[Tensor | Tensors]) -> Data:
     if row.outputs == 0:
-        return Tensors(path, _parts(vm, path))
+        each = len(reads) if row.kind == "meshgrid" and all(isinstance(one, Tensor) for one in reads) else 0
+        return Tensors(path, each or _parts(vm, path))
     if row.outputs > 1:
         parts = tuple(Tensor(Value(path, index)) for index in range(row.outputs))
         return NamedParts(parts, row.fields) if row.fields else parts
@@ -282,17 +291,20 @@ def _parts(vm: Machine, path: str) -> int:
     if op.attr("unbind") is True:
         return _along(vm, op)
     sections = op.attr("sections")
-    for parts in (sections, op.attr("size")):
+    size = op.attr("size")
+    for parts in (sections, size):
         if isinstance(parts, tuple):
             return len(parts)
+    if isinstance(size, int) and size > 0:
+        return -(-_along(vm, op, MOST_PARTS * size) // size)
     return sections if isinstance(sections, int) and not isinstance(sections, bool) and sections <= MOST_PARTS else 0
 
 
-def _along(vm: Machine, op: Op) -> int:
-    """How many entries the operand of an op has along its axis, where the operand's shape says so; 0 otherwise."""
+def _along(vm: Machine, op: Op, most: int = MOST_PARTS) -> int:
+    """How many entries the operand of an op has along its axis; 0 where that is not known, or more than `most`."""
     axis = op.attr("axis", 0)
     size = sizes.along(vm, Tensor(op.reads[0]), axis) if op.reads and isinstance(axis, int) else None
-    return size if size is not None and size <= MOST_PARTS else 0
+    return size if size is not None and size <= most else 0
 
 
 class NamedParts(tuple[Data, ...]):
@@ -313,6 +325,10 @@ def call_function(vm: Machine, name: str, args: list[Data], kwargs: dict[str, Da
         older = f"tensorflow.compat.v1.{name.removeprefix('tensorflow.')}"
         if dialects.canonical(older) == older and (dialects.function(older) or dialects.formula(older)):
             name = older
+    if name.startswith("torch."):
+        known = vectors.computed(vm, name[6:], args, kwargs)
+        if known is not NotImplemented:
+            return known
     row = dialects.function(name)
     if row is not None:
         result = apply(vm, name, row, args, kwargs)
@@ -404,6 +420,10 @@ def call_method(vm: Machine, method: TensorMethod, args: list[Data], kwargs: dic
         result = native(vm, method.tensor, args, kwargs)
         if result is not NotImplemented:
             return result
+    if method.tensor.data is not None:
+        known = vectors.computed(vm, method.name, [method.tensor, *args], kwargs)
+        if known is not NotImplemented:
+            return known
     if dialects.is_metadata(method.name):
         return metadata(vm, method.name, method.tensor)
     row = dialects.method(method.name, vm.arrays)

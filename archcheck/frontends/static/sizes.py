@@ -228,7 +228,7 @@ def flat(nested: Nested) -> Iterator[bool | int | float]:
 
 def number(vm: Machine, tensor: Data) -> bool | int | float | None:
     """The number that a tensor of one entry holds; None where there is none, or it is not known."""
-    held = content(vm, tensor)
+    held = tensor.data if isinstance(tensor, Tensor) and tensor.data is not None else content(vm, tensor)
     while isinstance(held, list) and len(held) == 1:
         held = held[0]
     return held if isinstance(held, (bool, int, float)) else None
@@ -238,7 +238,7 @@ def along(vm: Machine, tensor: Tensor, axis: int) -> int | None:
     """How many entries a tensor has along an axis; None where that is not known."""
     dims = known(vm, tensor)
     if dims is None or not -len(dims) <= axis < len(dims):
-        return vm.recorder.size_of(tensor.value.op, axis)
+        return vm.recorder.size_of(tensor.value.op, axis) if vm.inplace_sums and not tensor.value.index else None
     return dims[axis]
 
 

@@ -428,7 +428,13 @@ def is_open(value: Data) -> bool:
 
 
 class Registry(dict[Data, Data]):
-    """A dict that a module made when it was loaded; what is registered there is looked for late."""
+    """A dict that a module made when it was loaded; what is registered there is looked for late.
+
+    Attributes:
+        package: dotted name of the package that the module stands in; "" where it stands in none.
+    """
+
+    package = ""
 
 
 class Inputs(dict[Data, Data]):

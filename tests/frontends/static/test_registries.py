@@ -138,3 +138,82 @@ def test_environment_variables_are_taken_as_not_set(sources: Sources) -> None:
     assert ops(reading.variants[0]) == "%1 = add %0 by=1"
     assert "the environment variable WAY is not set" in reading.assumptions
     assert "the environment variable OTHER is not set" in reading.assumptions
+
+
+REGISTRY = """
+_MODELS = {}
+
+
+def register_model(function):
+    _MODELS[function.__name__] = function
+    return function
+
+
+def register_as(name):
+    def decorator(function):
+        _MODELS[name] = function
+        return function
+    return decorator
+
+
+def create_model(name, **kwargs):
+    if name.split(".")[0] not in _MODELS:
+        raise RuntimeError("no model is called " + name)
+    return _MODELS[name.split(".")[0]](**kwargs)
+"""
+FACTORY = """
+from torch import nn
+from zoo.registry import register_as, register_model
+
+
+class Shift(nn.Module):
+    def __init__(self, by):
+        super().__init__()
+        self.by = by
+
+    def forward(self, x):
+        return x + self.by
+
+
+{decorator}
+def {name}(by=2):
+    return Shift(by)
+"""
+USER = """
+    from zoo import create_model
+
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = create_model("{asked}")
+
+        def forward(self, x):
+            return self.inner(x)
+    """
+
+
+@pytest.mark.parametrize("asked", ["shift", "shift.trained"])
+@pytest.mark.parametrize(
+    ("decorator", "name"), [("@register_model", "shift"), ("@register_as('shift')", "build")], ids=["name", "text"]
+)
+def test_a_name_is_found_in_the_module_of_the_package_that_registers_it(
+    sources: Sources, decorator: str, name: str, asked: str
+) -> None:
+    sources.write("zoo/__init__.py", "from .registry import create_model\nfrom .shifts import *\nfrom .others import *")
+    sources.write("zoo/registry.py", REGISTRY)
+    sources.write("zoo/shifts.py", FACTORY.format(decorator=decorator, name=name))
+    sources.write("zoo/others.py", FACTORY.format(decorator="@register_model", name="other"))
+    assert sources.computes(USER.format(asked=asked), "Model") == "%1 = add %0 by=2"
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("@register_model", "@register_model"), ("@decorated", "")], ids=["twice", "never"]
+)
+def test_a_name_that_several_register_or_none_is_not_taken(sources: Sources, first: str, second: str) -> None:
+    plain = "def decorated(function):\n    return function\n"
+    sources.write("zoo/__init__.py", "from .registry import create_model")
+    sources.write("zoo/registry.py", REGISTRY)
+    for module, decorator in (("shifts", first), ("others", second)):
+        sources.write(f"zoo/{module}.py", plain + FACTORY.format(decorator=decorator, name="shift"))
+    [variant] = sources.read(USER.format(asked="shift"), "Model").variants
+    assert variant.error == "RuntimeError: no model is called shift"
