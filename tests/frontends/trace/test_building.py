@@ -228,3 +228,23 @@ def test_a_name_that_the_module_does_not_have_is_looked_for_near_it(traces: Sour
     assert _weights(ask("near_package.inner.model", "Model", **asked))["out.weight"] == [2, 5]
     answer = ask("near_package.inner.model", "Model", **{**asked, "arguments": {"sizes": "Nowhere()"}})
     assert answer["error"] == "--arg sizes=Nowhere(): NameError: name 'Nowhere' is not defined"
+
+
+def test_numbers_that_a_tensor_is_made_of_are_not_taken_for_sizes(traces: Sources) -> None:
+    text = """
+        import torch
+        from torch import nn
+
+        class Model(nn.Module):
+            def __init__(self):
+                super().__init__()
+                widths = torch.unique(torch.tensor([24, 24, 368, 152, 368], device="cpu")).tolist()
+                self.layers = nn.ModuleList(nn.Linear(8, width) for width in widths)
+
+            def forward(self, x):
+                return [layer(x) for layer in self.layers]
+        """
+    _, found = traces.trace(text)
+    widths = [op.attr("out_features") for op in found.graph.walk() if op.kind.name == "linear"]
+    assert widths == [24, 152, 368]
+    assert not found.assumptions

@@ -38,6 +38,7 @@ _BY_SIZE = frozenset(  # what these are given besides tensors are sizes and plac
      "new_empty", "unflatten", "roll", "chunk", "topk", "unfold", "tile", "resize_", "broadcast_to",
      "adaptive_avg_pool1d", "adaptive_avg_pool2d", "index_fill", "select", "tril", "triu", "diagonal", "as_strided"}
 )  # fmt: skip
+_OF_DATA = frozenset({"tensor", "as_tensor", "asarray", "scalar_tensor"})  # they are given numbers, not sizes
 _MAKES = _UNFILLED | {"zeros", "ones", "full", "arange", "linspace", "eye", "range", "logspace", "hann_window"}
 
 Outcome = tuple[Any, Any, Any]  # what a call gives, what it wrote into, which outputs are views of what
@@ -220,10 +221,12 @@ class Concrete:
             kwargs.pop("generator", None)
             return func(*args, **kwargs)
         device = kwargs.get("device")
-        if device is None and not _entries(args, kwargs, SMALL):
+        large = _holds(args[0] if args else kwargs.get("data"), SMALL) if known.short in _OF_DATA else None
+        large = _entries(args, kwargs, SMALL) if large is None else large
+        if device is None and not large:
             return func(*args, **kwargs)
         if device is not None:
-            kwargs = {**kwargs, "device": "meta" if _entries(args, kwargs, SMALL) else "cpu"}
+            kwargs = {**kwargs, "device": "meta" if large else "cpu"}
         elif known.short in ("zeros", "ones", "full", "eye"):
             kwargs = {**kwargs, "device": "meta"}
         return func(*args, **kwargs)
@@ -437,6 +440,18 @@ def _entries(args: tuple[Any, ...], kwargs: dict[str, Any], most: int) -> bool:
         for size in arg if isinstance(arg, (tuple, list)) else (arg,):
             if isinstance(size, int) and not isinstance(size, bool):
                 count *= max(size, 1)
+    return count >= most
+
+
+def _holds(data: Any, most: int) -> bool:
+    """Whether nested lists hold `most` numbers or more."""
+    waiting, count = [data], 0
+    while waiting and count < most:
+        one = waiting.pop()
+        if isinstance(one, (list, tuple)):
+            waiting += one
+        else:
+            count += 1
     return count >= most
 
 
