@@ -83,12 +83,22 @@ def _raise_product(scope: Scope, slot: int) -> None:
 
 
 def _shift(scope: Scope, slot: int) -> int | None:
-    """The sum of a product with something learned, where nothing else reads the product."""
+    """The sum of a product with something learned, where nothing else reads the product.
+
+    Tokens that are learned, such as that of a class, are no shift: they are laid out for a batch, or read beside the
+    sum, and what is added to them is a residual (touvron2021, section 3.2).
+    """
     reader = scope.only_reader(slot)
     if reader is None or scope.ops[reader].kind is not ADD or len(scope.ops[reader].reads) != 2:
         return None
     others = [value for value in scope.ops[reader].reads if scope.giver(value) != slot]
-    return reader if len(others) == 1 and scope.origins_of(others[0]) == scope.ON_PARAMETER else None
+    if len(others) != 1 or scope.origins_of(others[0]) != scope.ON_PARAMETER:
+        return None
+    giver = scope.giver(others[0])
+    if giver >= 0 and scope.ops[giver].kind.name == "expand":
+        return None
+    beside = [one for one in scope.readers(giver) if one < 0 or scope.ops[one].kind is not ADD] if giver >= 0 else []
+    return None if beside else reader
 
 
 def _width(scope: Scope, value: Value) -> dict[str, AttrValue]:

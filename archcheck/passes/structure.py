@@ -137,7 +137,8 @@ def topology(found: Sequence[Sublayer]) -> str:
     if any(inner.kind is RESIDUAL for op in residuals for inner in op.walk() if inner is not op):
         return "other"  # a residual around others: MobileBERT's bottleneck
     kinds = [sublayer.kind for sublayer in found]
-    if len(kinds) > 2 and kinds[0] == kinds[-1] == "ffn" and any(kind not in ("ffn", "moe") for kind in kinds):
+    halves = len(found) > 2 and all("a" in one.signature.split() for one in (found[0], found[-1]))  # lu2019
+    if halves and kinds[0] == kinds[-1] == "ffn" and any(kind not in ("ffn", "moe") for kind in kinds):
         return "macaron"
     return "sequential"
 

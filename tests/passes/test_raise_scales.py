@@ -85,3 +85,24 @@ def test_a_product_with_a_random_mask_is_stochastic_depth() -> None:
 )
 def test_other_products_are_left(ops: str) -> None:
     assert_left(PASS, "%x = input\n" + ops)
+
+
+def test_what_is_added_to_learned_tokens_is_no_norm() -> None:
+    before = """
+        %x = input
+        %t = parameter name="token" shape=(1, 1, 8,)
+        %t = expand %t shape=(2, 1, 8,)
+        %w = parameter name="gamma" shape=(8,)
+        %m = mul %w, %x
+        add %t, %m
+        """
+    after = """
+        %x = input
+        %t = parameter name="token" shape=(1, 1, 8,)
+        %t = expand %t shape=(2, 1, 8,)
+        %s = scale %x by="learned" dim=8:
+          %w = parameter name="gamma" shape=(8,)
+          mul %w, %x
+        add %t, %s
+        """
+    assert_pass(PASS, before, after)

@@ -36,6 +36,16 @@ def test_a_macaron_is_a_layer_between_two_halves_of_a_feed_forward() -> None:
     assert topology(found) == "macaron"
 
 
+def test_between_feed_forwards_that_are_added_to_nothing_there_is_no_macaron() -> None:
+    write = Writer()
+    x = write.op("relu", write.feed_forward("%x"))
+    x = write.add(x, write.attention(write.norm(x)))
+    write.norm(write.feed_forward(x))
+    found = sublayers(canonical(write.text()))
+    assert [(sublayer.kind, sublayer.signature) for sublayer in found][::2] == [("ffn", "F"), ("ffn", "F n")]
+    assert topology(found) != "macaron"
+
+
 def test_a_shortcut_has_no_letters() -> None:
     write = Writer()
     skip = write.op("batch_norm", write.op("conv", "%x", attrs="kernel=1"))
