@@ -11,26 +11,41 @@ from archcheck.ir.graph import Op, OpGraph
 from archcheck.ir.ops import kind
 from archcheck.passes.kinds import named
 
-ADD, ATTENTION, CONSTANT, CONV, CUMSUM, EMBEDDING, GATHER, INPUT, LINEAR, OPAQUE, PARAMETER, RESIDUAL, ROPE, WHERE = (
-    map(
-        kind,
-        (
-            "add",
-            "attention",
-            "constant",
-            "conv",
-            "cumsum",
-            "embedding",
-            "gather",
-            "input",
-            "linear",
-            "opaque",
-            "parameter",
-            "residual",
-            "rope",
-            "where",
-        ),
-    )
+(
+    ADD,
+    ATTENTION,
+    CONCAT,
+    CONSTANT,
+    CONV,
+    CUMSUM,
+    EMBEDDING,
+    GATHER,
+    INPUT,
+    LINEAR,
+    OPAQUE,
+    PARAMETER,
+    RESIDUAL,
+    ROPE,
+    WHERE,
+) = map(
+    kind,
+    (
+        "add",
+        "attention",
+        "concat",
+        "constant",
+        "conv",
+        "cumsum",
+        "embedding",
+        "gather",
+        "input",
+        "linear",
+        "opaque",
+        "parameter",
+        "residual",
+        "rope",
+        "where",
+    ),
 )
 LEARNED = named("parameter", "embedding", "linear")
 CHOICES = named("compare", "triangle", "logical", "reduce_logical")  # what they give is no number
@@ -40,6 +55,7 @@ PASSED = named(
     "dropout", "stochastic_depth", "identity", "reshape", "permute", "select", "expand", "linear", "scale", "mul",
     "layer_norm", "rms_norm", "affine", "batch_norm", "update", "masked_fill",
 )  # fmt: skip
+LAID_OUT = named("dropout", "identity", "reshape", "permute", "select", "expand", "scale")
 FURTHEST = 60  # ops looked at behind an index or a table
 
 
@@ -176,8 +192,20 @@ def _summands(by_path: Mapping[str, Op], entry: str) -> Iterator[Op]:
             waiting += [value.op for value in (*op.reads[:1], *op.results)]
         elif op.kind in PASSED and op.reads:
             waiting.insert(0, op.reads[0].op)
+        elif op.kind is CONCAT and (parts := [v.op for v in op.reads if not _is_learned(by_path, v.op)]):
+            waiting[:0] = parts  # beside learned tokens, such as that of the class
         else:
             yield op
+
+
+def _is_learned(by_path: Mapping[str, Op], path: str) -> bool:
+    """Whether a value is a learned tensor as it is, laid out in some way."""
+    op = by_path.get(path)
+    for _ in range(FURTHEST):
+        if op is None or op.kind not in LAID_OUT or not op.reads:
+            break
+        op = by_path.get(op.reads[0].op)
+    return op is not None and op.kind is PARAMETER
 
 
 def _of_table(op: Op, by_path: Mapping[str, Op]) -> Fact | None:

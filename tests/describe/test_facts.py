@@ -50,6 +50,7 @@ class Model(nn.Module):
         super().__init__()
         self.tokens, self.places, self.distances = nn.Embedding(1000, d), nn.Embedding(128, d), nn.Embedding(9, 8)
         self.table = nn.Parameter(torch.zeros(1, 128, d))
+        self.token = nn.Parameter(torch.zeros(1, 1, d))
         self.register_buffer("types", torch.zeros(1, 128, dtype=torch.long))
         self.kinds = nn.Embedding(2, d)
         self.early, self.last, self.map = nn.LayerNorm(d), nn.LayerNorm(d), nn.Linear(d, d)
@@ -85,6 +86,8 @@ def _facts(
         ("x = x + self.table", "learned_absolute"),
         ("x = x + torch.cat([torch.sin(torch.arange(64)), torch.cos(torch.arange(64))], -1)", "sinusoidal"),
         ("bias = self.distances(torch.arange(length)[None] - torch.arange(length)[:, None])", "relative_bias"),
+        ("x = torch.cat([self.token.expand(len(ids), -1, -1), x + self.table], 1)", "learned_absolute"),
+        ("x = torch.cat([self.token.expand(len(ids), -1, -1), x], 1)", "none"),
         ("x = x + self.kinds(self.types)", "none"),
         ("import elsewhere; x = self.map(x); x = x + elsewhere.table(x)", None),
         ("pass", "none"),
