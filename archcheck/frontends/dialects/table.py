@@ -15,6 +15,8 @@ How a row is applied, by every frontend alike:
 - A starred parameter that is given a single tuple or list stands for its items: `view((2, 3))` is `view(2, 3)`.
 - `out=`, `name=`, `dtype=`, `device=`, `layout=`, `requires_grad=`, `memory_format=` and `pin_memory=` never decide
   what is computed; functions take them everywhere (`IGNORED_KEYWORDS`), and rows do not list them.
+- A tensor marked `~` is what a layer counts for itself, such as a batch norm's running mean: an operand only where it is
+  computed in the call or learned, and not where it is a buffer.
 - The key "activation" in `attrs`, on a kind that declares no such attribute, names the parameter that holds an
   activation, which is computed from the op's result (keras).
 """
@@ -44,6 +46,7 @@ class Parameter:
     star: bool = False  # takes all further positional arguments
     double_star: bool = False  # takes all further keyword arguments
     keyword_only: bool = False
+    kept: bool = False  # an operand only where it is computed in the call
 
 
 def parameters(text: str) -> tuple[Parameter, ...]:
@@ -56,11 +59,12 @@ def parameters(text: str) -> tuple[Parameter, ...]:
             continue
         double_star = word.startswith("**")
         star = word.startswith("*") and not double_star
-        reads = word.endswith("!")
-        name, _, default = word.strip("*!").partition("=")
+        kept = word.endswith("~")
+        reads = kept or word.endswith("!")
+        name, _, default = word.strip("*!~").partition("=")
         value: AttrValue = ast.literal_eval(default) if default else None
         required = not default and not word.startswith("*")
-        found.append(Parameter(name, reads, value, required, star, double_star, keyword_only))
+        found.append(Parameter(name, reads, value, required, star, double_star, keyword_only, kept))
         keyword_only = keyword_only or star
     return tuple(found)
 
@@ -147,6 +151,7 @@ class LayerRow:
         attrs: attribute -> constructor parameter; `"1 - momentum"` states what is left of 1.
         const: attributes that this class fixes.
         weights: names under which the layer keeps learned tensors, read by code that computes with them itself.
+        counted: those of them that are not learned but counted, such as a running mean.
         outputs: how many values its call returns; the first is the op's, the others are opaque parts of it.
         plain: constructor or call parameters that must keep their default for this row to be what is computed.
         active: call parameter that switches it on: where it is false the first operand comes out unchanged; where
@@ -162,6 +167,7 @@ class LayerRow:
     attrs: dict[str, str] = field(default_factory=dict)
     const: dict[str, AttrValue] = field(default_factory=dict)
     weights: tuple[str, ...] = ()
+    counted: tuple[str, ...] = ()
     outputs: int = 1
     plain: tuple[str, ...] = ()
     active: str = ""

@@ -130,6 +130,10 @@ _INIT: dict[str, str] = {
     f"nn.init.{name}{suffix}": _FILLS
     for name in ("uniform", "normal", "trunc_normal", "constant", "ones", "zeros", "eye", "dirac", "xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal", "orthogonal", "sparse")
     for suffix in ("_", "")
+} | {
+    "nn.init._calculate_fan_in_and_fan_out": "lambda tensor: (unknown('from how many a tensor maps'), unknown('to how many a tensor maps'))",
+    "nn.init._calculate_correct_fan": "lambda tensor, mode: unknown('between how many a tensor maps')",
+    "nn.init.calculate_gain": "lambda nonlinearity, param=None: unknown('how much values are scaled before training')",
 }
 
 # in torch.nn.functional and, for those that torch has too, in torch

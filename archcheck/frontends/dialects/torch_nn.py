@@ -45,14 +45,15 @@ _BATCH = f"eps=1e-05, momentum=0.1, affine=True, track_running_stats=True, {_FAC
 _BATCH_ATTRS = {"eps": "eps", "momentum": "momentum", "elementwise_affine": "affine", "bias": "bias"}
 _INSTANCE = f"num_features, eps=1e-05, momentum=0.1, affine=False, track_running_stats=False, {_FACTORY}, *, bias=True"
 _INSTANCE_ATTRS = {"eps": "eps", "elementwise_affine": "affine", "bias": "bias"}
+_COUNTED = ("running_mean", "running_var")
 _NORM_WEIGHTS = ("weight", "bias", "running_mean", "running_var")
 for _n in (1, 2, 3):
-    _LAYERS[f"BatchNorm{_n}d"] = LayerRow("batch_norm", "num_features, " + _BATCH, attrs=_BATCH_ATTRS | {"dim": "num_features"}, weights=_NORM_WEIGHTS)
-    _LAYERS[f"LazyBatchNorm{_n}d"] = LayerRow("batch_norm", _BATCH, attrs=_BATCH_ATTRS, weights=_NORM_WEIGHTS)
-    _LAYERS[f"InstanceNorm{_n}d"] = LayerRow("instance_norm", _INSTANCE, attrs=_INSTANCE_ATTRS | {"dim": "num_features"}, weights=_NORM_WEIGHTS)
+    _LAYERS[f"BatchNorm{_n}d"] = LayerRow("batch_norm", "num_features, " + _BATCH, attrs=_BATCH_ATTRS | {"dim": "num_features"}, weights=_NORM_WEIGHTS, counted=_COUNTED)
+    _LAYERS[f"LazyBatchNorm{_n}d"] = LayerRow("batch_norm", _BATCH, attrs=_BATCH_ATTRS, weights=_NORM_WEIGHTS, counted=_COUNTED)
+    _LAYERS[f"InstanceNorm{_n}d"] = LayerRow("instance_norm", _INSTANCE, attrs=_INSTANCE_ATTRS | {"dim": "num_features"}, weights=_NORM_WEIGHTS, counted=_COUNTED)
     # the lazy classes take _LazyNormBase's list, whose defaults are batch norm's
-    _LAYERS[f"LazyInstanceNorm{_n}d"] = LayerRow("instance_norm", _BATCH, attrs=_INSTANCE_ATTRS, weights=_NORM_WEIGHTS)
-_LAYERS["SyncBatchNorm"] = LayerRow("batch_norm", f"num_features, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True, process_group=None, {_FACTORY}, *, bias=True", attrs=_BATCH_ATTRS | {"dim": "num_features"}, weights=_NORM_WEIGHTS)
+    _LAYERS[f"LazyInstanceNorm{_n}d"] = LayerRow("instance_norm", _BATCH, attrs=_INSTANCE_ATTRS, weights=_NORM_WEIGHTS, counted=_COUNTED)
+_LAYERS["SyncBatchNorm"] = LayerRow("batch_norm", f"num_features, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True, process_group=None, {_FACTORY}, *, bias=True", attrs=_BATCH_ATTRS | {"dim": "num_features"}, weights=_NORM_WEIGHTS, counted=_COUNTED)
 
 # ---- activations
 

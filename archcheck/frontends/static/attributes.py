@@ -376,7 +376,7 @@ def _of_layer(vm: Machine, owner: Layer, name: str, default: Data) -> Data:
         shape = modules.weight_shape(owner, name)
         stated = {"name": f"{place}.{name}", **({} if shape is None else {"shape": shape})}
         tensor = owner.attributes[name] = vm.emit_source("parameter", stated, place=place, span=owner.span)
-        tensor.learned = True
+        tensor.learned = name not in owner.row.counted
         return tensor
     if name in owner.arguments:
         value = owner.arguments[name]
