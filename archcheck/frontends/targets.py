@@ -283,6 +283,12 @@ def _in_file(ref: TargetRef, library: Library, source: SourceFile) -> Target:
 def _check_member(ref: TargetRef, source: SourceFile, name: str, rest: list[str]) -> None:
     """Refuse `Class.method` where the class has no bases and says all that it has."""
     node = source.index.names[name][-1].parse()
+    if rest and isinstance(node, ast.FunctionDef):
+        raise TargetError(
+            f'{name} is a function, which has no "{".".join(rest)}"',
+            place=f"{source.shown}:{node.lineno}",
+            hint=f"leave it out: what weights are called after the dot decides no layer; {name} takes what --arg gives it",
+        )
     if not rest or not isinstance(node, ast.ClassDef) or node.bases or node.keywords or node.decorator_list:
         return
     methods = [child.name for child in node.body if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)]

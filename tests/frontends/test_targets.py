@@ -21,7 +21,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         {
             "project/pyproject.toml": "",
             "project/model.py": "from layers.block import Block\nclass Model:\n    def forward(self): pass\n",
-            "project/layers/block.py": "class Block: pass\n",
+            "project/layers/block.py": "class Block: pass\ndef small(): return Block()\n",
             "project/src/pack/__init__.py": "from .net import Net as Network\n",
             "project/src/pack/net.py": "class Net(Base):\n    pass\n",
             "project/src/pack/other.py": "class Net: pass\n",
@@ -170,6 +170,10 @@ def test_a_folder_stands_for_its_python_files(project: Path) -> None:
         ("nowhere/model.py", r'no such file\n  hint: there is no folder "nowhere"'),
         ("model.py:Modle", r"did you mean Model\?"),
         ("layers/block.py:Zebra", r"it defines Block"),
+        (
+            "layers/block.py:small.trained",
+            r'block\.py:2: small is a function, which has no "trained"\n  hint: leave it out',
+        ),
         ("model.py:Model.foward", r'no method "foward"\n  hint: it has forward'),
         ("src/pack:Net", r"2 files of this folder\n  hint: say which: src/pack/net\.py:Net, src/pack/other\.py:Net"),
         ("src/pack:Nett", r"did you mean Net\?"),

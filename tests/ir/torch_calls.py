@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
+from types import SimpleNamespace
 from typing import Any, cast
 
 import torch
@@ -17,7 +18,8 @@ from archcheck.frontends.static.values import Tensor
 from archcheck.ir.graph import Value
 from archcheck.ir.shapes import Dims, Shaped
 
-_NO_MACHINE = cast(Machine, None)  # binding asks it for nothing where all arguments are known
+# binding asks it for nothing but where an operand comes from, where all arguments are known
+_NO_MACHINE = cast(Machine, SimpleNamespace(recorder=SimpleNamespace(by_path={})))
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,8 @@ _PACKAGES = {
     "numpy": "numpy",
     "tensor2tensor": "tensor2tensor",
     "contextvars": "python",
+    "huggingface_hub": "weights",
+    "safetensors": "weights",
     "inspect": "python",
     "onnx": "onnx",
     **dict.fromkeys(("apex", "causal_conv1d", "flash_attn", "flash_attn_interface", "mamba_ssm", "torchvision", "transformers", "xformers"), "kernels"),
@@ -81,7 +83,7 @@ _PACKAGES = {
 # (dialect, attribute of its arrays) -> the class, spelled by the dialect, of what it gives.
 ARRAYS = {("jax", "at"): "jax.Array.At"}
 # Where two dialects name a method of tensors, the first one's row counts.
-_ORDER = ("torch", "tensorflow", "keras", "einops", "kernels", "numpy", "tensor2tensor", "python", "jax", "flax", "haiku", "onnx")
+_ORDER = ("torch", "tensorflow", "keras", "einops", "kernels", "numpy", "tensor2tensor", "python", "jax", "flax", "haiku", "onnx", "weights")
 
 
 def __getattr__(name: str) -> tuple[Dialect, ...]:
@@ -124,6 +126,10 @@ def _dialect(name: str) -> Dialect:
         from archcheck.frontends.dialects.einops import EINOPS
 
         return EINOPS
+    if name == "weights":
+        from archcheck.frontends.dialects.weights import WEIGHTS
+
+        return WEIGHTS
     if name == "python":
         from archcheck.frontends.dialects.python import PYTHON
 

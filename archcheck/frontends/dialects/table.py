@@ -121,8 +121,8 @@ class Formula:
 
     Args:
         source: a lambda with the framework's parameter list. It is evaluated like code that was read. Free names in it
-            are packages (`torch`, `math`), `named`, which gives a tuple whose parts go by its keywords, and `op`, whose
-            attributes are the op kinds: `op.var(x, axis=-1, correction=1)` is the op of kind `var` that reads `x` and
+            are packages (`torch`, `math`), `named`, which gives a tuple whose parts go by its keywords, `unknown`, which
+            gives what is not known for a reason, `weights`, which gives what is loaded, and `op`, whose attributes are the op kinds: `op.var(x, axis=-1, correction=1)` is the op of kind `var` that reads `x` and
             states the two attributes; keywords that are None are not stated.
             `unknown(why)` is a value that cannot be known from the call alone.
         inplace: the first operand's name afterwards stands for the result.

@@ -124,6 +124,7 @@ _AROUND: dict[str, str] = {
     "jit.annotate": "lambda the_type, the_value: the_value",
     "jit.isinstance": "lambda obj, target_type: False if isinstance(obj, torch.Tensor) else unknown('whether a value is of a type')",
     "is_grad_enabled": "lambda: True",
+    **dict.fromkeys(("load", "hub.load_state_dict_from_url", "utils.model_zoo.load_url"), "lambda *args, **kwargs: weights()"),
 }
 _FILLS = "lambda tensor, *args, **kwargs: tensor"  # what a tensor starts from is no part of what is computed with it
 _INIT: dict[str, str] = {

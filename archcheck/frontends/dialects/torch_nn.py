@@ -45,8 +45,8 @@ _BATCH = f"eps=1e-05, momentum=0.1, affine=True, track_running_stats=True, {_FAC
 _BATCH_ATTRS = {"eps": "eps", "momentum": "momentum", "elementwise_affine": "affine", "bias": "bias"}
 _INSTANCE = f"num_features, eps=1e-05, momentum=0.1, affine=False, track_running_stats=False, {_FACTORY}, *, bias=True"
 _INSTANCE_ATTRS = {"eps": "eps", "elementwise_affine": "affine", "bias": "bias"}
-_COUNTED = ("running_mean", "running_var")
-_NORM_WEIGHTS = ("weight", "bias", "running_mean", "running_var")
+_COUNTED = ("running_mean", "running_var", "num_batches_tracked")
+_NORM_WEIGHTS = ("weight", "bias", *_COUNTED)
 for _n in (1, 2, 3):
     _LAYERS[f"BatchNorm{_n}d"] = LayerRow("batch_norm", "num_features, " + _BATCH, attrs=_BATCH_ATTRS | {"dim": "num_features"}, weights=_NORM_WEIGHTS, counted=_COUNTED)
     _LAYERS[f"LazyBatchNorm{_n}d"] = LayerRow("batch_norm", _BATCH, attrs=_BATCH_ATTRS, weights=_NORM_WEIGHTS, counted=_COUNTED)

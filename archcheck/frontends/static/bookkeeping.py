@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from archcheck.frontends.static import containers, hooks, sizes
 from archcheck.frontends.static.machine import place_of
-from archcheck.frontends.static.values import Args, Data, Instance, Kwargs, Layer, Tensor
+from archcheck.frontends.static.values import INERT, Args, Data, Instance, Kwargs, Layer, Tensor
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
@@ -46,6 +46,10 @@ def _itself(vm: Machine, module: Instance | Layer, args: Args, kwargs: Kwargs) -
 
 def _nothing_of(vm: Machine, module: Instance | Layer, args: Args, kwargs: Kwargs) -> None:
     return None
+
+
+def _keys_that_differ(vm: Machine, module: Instance | Layer, args: Args, kwargs: Kwargs) -> Data:
+    return INERT
 
 
 def _weights_of(vm: Machine, module: Instance | Layer, args: Args, kwargs: Kwargs) -> Data:
@@ -124,7 +128,7 @@ MODULE_ATTRIBUTES: dict[str, Bookkeeping] = {
     "register_state_dict_pre_hook": _nothing_of,
     "_register_load_state_dict_pre_hook": _nothing_of,
     "_register_state_dict_hook": _nothing_of,
-    "load_state_dict": _nothing_of,
+    "load_state_dict": _keys_that_differ,
     "state_dict": _empty,
     "parameters": _weights_of,
     "buffers": _empty,

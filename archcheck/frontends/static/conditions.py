@@ -277,6 +277,11 @@ def _contains(vm: Machine, container: Data, item: Data, wanted: bool) -> Data:
         if dialects.known(f"{container.name}.{item}"):
             return wanted
         return vm.open(f"whether {container.name} has {item}", metadata=True)
+    if isinstance(container, Inert):
+        return not wanted
+    if isinstance(container, External) and container.name == "os.environ" and isinstance(item, str):
+        vm.assume(f"the environment variable {item} is not set")
+        return not wanted
     for value in (container, item):
         if isinstance(value, Open):
             return value.about(f"{reason(item)} in {reason(container)}")

@@ -49,8 +49,9 @@ def item(vm: Machine, owner: Data, index: Data) -> Data:
             return owner.attributes[index]
         return vm.open(f"{shown(owner)}[{shown(index)}]")
     if isinstance(owner, Tensor):
-        if isinstance(owner.data, (list, tuple)) and isinstance(index, (int, slice)) and not vm.invoked:
-            return _plain(vm, owner.data, index)
+        known = owner.data if isinstance(owner.data, (list, tuple)) and not vm.invoked else None
+        if known is not None and isinstance(index, int):
+            return _plain(vm, known, index)
         if index is Ellipsis and vm.arrays:
             return owner  # all of it: `parameter[...]` of nnx
         chosen = list(flatten_tensors(index))
@@ -58,6 +59,12 @@ def item(vm: Machine, owner: Data, index: Data) -> Data:
         parts = index if isinstance(index, tuple) else (index,)
         copies = chosen or any(isinstance(part, list) for part in parts)  # indices that are tensors or lists copy
         result.base = owner if vm.inplace_sums and not copies else None
+        if (
+            known is not None
+            and isinstance(index, slice)
+            and isinstance(part := _plain(vm, known, index), (list, tuple))
+        ):
+            result.data = list(part)
         return result
     if isinstance(owner, Tensors):
         return _part(vm, owner, index)

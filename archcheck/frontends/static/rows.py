@@ -17,6 +17,7 @@ from archcheck.frontends.static.libraries import TENSOR_METHODS
 from archcheck.frontends.static.machine import flatten_tensors
 from archcheck.frontends.static.opens import Open
 from archcheck.frontends.static.values import (
+    INERT,
     Data,
     External,
     Function,
@@ -325,10 +326,11 @@ def call_function(vm: Machine, name: str, args: list[Data], kwargs: dict[str, Da
         older = f"tensorflow.compat.v1.{name.removeprefix('tensorflow.')}"
         if dialects.canonical(older) == older and (dialects.function(older) or dialects.formula(older)):
             name = older
-    if name.startswith("torch."):
-        known = vectors.computed(vm, name[6:], args, kwargs)
-        if known is not NotImplemented:
-            return known
+    result = _by_tables(vm, name, args, kwargs)
+    return vectors.told(vm, name[6:], args, kwargs, result) if name.startswith("torch.") else result
+
+
+def _by_tables(vm: Machine, name: str, args: list[Data], kwargs: dict[str, Data]) -> Data:
     row = dialects.function(name)
     if row is not None:
         result = apply(vm, name, row, args, kwargs)
@@ -393,6 +395,12 @@ def op_of_kind(kind: str) -> Native:
     return Native(kind, emit)
 
 
+def _weights(vm: Machine) -> Data:
+    """What is loaded: it holds nothing that anything is built of."""
+    vm.assume("no weights are loaded, and what they hold decides no layer")
+    return INERT
+
+
 OPS = _Ops()
 FORMULA_NAMES: dict[str, Data] = {
     "torch": External("torch"),
@@ -409,6 +417,7 @@ FORMULA_NAMES: dict[str, Data] = {
     "keras": External("keras"),
     "op": OPS,
     "named": Native("named", lambda vm, args, kwargs: NamedParts(tuple(kwargs.values()), tuple(kwargs))),
+    "weights": Native("weights", lambda vm, args, kwargs: _weights(vm)),
     "unknown": Native("unknown", lambda vm, args, kwargs: vm.open(str(args[0]), metadata=True)),
 }
 
@@ -420,10 +429,13 @@ def call_method(vm: Machine, method: TensorMethod, args: list[Data], kwargs: dic
         result = native(vm, method.tensor, args, kwargs)
         if result is not NotImplemented:
             return result
-    if method.tensor.data is not None:
-        known = vectors.computed(vm, method.name, [method.tensor, *args], kwargs)
-        if known is not NotImplemented:
-            return known
+    data = method.tensor.data
+    given = Tensor(method.tensor.value, data=data)  # as it is before the call
+    result = _method_by_tables(vm, method, args, kwargs)
+    return result if data is None else vectors.told(vm, method.name, [given, *args], kwargs, result)
+
+
+def _method_by_tables(vm: Machine, method: TensorMethod, args: list[Data], kwargs: dict[str, Data]) -> Data:
     if dialects.is_metadata(method.name):
         return metadata(vm, method.name, method.tensor)
     row = dialects.method(method.name, vm.arrays)

@@ -83,81 +83,86 @@ def combined(op: type[ast.operator], left: Data, right: Data) -> Held | None:
     return None if compute is None else _pairwise(compute, left, right)
 
 
-def computed(vm: Machine, name: str, args: Args, kwargs: Kwargs) -> Data:
-    """What a function or a method of PyTorch gives that is given known numbers, while a model is built.
+def told(vm: Machine, name: str, args: Args, kwargs: Kwargs, result: Data) -> Data:
+    """What a function or a method of PyTorch gives, with its numbers where they are known while a model is built.
 
     Args:
         vm: the evaluation.
         name: of the function in `torch`, or of the method.
         args: what it is given by position, for a method with the tensor first.
         kwargs: what it is given by name.
-
-    Returns:
-        A tensor whose numbers are known, or several; NotImplemented where they are not.
+        result: what it gives as far as its op tells.
     """
-    if vm.invoked or vm.loading:
-        return NotImplemented
-    rest = {key for key in kwargs if key not in ("device", "dtype")}
+    if vm.invoked or vm.loading or vm.frames[0].fixed:
+        return result
     try:
-        if name == "arange" and not rest:
-            return _range(vm, args, kwargs)
-        if name == "tensor" and len(args) == 1 and not rest:
-            return _listed(vm, args[0], kwargs)
-        first = held(args[0]) if args else None
-        if first is None:
-            return NotImplemented
-        if name == "unique" and isinstance(first, list) and len(args) == 1:
-            return _unique(vm, first, kwargs)
-        if rest or len(args) > 2:
-            return NotImplemented
-        if name in _PAIRS and len(args) == 2 and any(isinstance(arg, Tensor) for arg in args):
-            return _made(vm, _pairwise(_PAIRS[name], *args))
-        if not isinstance(args[0], Tensor) or len(args) > 1:
-            return NotImplemented
-        if name in _EACH or name in _CASTS:
-            compute = _EACH.get(name) or _CASTS[name]
-            return _made(vm, [compute(one) for one in first] if isinstance(first, list) else compute(first))
-        if name in _OF_ALL and isinstance(first, list) and first:
-            return _made(vm, _OF_ALL[name](first))
+        found = _computed(name, args, kwargs)
     except (ArithmeticError, ValueError):
-        return NotImplemented  # what torch gives there is no number either
-    return NotImplemented
+        return result  # what torch gives there is no number either
+    if found is None:
+        return result
+    if isinstance(found, tuple):
+        return tuple(_made(vm, one) for one in found)
+    if not isinstance(result, Tensor) or any(result is arg for arg in args):
+        return _made(vm, found)
+    result.data = found
+    return result
 
 
-def _range(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+def _computed(name: str, args: Args, kwargs: Kwargs) -> Held | tuple[Held, ...] | None:
+    """The numbers of what a call gives, or of all that it gives; None where they are not known."""
+    rest = {key for key in kwargs if key not in ("device", "dtype")}
+    if name == "arange" and not rest:
+        return _range(args, kwargs)
+    if name == "tensor" and len(args) == 1 and not rest:
+        return _listed(args[0], kwargs)
+    first = held(args[0]) if args else None
+    if first is None:
+        return None
+    if name == "unique" and isinstance(first, list) and len(args) == 1:
+        return _unique(first, kwargs)
+    if rest or len(args) > 2:
+        return None
+    if name in _PAIRS and len(args) == 2 and any(isinstance(arg, Tensor) for arg in args):
+        return _pairwise(_PAIRS[name], *args)
+    if not isinstance(args[0], Tensor) or len(args) > 1:
+        return None
+    if name in _EACH or name in _CASTS:
+        compute = _EACH.get(name) or _CASTS[name]
+        return [compute(one) for one in first] if isinstance(first, list) else compute(first)
+    if name in _OF_ALL and isinstance(first, list) and first:
+        return _OF_ALL[name](first)
+    return None
+
+
+def _range(args: Args, kwargs: Kwargs) -> Held | None:
     if not 1 <= len(args) <= 3 or not all(type(arg) is int for arg in args):
-        return NotImplemented
+        return None
     numbers = range(*args) if len(args) < 3 or args[2] else range(0)
-    if not 0 < len(numbers[: MOST + 1]) <= MOST:
-        return NotImplemented
-    return _of_dtype(vm, list(numbers), kwargs)
+    return _of_dtype(list(numbers), kwargs) if 0 < len(numbers[: MOST + 1]) <= MOST else None
 
 
-def _listed(vm: Machine, data: Data, kwargs: Kwargs) -> Data:
+def _listed(data: Data, kwargs: Kwargs) -> Held | None:
     if not isinstance(data, (list, tuple)) or not 0 < len(data) <= MOST or not all(map(_is_number, data)):
-        return NotImplemented
-    return _of_dtype(
-        vm, [float(one) for one in data] if any(type(one) is float for one in data) else list(data), kwargs
-    )
+        return None
+    return _of_dtype([float(one) for one in data] if any(type(one) is float for one in data) else list(data), kwargs)
 
 
-def _of_dtype(vm: Machine, numbers: list[Number], kwargs: Kwargs) -> Data:
+def _of_dtype(numbers: list[Number], kwargs: Kwargs) -> Held | None:
     dtype = kwargs.get("dtype")
     if dtype is None:
-        return _made(vm, numbers)
+        return numbers
     if not isinstance(dtype, External) or dtype.name not in _DTYPES:
-        return NotImplemented
-    return _made(vm, [_DTYPES[dtype.name](one) for one in numbers])
+        return None
+    return [_DTYPES[dtype.name](one) for one in numbers]
 
 
-def _unique(vm: Machine, numbers: list[Number], kwargs: Mapping[str, Data]) -> Data:
+def _unique(numbers: list[Number], kwargs: Mapping[str, Data]) -> Held | tuple[Held, ...] | None:
     if not set(kwargs) <= {"sorted", "return_counts"}:
-        return NotImplemented
+        return None
     found = sorted(set(numbers))
-    alone = _made(vm, found)
-    if kwargs.get("return_counts", False) is not True:
-        return alone
-    return (alone, _made(vm, [numbers.count(one) for one in found]))
+    counted = kwargs.get("return_counts", False) is True
+    return (found, [numbers.count(one) for one in found]) if counted else found
 
 
 def _pairwise(compute: Callable[[Number, Number], Number], left: Data, right: Data) -> Held | None:
@@ -184,9 +189,7 @@ def _bounded(number: Number) -> Number:
     return number
 
 
-def _made(vm: Machine, numbers: Held | None) -> Data:
-    if numbers is None:
-        return NotImplemented
+def _made(vm: Machine, numbers: Held) -> Tensor:
     made = vm.emit("constant", (), {"value": tuple(numbers) if isinstance(numbers, list) else numbers})
     made.data = numbers
     return made

@@ -92,7 +92,7 @@ def test_formulas_are_lambdas_over_ops_and_packages(dialect: Dialect) -> None:
             node.id for node in ast.walk(formula.tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
         }
         free = {node.id for node in ast.walk(formula.tree) if isinstance(node, ast.Name)} - bound
-        assert free <= packages | builtin | {"op", "named"}, name
+        assert free <= packages | builtin | {"op", "named", "unknown", "weights"}, name
         for call in ast.walk(formula.tree):
             if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)):
                 continue

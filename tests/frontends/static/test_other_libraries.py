@@ -394,3 +394,27 @@ def test_a_default_that_another_stands_in_for_is_told(sources: Sources, config: 
     reading = sources.read(text, "M", {"config": config})
     assert ops(reading.variants[0]) == f"%1 = mul %0 by={factor}"
     assert ("use_cache is False, which is not its default" in reading.assumptions) is told
+
+
+def test_weights_are_never_loaded_and_decide_no_layer(sources: Sources) -> None:
+    text = """
+        from huggingface_hub import hf_hub_download
+        from safetensors.torch import load_file
+
+        class Model(nn.Module):
+            def __init__(self, pretrained=True):
+                super().__init__()
+                self.linear = nn.Linear(4, 4)
+                if pretrained:
+                    path = hf_hub_download("some--one/model", "weights")
+                    state = load_file(path) if path.endswith("safetensors") else torch.load(path, map_location="cpu")
+                    found = self.load_state_dict({name: value for name, value in state.items()}, strict=False)
+                    if found.missing_keys:
+                        print(found.missing_keys)
+
+            def forward(self, x):
+                return self.linear(x)
+        """
+    [variant] = sources.read(text, "Model").variants
+    assert variant.error == ""
+    assert ops(variant) == "%1 = linear %0 bias=True in_features=4 out_features=4"

@@ -132,12 +132,14 @@ def test_environment_variables_are_taken_as_not_set(sources: Sources) -> None:
         WAY = os.getenv("WAY", "plain")
 
         def f(x):
-            return x + 1 if WAY == "plain" and os.environ.get("OTHER") is None else x - 1
+            plain = WAY == "plain" and os.environ.get("OTHER") is None and "THIRD" not in os.environ
+            return x + 1 if plain else x - 1
         """
     reading = sources.read(text)
     assert ops(reading.variants[0]) == "%1 = add %0 by=1"
     assert "the environment variable WAY is not set" in reading.assumptions
     assert "the environment variable OTHER is not set" in reading.assumptions
+    assert "the environment variable THIRD is not set" in reading.assumptions
 
 
 REGISTRY = """
