@@ -1,9 +1,15 @@
-"""Held against each other: what the static reader reads in released code, and what ran when it was traced.
+"""Held against each other: what the static reader reads in transformers' code, and what ran when it was traced.
 
-    if asked.keras:
-        return _compared(keras_targets.chosen(_packages(asked.python), asked.models, set(asked.names)), asked)
-    package = "timm" if asked.timm else "transformers"
-    folders = sorted(asked.python.parent.parent.glob(f"lib/python3*/site-packages/{package}/models"))
+    python -m tests.agreement --python PYTHON [--keras | --timm] [--models | --layers] [--run] [--every N] [--check] [NAME]
+
+PYTHON is the interpreter of an environment that holds torch and transformers, whose sources are read too. Whole models
+are those of `MODEL_MAPPING` with the default configuration; layers are classes whose names end in Layer or Block; names
+only choose what is compared. With `--keras`, PYTHON has tensorflow, keras and perhaps keras-hub: models are those of
+keras.applications and keras-hub's backbones, layers those that keras-hub builds them of. With `--timm`, it has timm and
+torchvision: one model of each module of timm that registers some. Each is run in the sandbox and
+read with the same arguments, and the two graphs are aligned with nothing free. The table has a line for each that is
+not the same: where the two part, which of them did not come to its end and why. Bars, for those that run: 97 % of the
+layers and 85 % of the whole models are the same.
 """
 
 from __future__ import annotations
@@ -226,7 +232,10 @@ def main() -> int:
     parser.add_argument("--every", type=int, default=1, help="only every N-th class")
     parser.add_argument("--check", action="store_true", help="fail where the bar is missed")
     asked = parser.parse_args()
-    targets = targets[:: asked.every]
+    if asked.keras:
+        return _compared(keras_targets.chosen(_packages(asked.python), asked.models, set(asked.names)), asked)
+    package = "timm" if asked.timm else "transformers"
+    folders = sorted(asked.python.parent.parent.glob(f"lib/python3*/site-packages/{package}/models"))
     if not folders:
         parser.error(f"{asked.python} has no {package}")
     target = resolve(parse_target(str(folders[0])))
@@ -241,12 +250,7 @@ def _packages(python: Path) -> Path:
 def _compared(targets: list[Wanted], asked: argparse.Namespace) -> int:
     counts: Counter[str] = Counter()
     silent = 0
-<<<<<<< HEAD
     targets = targets[:: asked.every]
-=======
-    names = set(asked.names)
-    targets = (families(target, names) if asked.timm else chosen(target, asked.models, names))[:: asked.every]
->>>>>>> 6c98e8e (tests: agreement of reading and tracing over timm's families)
     if asked.run:
         return _count(ran(targets, asked.python))
     for row in rows(targets, asked.python):

@@ -287,7 +287,7 @@ def _check_member(ref: TargetRef, source: SourceFile, name: str, rest: list[str]
         raise TargetError(
             f'{name} is a function, which has no "{".".join(rest)}"',
             place=f"{source.shown}:{node.lineno}",
-            hint=f"leave it out: what weights are called after the dot decides no layer; {name} takes what --arg gives it",
+            hint="leave it out: a name of weights behind a dot decides no layer; arguments are given with --arg",
         )
     if not rest or not isinstance(node, ast.ClassDef) or node.bases or node.keywords or node.decorator_list:
         return

@@ -59,12 +59,9 @@ def item(vm: Machine, owner: Data, index: Data) -> Data:
         parts = index if isinstance(index, tuple) else (index,)
         copies = chosen or any(isinstance(part, list) for part in parts)  # indices that are tensors or lists copy
         result.base = owner if vm.inplace_sums and not copies else None
-        if (
-            known is not None
-            and isinstance(index, slice)
-            and isinstance(part := _plain(vm, known, index), (list, tuple))
-        ):
-            result.data = list(part)
+        if known is not None and isinstance(index, slice):
+            part = _plain(vm, known, index)
+            result.data = list(part) if isinstance(part, (list, tuple)) else None
         return result
     if isinstance(owner, Tensors):
         return _part(vm, owner, index)
