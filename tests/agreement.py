@@ -1,6 +1,6 @@
 """Held against each other: what the static reader reads in transformers' code, and what ran when it was traced.
 
-    python -m tests.agreement --python PYTHON [--keras | --timm] [--models | --layers] [--run] [--every N] [--check] [NAME]
+    python -m tests.agreement --python PYTHON [--keras | --timm] [--models] [--run] [--every N] [--check] [NAME ...]
 
 PYTHON is the interpreter of an environment that holds torch and transformers, whose sources are read too. Whole models
 are those of `MODEL_MAPPING` with the default configuration; layers are classes whose names end in Layer or Block; names
