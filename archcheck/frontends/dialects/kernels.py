@@ -120,6 +120,9 @@ _FORMULAS: dict[str, str] = {
     },
 }  # fmt: skip
 
+# The class of all configurations, as release 5 and those before call it.
+_CONFIGS = ("transformers.configuration_utils.PreTrainedConfig", "transformers.configuration_utils.PretrainedConfig")
+
 KERNELS = Dialect(
     name="kernels",
     transparent=(
@@ -133,10 +136,10 @@ KERNELS = Dialect(
     # What runs when a model is whole: initial values, and weights that the configuration ties.
     ties=("transformers.modeling_utils.PreTrainedModel.post_init", "transformers.modeling_utils.PreTrainedModel.init_weights", "transformers.modeling_utils.PreTrainedModel.tie_weights"),
     # Attention and experts spelled out in PyTorch, which every release has; kernels compute the same.
-    tied_by={"transformers.configuration_utils.PreTrainedConfig": "tie_word_embeddings"},
-    presets={"transformers.configuration_utils.PreTrainedConfig": {"_attn_implementation_internal": "eager", "_experts_implementation_internal": "eager"}},
+    tied_by=dict.fromkeys(_CONFIGS, "tie_word_embeddings"),
+    presets=dict.fromkeys(_CONFIGS, {"_attn_implementation_internal": "eager", "_experts_implementation_internal": "eager"}),
     # A model is read as one call: nothing of it is kept for another.
-    defaults={"transformers.configuration_utils.PreTrainedConfig": {"use_cache": False}},
+    defaults=dict.fromkeys(_CONFIGS, {"use_cache": False}),
     answers={"transformers.masking_utils.find_packed_sequence_indices": (None, "no sequences are packed into one")},
     functions=_FUNCTIONS,
     layers=_LAYERS,

@@ -39,6 +39,8 @@ def instantiate(vm: Machine, cls: Class, args: list[Data], kwargs: dict[str, Dat
             instance.items = tuple(instance.attributes.values())
     else:
         initialise_from_library(vm, instance, args, kwargs)
+    if not is_module(cls):
+        _as_its_library_sets(vm, instance, kwargs)
     return instance
 
 
@@ -166,8 +168,12 @@ def fill_fields(
         vm.call(Method(after[1], instance), [], rest if takes_rest else {})
     for name, value in rest.items():
         instance.attributes.setdefault(name, value)
+
+
+def _as_its_library_sets(vm: Machine, instance: Instance, kwargs: dict[str, Data]) -> None:
+    """Set what a library sets on a new instance, where nobody gave it."""
     _preset(instance)
-    for base in cls.mro:
+    for base in instance.cls.mro:
         if isinstance(base, Class):
             for name, default in dialects.defaults(f"{base.file.module}.{base.name}").items():
                 if name not in kwargs and instance.attributes.get(name, default) is not default:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from evaluator_sources import Sources, ops
+
+from archcheck.frontends.static.library import Library, Root
+from archcheck.frontends.static.reader import read
 
 
 def test_super_follows_a_chain_of_bases(sources: Sources) -> None:
@@ -634,3 +639,26 @@ def test_the_fields_of_a_dataclass_are_told_by_name(sources: Sources) -> None:
         return torch.tanh(x) if set(Config.__dataclass_fields__) == {"width", "depth"} and names[0] == "width" else x
     """
     assert sources.computes(text).endswith("tanh %0")
+
+
+@pytest.mark.parametrize("name", ["PreTrainedConfig", "PretrainedConfig"])
+def test_a_configuration_gets_what_its_library_sets_whether_it_is_a_dataclass_or_not(tmp_path: Path, name: str) -> None:
+    """Release 5 of transformers makes configurations dataclasses; those before have constructors."""
+    package = tmp_path / "transformers"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "configuration_utils.py").write_text(
+        f"class {name}:\n    def __init__(self, **kwargs):\n        self._attn_implementation_internal = None\n"
+    )
+    (package / "model.py").write_text(
+        "import torch\nfrom torch import nn\n"
+        f"from .configuration_utils import {name}\n\n"
+        f"class OwnConfig({name}):\n    def __init__(self, width=8, **kwargs):\n"
+        "        super().__init__(**kwargs)\n        self.width = width\n\n"
+        'KINDS = {"eager": torch.tanh, "other": torch.relu}\n\n'
+        "class Model(nn.Module):\n    def __init__(self, config: OwnConfig):\n        super().__init__()\n"
+        "        self.act = KINDS[config._attn_implementation_internal]\n\n"
+        "    def forward(self, x):\n        return self.act(x)\n"
+    )
+    [variant] = read(Library([Root(tmp_path)]), "transformers.model", "Model").variants
+    assert [op.kind.name for op in variant.graph.ops] == ["input", "tanh"]
