@@ -137,9 +137,9 @@ KERNELS = Dialect(
     ties=("transformers.modeling_utils.PreTrainedModel.post_init", "transformers.modeling_utils.PreTrainedModel.init_weights", "transformers.modeling_utils.PreTrainedModel.tie_weights"),
     # Attention and experts spelled out in PyTorch, which every release has; kernels compute the same.
     tied_by=dict.fromkeys(_CONFIGS, "tie_word_embeddings"),
-    presets=dict.fromkeys(_CONFIGS, {"_attn_implementation_internal": "eager", "_experts_implementation_internal": "eager"}),
+    presets={name: {"_attn_implementation_internal": "eager", "_experts_implementation_internal": "eager"} for name in _CONFIGS},
     # A model is read as one call: nothing of it is kept for another.
-    defaults=dict.fromkeys(_CONFIGS, {"use_cache": False}),
+    defaults={name: {"use_cache": False} for name in _CONFIGS},
     answers={"transformers.masking_utils.find_packed_sequence_indices": (None, "no sequences are packed into one")},
     functions=_FUNCTIONS,
     layers=_LAYERS,
