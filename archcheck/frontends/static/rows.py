@@ -39,6 +39,7 @@ MOST_PARTS = 64  # of a tensor, above which a loop over them is read once
 UNLISTED = object()  # no row and no formula bears this name
 VIEWS = frozenset({"reshape", "permute", "select", "identity", "expand"})
 LEFT_OF_ONE = "1 - "  # before the parameter of which an attribute states what is left of 1
+_JOINING = frozenset({"concat", "stack"})
 IDENTITY_LIKE = frozenset({"dropout", "stochastic_depth"})
 
 
@@ -197,6 +198,8 @@ def apply(vm: Machine, name: str, row: Row, args: list[Data], kwargs: dict[str, 
         return vm.open(f"{name} of no tensor", metadata=True)
     if len(reads) == 1 and (turned := _reversed(vm, row, bound)) is not None:
         return turned
+    if row.kind in _JOINING and any(isinstance(read, Tensors) and not read.count for read in reads):
+        return vm.opaque(name, reads, "how many tensors it joins is not known")
     path = vm.emit_path(row.kind, reads, stated(row, row.parameters, bound), bound)
     if row.kind == "identity":
         sizes.cast(vm, path, name, (*args[1:], *kwargs.values()))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from evaluator_sources import Sources
 
 from archcheck.frontends.dialects.table import parameters
@@ -36,3 +37,10 @@ def test_a_layout_of_numbers_alone_is_no_op(sources: Sources) -> None:
     """
     kinds = [op.kind.name for op in sources.read(text).variants[0].graph.walk()]
     assert "expand" not in kinds
+
+
+@pytest.mark.parametrize("joined", ["torch.cat(x.chunk(n), 1)", "torch.stack(x.unbind(0))", "torch.hstack(x.split(n))"])
+def test_parts_of_a_number_that_is_not_known_are_not_joined_as_if_there_were_one(sources: Sources, joined: str) -> None:
+    [variant] = sources.read(f"def f(x, n):\n    return {joined}").variants
+    assert variant.graph.ops[-1].kind.name == "opaque"
+    assert [one.why for one in variant.unread] == ["how many tensors it joins is not known"]
