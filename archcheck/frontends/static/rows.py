@@ -198,8 +198,8 @@ def apply(vm: Machine, name: str, row: Row, args: list[Data], kwargs: dict[str, 
         return vm.open(f"{name} of no tensor", metadata=True)
     if len(reads) == 1 and (turned := _reversed(vm, row, bound)) is not None:
         return turned
-    if row.kind in _JOINING and any(isinstance(read, Tensors) and not read.count for read in reads):
-        return vm.opaque(name, reads, "how many tensors it joins is not known")
+    if _joins_uncounted(row.kind, reads):
+        return vm.opaque(name, reads, _UNCOUNTED)
     path = vm.emit_path(row.kind, reads, stated(row, row.parameters, bound), bound)
     if row.kind == "identity":
         sizes.cast(vm, path, name, (*args[1:], *kwargs.values()))
@@ -224,6 +224,14 @@ def _reversed(vm: Machine, row: Row, bound: dict[str, Data]) -> Data:
 _ARITHMETIC: dict[str, type[ast.operator]] = {
     "add": ast.Add, "sub": ast.Sub, "mul": ast.Mult, "div": ast.Div, "pow": ast.Pow,
 }  # fmt: skip
+
+
+_UNCOUNTED = "how many tensors it joins is not known"
+
+
+def _joins_uncounted(kind: str, reads: list[Tensor | Tensors]) -> bool:
+    """Whether an op puts parts of a tensor together of which it is not known how many there are."""
+    return kind in _JOINING and any(isinstance(read, Tensors) and not read.count for read in reads)
 
 
 def _joined_sizes(bound: dict[str, Data]) -> list[Data] | None:
@@ -393,6 +401,8 @@ def op_of_kind(kind: str) -> Native:
         unknown = next((value for value in args if isinstance(value, Open)), None)
         if not reads and unknown is not None:
             return unknown.about(unknown.within(f"{kind} of "), vm.here())
+        if _joins_uncounted(kind, reads):
+            return vm.opaque(kind, reads, _UNCOUNTED)
         return Tensor(Value(vm.emit_path(kind, reads, attributes, beside)))
 
     return Native(kind, emit)
