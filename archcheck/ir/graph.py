@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from archcheck.ir.ops import OpKind
 from archcheck.ir.span import Setting, Span
@@ -40,9 +41,11 @@ class Attr:
     value: AttrValue
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
-    """What an op gives and another reads: output `index` of the op at path `op`."""
+class Value(NamedTuple):
+    """What an op gives and another reads: output `index` of the op at path `op`.
+
+    A tuple, since every pass looks values up by the thousand: it is hashed and compared without a call of Python's.
+    """
 
     op: str
     index: int = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from typing import ClassVar, Protocol
 
 from archcheck.ir.graph import Attr, Op, OpGraph, Value
@@ -13,6 +13,9 @@ from archcheck.passes.kinds import CONSTANT, OPAQUE, PARAMETER, RANDOM, SOURCES,
 from archcheck.passes.values import in_order, rename
 
 RESULT = -1  # stands among the readers of an op whose value is given to the outside
+
+
+_LEARNING = frozenset({"linear", "embedding", "conv"})  # families
 
 
 class Pass(Protocol):
@@ -67,14 +70,18 @@ class Scope:
         self._at = {op.path: slot for slot, op in enumerate(ops)}
         self._home = list(range(len(ops)))
         self._gone = [False] * len(ops)
+        self._kinds = {op.kind for op in ops}  # of all ops that have stood here
         self._forward: dict[int, Value] = {}
         self._renamed: dict[Value, Value] = {}
+        self._parts = False  # whether a value was renamed to another output than the first of an op
+        self._stale = bytearray(len(ops))  # slots whose op may read a value under a name that it no longer has
         self._readers: list[list[int]] = [[] for _ in ops]
+        at, readers = self._at, self._readers
         for slot, op in enumerate(ops):
             for value in op.reads:
-                giver = self._at.get(value.op)
+                giver = at.get(value.op)
                 if giver is not None:
-                    self._readers[giver].append(slot)
+                    readers[giver].append(slot)
         for value in results:
             if value.op in self._at:
                 self._readers[self._at[value.op]].append(RESULT)
@@ -87,6 +94,19 @@ class Scope:
         """The slots that hold an op, in program order; safe while folding."""
         for slot in range(len(self.ops)):
             if not self._gone[slot]:
+                yield slot
+
+    def has(self, kinds: Collection[OpKind]) -> bool:
+        """Whether the scope holds an op of one of `kinds`."""
+        return next(self.of_kinds(kinds), None) is not None
+
+    def of_kinds(self, kinds: Collection[OpKind]) -> Iterator[int]:
+        """The slots that hold an op of one of `kinds`, as `slots` gives them; where there are none, at no cost."""
+        if self._kinds.isdisjoint(kinds):
+            return
+        ops, gone = self.ops, self._gone
+        for slot in range(len(ops)):
+            if ops[slot].kind in kinds and not gone[slot]:
                 yield slot
 
     def _find(self, slot: int) -> int:
@@ -111,7 +131,14 @@ class Scope:
 
     def givers(self, slot: int) -> list[int]:
         """For each operand of an op the slot that gives it, as `giver` says it."""
-        return [self.giver(value) for value in self.ops[slot].reads]
+        at, home, gone = self._at, self._home, self._gone
+        found: list[int] = []
+        for value in self.ops[slot].reads:
+            giver = at.get(value.op, -1)
+            if giver < 0 or home[giver] != giver or gone[giver]:
+                giver = self.giver(value)
+            found.append(giver)
+        return found
 
     def sources(self, slot: int) -> list[int]:
         """For each operand of an op a number of its own: as `givers`, but parts of one op differ."""
@@ -120,7 +147,7 @@ class Scope:
     def source(self, value: Value) -> int:
         """The slot of the op whose first value this is; otherwise a number below -1 that stands for the value."""
         slot = self.giver(value)
-        if not self._renamed and not value.index:
+        if not value.index and not self._parts:
             return slot
         now = self.resolve(value)
         return self._outside.setdefault(f"{now.op} {now.index}", -2 - len(self._outside)) if now.index else slot
@@ -133,9 +160,15 @@ class Scope:
     def readers(self, slot: int) -> list[int]:
         """The slots that read an op, each once, in program order; RESULT first where it is given to the outside."""
         found = self._readers[slot]
-        if len(found) == 1 and found[0] == RESULT:
-            return found
-        return sorted({reader if reader == RESULT else self._find(reader) for reader in found} - {slot})
+        home = self._home
+        if len(found) < 2:  # most have one
+            if not found or found[0] == RESULT:
+                return found
+            only = found[0] if home[found[0]] == found[0] else self._find(found[0])
+            return [] if only == slot else [only]
+        now = {old if old == RESULT or home[old] == old else self._find(old) for old in found}
+        now.discard(slot)
+        return sorted(now)
 
     def readers_beside(self, slot: int, inside: Container[int]) -> list[int]:
         """The readers of an op that are not `inside`, some perhaps twice."""
@@ -180,6 +213,7 @@ class Scope:
 
     # What an op's value depends on, as bits.
     ON_INPUT, ON_PARAMETER, ON_RANDOM = 1, 2, 4
+    _OF_SOURCES: ClassVar[dict[OpKind, int]] = {PARAMETER: ON_PARAMETER, RANDOM: ON_RANDOM, CONSTANT: 0}
 
     def origins(self, slot: int) -> int:
         """What the value of an op depends on: bits ON_INPUT, ON_PARAMETER, ON_RANDOM; 0 for a constant."""
@@ -194,15 +228,12 @@ class Scope:
 
     def _find_origins(self) -> list[int]:
         origins = [0] * len(self.ops)
-        fixed = {PARAMETER: self.ON_PARAMETER, RANDOM: self.ON_RANDOM, CONSTANT: 0}
         for slot in self.slots():
             op = self.ops[slot]
             if op.kind in SOURCES:
-                origins[slot] = fixed.get(op.kind, self.ON_INPUT)
+                origins[slot] = self._OF_SOURCES.get(op.kind, self.ON_INPUT)
                 continue
-            bits = self.ON_INPUT if op.kind is OPAQUE else 0
-            if op.kind.family in ("linear", "embedding", "conv"):
-                bits = self.ON_PARAMETER
+            bits = self.ON_INPUT if op.kind is OPAQUE else self.ON_PARAMETER if op.kind.family in _LEARNING else 0
             for giver in self.givers(slot):
                 bits |= self.ON_INPUT if giver < 0 else origins[giver]
             origins[slot] = bits
@@ -240,7 +271,7 @@ class Scope:
         old = Value(self.ops[named].path) if instead_of else self.resolve(value)
         inside = set(members) | set(instead_of)
         # An op that took in others stands where the last of them stood: what reads it may stand before it.
-        body = (*in_order([self._now(self.ops[slot]) for slot in members]), *then)
+        body = (*in_order([self._now(slot) for slot in members]), *then)
         given = Value(then[-1].path) if then else self.resolve(value)
         extras = [other for other in self._read_outside(inside) if other != old]
         gives = (given, *extras)
@@ -262,24 +293,29 @@ class Scope:
         self._renamed[old] = Value(path)
         for number, extra in enumerate(extras, start=1):
             self._renamed[extra] = Value(path, number)
+        self._parts = self._parts or bool(extras)
         slot = max(inside)
         self._take_over(slot, inside, op)
         return slot
 
     def _take_over(self, slot: int, inside: set[int], op: Op) -> None:
         origins = self.origins(slot) if self._origins is not None else 0
-        readers = [
-            reader
-            for member in inside
-            for reader in self._readers[member]
-            if reader == RESULT or self._find(reader) not in inside
-        ]
+        readers: list[int] = []
+        for member in inside:
+            for reader in self._readers[member]:
+                if reader == RESULT:
+                    readers.append(reader)
+                elif (now := self._find(reader)) not in inside:
+                    readers.append(reader)
+                    self._stale[now] = True
         for member in inside:
             self._home[member] = slot
             if self._origins is not None:
                 origins |= self._origins[member]
         self._readers[slot] = readers
         self.ops[slot] = op
+        self._kinds.add(op.kind)
+        self._stale[slot] = False
         self._at[op.path] = slot
         if self._origins is not None:
             self._origins[slot] = origins
@@ -312,6 +348,8 @@ class Scope:
         if op.path != old.path:
             self._at[op.path] = slot
             self._renamed[Value(old.path)] = Value(op.path)
+            self._mark(self._readers[slot])
+        self._kinds.add(op.kind)
         self.ops[slot] = op
         self.changed = True
 
@@ -327,7 +365,9 @@ class Scope:
         if giver >= 0:
             self._readers[giver] += readers
         self._renamed[Value(self.ops[slot].path)] = forward
+        self._parts = self._parts or forward.index > 0
         self._forward[slot] = forward
+        self._mark(readers)
         self._gone[slot] = True
         self.changed = True
 
@@ -344,12 +384,18 @@ class Scope:
         self._gone[slot] = True
         self.changed = True
 
-    def _now(self, op: Op) -> Op:
-        return rename(op, self._renamed) if self._renamed else op
+    def _mark(self, readers: Iterable[int]) -> None:
+        """Something that `readers` read has another name now."""
+        for reader in readers:
+            if reader != RESULT:
+                self._stale[self._find(reader)] = True
+
+    def _now(self, slot: int) -> Op:
+        return rename(self.ops[slot], self._renamed) if self._stale[slot] else self.ops[slot]
 
     def rebuild(self) -> tuple[tuple[Op, ...], tuple[Value, ...]]:
         """The ops that are left, in program order, and what they give."""
-        ops = [self._now(self.ops[slot]) for slot in self.slots()]
+        ops = [self._now(slot) for slot in self.slots()]
         return in_order(ops), tuple(self.resolve(value) for value in self.results)
 
 

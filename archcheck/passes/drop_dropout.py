@@ -23,7 +23,7 @@ class DropDropout(ScopePass):
 
     def rewrite(self, scope: Scope, holder: Op | None) -> None:
         """Take the dropouts out; a body of nothing else is left, since a body is never empty."""
-        found = [slot for slot in scope.slots() if scope.ops[slot].kind in DROPOUTS]
+        found = list(scope.of_kinds(DROPOUTS))
         if holder is not None and len(found) == len(scope.ops):
             return
         for slot in found:

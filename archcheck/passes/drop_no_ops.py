@@ -22,6 +22,7 @@ _SUM = named("sum")
 _STACK = named("stack")
 _CONCAT = named("concat")
 _EXPAND = named("expand")
+_CHANGED = _CONCAT | _IDENTITY | named(*_NEUTRAL)
 _KEPT = frozenset({INPUT, OPAQUE})  # an argument is part of what a block is; an opaque op may act on what it reads
 
 
@@ -62,7 +63,7 @@ class DropNoOps(ScopePass):
 
     def rewrite(self, scope: Scope, holder: Op | None) -> None:
         """Forward the operands of no-ops, spell sums of stacks as adds, then drop what is dead."""
-        for slot in scope.slots():
+        for slot in scope.of_kinds(_CHANGED):
             op = scope.ops[slot]
             if op.kind in _CONCAT and 0 < len(full := _full(scope, op.reads)) < len(op.reads):
                 if len(full) == 1:

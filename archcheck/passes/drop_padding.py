@@ -61,9 +61,8 @@ class DropPadding(ScopePass):
 
     def rewrite(self, scope: Scope, holder: Op | None) -> None:
         """Fold each pair of a removal and a return."""
-        for slot in scope.slots():
-            if scope.ops[slot].kind in _PUT:
-                _fold(scope, slot)
+        for slot in scope.of_kinds(_PUT):
+            _fold(scope, slot)
 
 
 def _fold(scope: Scope, put: int) -> None:

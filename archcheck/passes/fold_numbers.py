@@ -34,9 +34,9 @@ class FoldNumbers(ScopePass):
 
     def rewrite(self, scope: Scope, holder: Op | None) -> None:
         """Fold what is known to be one number."""
-        for slot in scope.slots():
+        for slot in scope.of_kinds(_TAKES):
             op = scope.ops[slot]
-            if op.kind in _TAKES and len(op.reads) == 2 and not op.attrs:
+            if len(op.reads) == 2 and not op.attrs:
                 _fold(scope, slot)
 
 

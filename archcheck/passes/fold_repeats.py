@@ -92,7 +92,7 @@ class _Labels:
         if op.kind not in STRUCTURE or not op.body:
             # What a layer op holds is how it is spelled; what it is, its kind and attributes say.
             return op.kind.name, stated, len(op.reads)
-        at: dict[Value, Hashable] = {value: ("outer", place) for place, value in enumerate(op.reads)}
+        at: dict[Value, Hashable] = {value: -1 - place for place, value in enumerate(op.reads)}
         rows: list[Hashable] = []
         own: dict[str, int] = {}
         for place, inner in enumerate(op.body):

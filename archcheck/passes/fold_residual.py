@@ -32,6 +32,7 @@ _ON_SKIP = VIEWS | {SCALE}
 # A shortcut around a change of width: one learned map, normalised, pooled or laid out anew.
 _SHORTCUT = PEELED | VIEWS | named("pool", "pad", "select")
 _MAP = CONVS | {LINEAR}
+_SUMS_AND_RESIDUALS = frozenset({ADD, RESIDUAL})
 # A value that is only ever added to others, or decides where others are kept, is a mask or a bias and no stream.
 _MASKING = named("add", "masked_fill", "where")
 _NONLINEAR = ACTIVATIONS | ATTENTIONS | SUBLAYERS | named("softmax", "glu", "opaque", "function")
@@ -105,7 +106,7 @@ class _Streams:
         self.patience = _PATIENCE * len(scope.ops) + 1000  # ops that may still be walked over in vain
 
     def fold_all(self) -> None:
-        for slot in self.scope.slots():
+        for slot in self.scope.of_kinds(_SUMS_AND_RESIDUALS):
             op = self.scope.ops[slot]
             if op.kind is RESIDUAL:
                 self.stream[slot] = self.start(op.reads[0])

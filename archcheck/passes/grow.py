@@ -20,12 +20,10 @@ _MAPS = CONVS | {LINEAR}
 
 def grow_sublayers(scope: Scope) -> None:
     """Fold every attention with its projections, then every activation with the maps around it."""
-    for slot in scope.slots():
-        if scope.ops[slot].kind in ATTENTIONS:
-            _grow_attention(scope, slot)
-    for slot in scope.slots():
-        if scope.ops[slot].kind in _HIDDEN:
-            _grow_feed_forward(scope, slot)
+    for slot in scope.of_kinds(ATTENTIONS):
+        _grow_attention(scope, slot)
+    for slot in scope.of_kinds(_HIDDEN):
+        _grow_feed_forward(scope, slot)
 
 
 def _is_map(op: Op) -> bool:

@@ -10,7 +10,7 @@ from archcheck.ir.graph import Attr, Op, Unknown, attrs
 from archcheck.ir.ops import BY_NAME, OpKind
 from archcheck.passes.base import Scope, ScopePass
 from archcheck.passes.formulas import CannotEvaluate, gelu, sigmoid, softplus, tanh_gelu
-from archcheck.passes.kinds import ACTIVATIONS
+from archcheck.passes.kinds import ACTIVATIONS, named
 from archcheck.passes.regions import Cone, Region, cone, fixed_constant, regions, run
 
 # Far enough out that relu6 and clamped forms show, dense enough around zero that all the others do.
@@ -71,6 +71,7 @@ _CURVED = frozenset(
         "sign",
     ]
 )
+_CURVED_KINDS = named(*_CURVED)
 
 Match = tuple[int, int, OpKind, tuple[Attr, ...]]  # root and base, as places in the region (-1: its base); what it is
 
@@ -95,11 +96,11 @@ class RaiseActivations(ScopePass):
 
     def rewrite(self, scope: Scope, holder: Op | None) -> None:
         """Fold, in each region, the largest groups of ops that are a known activation."""
-        if not any(scope.ops[slot].kind.name in _CURVED for slot in scope.slots()):
+        if not scope.has(_CURVED_KINDS):
             return
         known: dict[Hashable, list[Match]] = {}
         for region in regions(scope, learned=False, reductions=False):
-            if not any(scope.ops[slot].kind.name in _CURVED for slot in region.slots):
+            if not any(scope.ops[slot].kind in _CURVED_KINDS for slot in region.slots):
                 continue
             key = region.key(scope)
             if key not in known:

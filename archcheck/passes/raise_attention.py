@@ -14,6 +14,7 @@ from archcheck.passes.raise_scales import factor_of
 _PRODUCTS = named("matmul", "einsum")
 _PRODUCT_AND_SUM = named("matmul_add")
 _SOFTMAX = named("softmax")
+_STARTS = _SOFTMAX | {ATTENTION}
 _SUMS = named("add", "sub")
 _MASKS = named("masked_fill", "where")
 _BETWEEN = VIEWS | named("clamp", "concat", "dropout", "select", "pad", "update")
@@ -63,12 +64,12 @@ class RaiseAttention(ScopePass):
 
     def rewrite(self, scope: Scope, holder: Op | None) -> None:
         """Fold around each softmax between two products."""
-        for slot in scope.slots():
+        for slot in scope.of_kinds(_STARTS):
             op = scope.ops[slot]
-            if op.kind in _SOFTMAX and op.reads:
-                _raise(scope, slot)
-            elif op.kind is ATTENTION:
+            if op.kind is ATTENTION:
                 _complete(scope, slot)
+            elif op.reads:
+                _raise(scope, slot)
 
 
 def _raise(scope: Scope, softmax: int) -> None:

@@ -9,6 +9,7 @@ from archcheck.passes.kinds import CONVS, LINEAR, NORMS, VIEWS, named
 _WITH_WEIGHTS = NORMS | CONVS | named("linear", "bilinear", "embedding", "prelu", "lstm", "gru", "rnn")
 _PRODUCT = named("matmul", "einsum")
 _PRODUCT_AND_SUM = named("matmul_add")
+_MAPS = _WITH_WEIGHTS | _PRODUCT | _PRODUCT_AND_SUM
 _ADD = named("add")
 
 
@@ -30,7 +31,7 @@ class RaiseLinears(ScopePass):
 
     def rewrite(self, scope: Scope, holder: Op | None) -> None:
         """Fold the layers with weights among their operands, then the products."""
-        for slot in scope.slots():
+        for slot in scope.of_kinds(_MAPS):
             op = scope.ops[slot]
             if op.kind in _WITH_WEIGHTS:
                 if len(op.reads) > 1 and not op.body:
@@ -38,7 +39,7 @@ class RaiseLinears(ScopePass):
             elif op.kind in _PRODUCT:
                 if len(op.reads) == 2 and _learned(scope, op.reads[1]) and _computed(scope, op.reads[0]):
                     _fold_product(scope, slot, op.reads[0], op.reads[1:])
-            elif op.kind in _PRODUCT_AND_SUM and len(op.reads) == 3:
+            elif len(op.reads) == 3:
                 bias, left, right = op.reads
                 if _learned(scope, right) and _learned(scope, bias) and _computed(scope, left):
                     _fold(scope, slot, {slot}, left, (right, bias), bias=True)

@@ -11,11 +11,12 @@ from archcheck.ir.graph import AttrValue, Op, Size, Unknown, Value, attrs
 from archcheck.ir.ops import BY_NAME
 from archcheck.passes.base import Scope, ScopePass
 from archcheck.passes.formulas import CannotEvaluate, Number, close, constant, evaluate, with_sizes
-from archcheck.passes.kinds import CONSTANT, PARAMETER
+from archcheck.passes.kinds import CONSTANT, PARAMETER, named
 from archcheck.passes.raise_linears import offset_of
 from archcheck.passes.regions import Cone, Region, cone, fixed_constant, regions, run
 
 _REDUCING = frozenset(("mean", "var", "std", "vector_norm", "l2_norm", "sum"))
+_REDUCING_KINDS = named(*_REDUCING)
 _SUMMING = frozenset(("sum", "vector_norm", "l2_norm"))  # their result grows with the number of features
 _SIZE = 8  # features of a sample, where the formula does not depend on their number
 _LARGEST = 16384
@@ -59,11 +60,11 @@ class RaiseNorms(ScopePass):
 
     def rewrite(self, scope: Scope, holder: Op | None) -> None:
         """Fold, in each region that reduces features, the largest groups of ops that are a norm."""
-        if not any(scope.ops[slot].kind.name in _REDUCING for slot in scope.slots()):
+        if not scope.has(_REDUCING_KINDS):
             return
         known: dict[Hashable, list[_Match]] = {}
         for region in regions(scope, learned=True, reductions=True):
-            if not any(scope.ops[slot].kind.name in _REDUCING for slot in region.slots):
+            if not any(scope.ops[slot].kind in _REDUCING_KINDS for slot in region.slots):
                 continue
             key = region.key(scope)
             if key not in known:

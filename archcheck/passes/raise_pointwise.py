@@ -65,7 +65,7 @@ class RaisePointwise(ScopePass):
 
     def rewrite(self, scope: Scope, holder: Op | None) -> None:
         """Fold the 1x1 convolutions whose positions are tokens."""
-        found = [slot for slot in scope.slots() if is_pointwise(scope.ops[slot])]
+        found = [slot for slot in scope.of_kinds(_CONV) if is_pointwise(scope.ops[slot])]
         if not found:
             return
         touching = _Touching(scope)

@@ -12,6 +12,7 @@ _ROPE = BY_NAME["rope"]
 _JOIN = named("concat", "stack")
 _PART = named("select", "split")
 _SUMS = named("add", "sub")
+_LAST = _JOIN | named("add", "as_real")  # the last ops of the forms
 
 
 class RaiseRope(ScopePass):
@@ -30,14 +31,14 @@ class RaiseRope(ScopePass):
 
     def rewrite(self, scope: Scope, holder: Op | None) -> None:
         """Fold each of the three forms where its last op stands."""
-        for slot in scope.slots():
+        for slot in scope.of_kinds(_LAST):
             name = scope.ops[slot].kind.name
             if name == "add":
                 _rotated_whole(scope, slot)
-            elif name in ("concat", "stack"):
-                _rotated_halves(scope, slot)
             elif name == "as_real":
                 _rotated_complex(scope, slot)
+            else:
+                _rotated_halves(scope, slot)
 
 
 class _Group:

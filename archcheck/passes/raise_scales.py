@@ -44,10 +44,8 @@ class RaiseScales(ScopePass):
 
     def rewrite(self, scope: Scope, holder: Op | None) -> None:
         """Replace products with a constant, fold those with something learned or random."""
-        for slot in scope.slots():
+        for slot in scope.of_kinds(_FACTORS):
             op = scope.ops[slot]
-            if op.kind not in _FACTORS:
-                continue
             factor = factor_of(op)
             if factor is not None:
                 path = scope.path(slot, SCALE)

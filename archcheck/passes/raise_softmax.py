@@ -5,9 +5,10 @@ from __future__ import annotations
 from archcheck.ir.graph import AttrValue, Op, Value, attrs
 from archcheck.ir.ops import BY_NAME
 from archcheck.passes.base import Scope, ScopePass
-from archcheck.passes.kinds import VIEWS
+from archcheck.passes.kinds import VIEWS, named
 
 _SOFTMAX = BY_NAME["softmax"]
+_STARTS = named("softmax", "exp")
 
 
 class RaiseSoftmax(ScopePass):
@@ -26,12 +27,12 @@ class RaiseSoftmax(ScopePass):
 
     def rewrite(self, scope: Scope, holder: Op | None) -> None:
         """Fold at each exponential, and at each softmax of what has its maximum taken off."""
-        for slot in scope.slots():
-            if scope.ops[slot].kind is _SOFTMAX and len(scope.ops[slot].reads) == 1:
-                _from_softmax(scope, slot)
+        for slot in scope.of_kinds(_STARTS):
+            if len(scope.ops[slot].reads) != 1:
                 continue
-            is_exponential = scope.ops[slot].kind.name == "exp" and len(scope.ops[slot].reads) == 1
-            if is_exponential and not _from_logsumexp(scope, slot):
+            if scope.ops[slot].kind is _SOFTMAX:
+                _from_softmax(scope, slot)
+            elif not _from_logsumexp(scope, slot):
                 _from_sum(scope, slot)
 
 

@@ -6,12 +6,15 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from archcheck.ir.graph import Op
+from archcheck.ir.ops import BY_NAME
 from archcheck.passes.base import Scope
 from archcheck.passes.formulas import EVALUATED, REDUCTIONS, RESHAPING, CannotEvaluate, Number, constant, evaluate
 from archcheck.passes.kinds import CONSTANT
 
 # Formulas of the literature have up to about twenty primitives; a longer chain is cut, not searched.
 _LONGEST = 48
+_ALL_KINDS = frozenset(kind for name, kind in BY_NAME.items() if name in EVALUATED)
+_PLAIN_KINDS = _ALL_KINDS - {kind for name, kind in BY_NAME.items() if name in REDUCTIONS or name == "l2_norm"}
 
 
 @dataclass(slots=True)
@@ -52,12 +55,11 @@ def regions(scope: Scope, *, learned: bool, reductions: bool) -> list[Region]:
     found: dict[int, Region] = {}
     region_of: dict[int, Region] = {}
     allowed = scope.ON_PARAMETER if learned else 0
-    evaluated = EVALUATED if reductions else EVALUATED - REDUCTIONS - {"l2_norm"}
-    for slot in scope.slots():
+    for slot in scope.of_kinds(_ALL_KINDS if reductions else _PLAIN_KINDS):
         op = scope.ops[slot]
-        name = op.kind.name
-        if name not in evaluated or not op.reads:
+        if not op.reads:
             continue
+        name = op.kind.name
         bases: set[int] = set()
         fixed: list[int] = []
         givers = scope.sources(slot)
@@ -65,12 +67,14 @@ def regions(scope: Scope, *, learned: bool, reductions: bool) -> list[Region]:
             if giver >= 0 and not scope.origins(giver) & ~allowed:
                 fixed.append(giver)
             else:
-                region = region_of.get(giver)
-                bases.add(giver if region is None else region.base)
+                beside = region_of.get(giver)
+                bases.add(giver if beside is None else beside.base)
         if len(bases) != 1:
             continue
         base = bases.pop()
-        region = found.setdefault(base, Region(base))
+        region = found.get(base)
+        if region is None:
+            region = found[base] = Region(base)
         if len(region.slots) >= _LONGEST:
             continue
         reduced = _is_reduced(name, givers, region, fixed)

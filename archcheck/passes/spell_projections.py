@@ -42,7 +42,7 @@ class SpellProjections(RespellPass):
     def respell(self, scope: Scope, paths: Paths) -> Respelled:
         """The spelled form of every attention with projections."""
         found = Respelled()
-        for slot in scope.slots():
+        for slot in scope.of_kinds({ATTENTION}):
             op = scope.ops[slot]
             if not _is_projected(op):
                 continue

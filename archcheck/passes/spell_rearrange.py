@@ -31,12 +31,12 @@ class SpellRearrange(RespellPass):
 
     def applies(self, ops: tuple[Op, ...]) -> bool:
         """Whether there is a rearrangement that can be spelled out."""
-        return any(_sides(op) is not None for op in ops)
+        return any(op.kind is _REARRANGE and _sides(op) is not None for op in ops)
 
     def respell(self, scope: Scope, paths: Paths) -> Respelled:
         """The spelled form of every rearrangement."""
         found = Respelled()
-        for slot in scope.slots():
+        for slot in scope.of_kinds({_REARRANGE}):
             op = scope.ops[slot]
             sides = _sides(op)
             if sides is not None:

@@ -58,15 +58,32 @@ class SplitFused(RespellPass):
     def respell(self, scope: Scope, paths: Paths) -> Respelled:
         """The parts of the fused maps of one scope."""
         found = Respelled()
-        for slot in scope.slots():
-            if scope.ops[slot].kind is LINEAR:
-                parts = _parts(scope, slot)
-                if parts and not _joined(scope, parts):
-                    _spell(scope, slot, parts, paths, found)
+        for slot in scope.of_kinds({LINEAR}):
+            if not _leads_to_cuts(scope, slot):
+                continue
+            parts = _parts(scope, slot)
+            if parts and not _joined(scope, parts):
+                _spell(scope, slot, parts, paths, found)
         return found
 
 
 # ---- finding
+
+
+def _leads_to_cuts(scope: Scope, slot: int) -> bool:
+    """Whether views and cuts are all that reads a map, and there is a cut: at a glance, without layouts."""
+    cuts = False
+    stack = [slot]
+    while stack:
+        for reader in scope.readers(stack.pop()):
+            kind = scope.ops[reader].kind if reader != RESULT else None
+            if kind in _CUTS:
+                cuts = True
+            elif kind in VIEWS:
+                stack.append(reader)
+            else:
+                return False
+    return cuts
 
 
 def _parts(scope: Scope, slot: int) -> list[_Part]:

@@ -35,10 +35,19 @@ def _follow(value: Value, names: Mapping[Value, Value]) -> Value:
     return value
 
 
+def _is_disordered(ops: Sequence[Op], at: Mapping[str, int]) -> bool:
+    """Whether an op reads a value that is given behind it, or by itself."""
+    for place, op in enumerate(ops):
+        for value in op.reads:
+            if at.get(value.op, -1) >= place:
+                return True
+    return False
+
+
 def in_order(ops: Sequence[Op]) -> tuple[Op, ...]:
     """`ops` with each op behind those whose values it reads, otherwise as they stood."""
     at = {op.path: place for place, op in enumerate(ops)}
-    if all(at.get(value.op, -1) < place for place, op in enumerate(ops) for value in op.reads):
+    if not _is_disordered(ops, at):
         return tuple(ops)
     waiting = [0] * len(ops)
     readers: list[list[int]] = [[] for _ in ops]
