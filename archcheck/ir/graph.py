@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from archcheck.ir.ops import OpKind
 from archcheck.ir.span import Setting, Span
+
+
+def _setters(cls: type) -> tuple[Callable[[object, object], None], ...]:
+    """What sets each slot of a frozen class, in order.
+
+    Passes make ops by the thousand, and the constructor that `dataclass` writes for a frozen class takes twice as long.
+    """
+    return tuple(vars(cls)[name].__set__ for name in vars(cls)["__slots__"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +41,19 @@ class Size(Unknown):
 AttrValue = None | bool | int | float | str | Unknown | tuple["AttrValue", ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Attr:
     """A stated attribute; one that is absent was not stated."""
 
     name: str
     value: AttrValue
+
+    def __init__(self, name: str, value: AttrValue) -> None:
+        _set_name(self, name)
+        _set_value(self, value)
+
+
+_set_name, _set_value = _setters(Attr)
 
 
 class Value(NamedTuple):
@@ -48,10 +63,10 @@ class Value(NamedTuple):
     """
 
     op: str
-    index: int = 0
+    index: int = 0  # type: ignore[assignment]  # in place of a method of tuples, which looks for an item
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Op:
     """One operation as it stands in a model; `body` holds the ops inside a sublayer, a residual or a repeat.
 
@@ -68,6 +83,28 @@ class Op:
     claim: str = ""  # id of the claim that put it here; empty in graphs made from code
     span: Span | None = None  # where a reader finds it, in code or in a spec
     because: tuple[Setting, ...] = ()  # settings that decided it stands here, innermost last
+
+    def __init__(
+        self,
+        path: str,
+        kind: OpKind,
+        reads: tuple[Value, ...] = (),
+        attrs: tuple[Attr, ...] = (),
+        body: tuple[Op, ...] = (),
+        gives: tuple[Value, ...] = (),
+        claim: str = "",
+        span: Span | None = None,
+        because: tuple[Setting, ...] = (),
+    ) -> None:
+        _set_path(self, path)
+        _set_kind(self, kind)
+        _set_reads(self, reads)
+        _set_attrs(self, attrs)
+        _set_body(self, body)
+        _set_gives(self, gives)
+        _set_claim(self, claim)
+        _set_span(self, span)
+        _set_because(self, because)
 
     def attr(self, name: str, default: AttrValue = None) -> AttrValue:
         """The stated value of attribute `name`, or `default` where it was not stated."""
@@ -94,6 +131,11 @@ class Op:
             op = stack.pop()
             yield op
             stack.extend(reversed(op.body))
+
+
+(_set_path, _set_kind, _set_reads, _set_attrs, _set_body, _set_gives, _set_claim, _set_span, _set_because) = _setters(
+    Op
+)
 
 
 def attrs(**values: AttrValue) -> tuple[Attr, ...]:

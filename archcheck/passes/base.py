@@ -39,11 +39,11 @@ class Paths:
     def fresh(self, path: str, kind: OpKind) -> str:
         """`path` with its kind replaced: "layers.0/7.add" becomes "layers.0/7.residual"."""
         if not self._taken:
-            stack = list(self._graph.ops)
-            while stack:
-                op = stack.pop()
-                self._taken.add(op.path)
-                stack.extend(op.body)
+            bodies = [self._graph.ops]
+            while bodies:
+                ops = bodies.pop()
+                self._taken.update([op.path for op in ops])
+                bodies += [op.body for op in ops if op.body]
         module, slash, last = path.rpartition("/")
         stem = last.partition(".")[0] or last
         fresh = f"{module}{slash}{stem}.{kind.name}"
@@ -75,6 +75,7 @@ class Scope:
         self._renamed: dict[Value, Value] = {}
         self._parts = False  # whether a value was renamed to another output than the first of an op
         self._stale = bytearray(len(ops))  # slots whose op may read a value under a name that it no longer has
+        self._disordered = False  # whether an op may read a value that is given behind it
         self._readers: list[list[int]] = [[] for _ in ops]
         at, readers = self._at, self._readers
         for slot, op in enumerate(ops):
@@ -82,6 +83,8 @@ class Scope:
                 giver = at.get(value.op)
                 if giver is not None:
                     readers[giver].append(slot)
+                    if giver >= slot:
+                        self._disordered = True
         for value in results:
             if value.op in self._at:
                 self._readers[self._at[value.op]].append(RESULT)
@@ -142,7 +145,16 @@ class Scope:
 
     def sources(self, slot: int) -> list[int]:
         """For each operand of an op a number of its own: as `givers`, but parts of one op differ."""
-        return [self.source(value) for value in self.ops[slot].reads]
+        if self._parts:
+            return [self.source(value) for value in self.ops[slot].reads]
+        at, home, gone = self._at, self._home, self._gone
+        found: list[int] = []
+        for value in self.ops[slot].reads:
+            giver = at.get(value.op, -1)
+            if giver < 0 or value.index or home[giver] != giver or gone[giver]:
+                giver = self.source(value)
+            found.append(giver)
+        return found
 
     def source(self, value: Value) -> int:
         """The slot of the op whose first value this is; otherwise a number below -1 that stands for the value."""
@@ -271,7 +283,7 @@ class Scope:
         old = Value(self.ops[named].path) if instead_of else self.resolve(value)
         inside = set(members) | set(instead_of)
         # An op that took in others stands where the last of them stood: what reads it may stand before it.
-        body = (*in_order([self._now(slot) for slot in members]), *then)
+        body = (*self._in_order([self._now(slot) for slot in members]), *then)
         given = Value(then[-1].path) if then else self.resolve(value)
         extras = [other for other in self._read_outside(inside) if other != old]
         gives = (given, *extras)
@@ -308,6 +320,8 @@ class Scope:
                 elif (now := self._find(reader)) not in inside:
                     readers.append(reader)
                     self._stale[now] = True
+                    if now < slot:
+                        self._disordered = True
         for member in inside:
             self._home[member] = slot
             if self._origins is not None:
@@ -393,10 +407,13 @@ class Scope:
     def _now(self, slot: int) -> Op:
         return rename(self.ops[slot], self._renamed) if self._stale[slot] else self.ops[slot]
 
+    def _in_order(self, ops: Sequence[Op]) -> tuple[Op, ...]:
+        return in_order(ops) if self._disordered else tuple(ops)
+
     def rebuild(self) -> tuple[tuple[Op, ...], tuple[Value, ...]]:
         """The ops that are left, in program order, and what they give."""
         ops = [self._now(slot) for slot in self.slots()]
-        return in_order(ops), tuple(self.resolve(value) for value in self.results)
+        return self._in_order(ops), tuple(self.resolve(value) for value in self.results)
 
 
 def _shared(body: Sequence[Op], model: Op) -> tuple[Setting, ...]:

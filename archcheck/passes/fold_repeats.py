@@ -88,7 +88,7 @@ class _Labels:
         return known[1]
 
     def _key(self, op: Op) -> Hashable:
-        stated = tuple((attr.name, _plain(attr.value)) for attr in op.attrs if _tells(op, attr))
+        stated = tuple([(attr.name, _plain(attr.value)) for attr in op.attrs if _tells(op, attr)])
         if op.kind not in STRUCTURE or not op.body:
             # What a layer op holds is how it is spelled; what it is, its kind and attributes say.
             return op.kind.name, stated, len(op.reads)
@@ -96,10 +96,9 @@ class _Labels:
         rows: list[Hashable] = []
         own: dict[str, int] = {}
         for place, inner in enumerate(op.body):
-            reads = tuple(_wire(value, own, at) for value in inner.reads)
-            rows.append((self.of(inner), reads))
+            rows.append((self.of(inner), tuple([_wire(value, own, at) for value in inner.reads])))
             own[inner.path] = place
-        gives = tuple(_wire(value, own, at) for value in op.results)
+        gives = tuple([_wire(value, own, at) for value in op.results])
         return op.kind.name, stated, len(op.reads), tuple(rows), gives
 
 
@@ -113,11 +112,11 @@ def _tells(op: Op, attr: Attr) -> bool:
 
 
 def _plain(value: AttrValue) -> Hashable:
+    if isinstance(value, tuple):
+        return tuple([_plain(item) for item in value])
     if isinstance(value, Unknown):
         return "unknown", value.why
-    if isinstance(value, tuple):
-        return tuple(_plain(item) for item in value)
-    return type(value).__name__, value
+    return type(value), value
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -35,6 +35,7 @@ _NAMED = SUBLAYERS | {FUNCTION, OPAQUE}
 # A nested stream with one of these inside is a stack of layers and stays visible; others are part of their core (the
 # skip around a state-space scan).
 _STACKED = SUBLAYERS - {BRANCH, SSM, RECURRENCE}
+_STREAMS = frozenset({RESIDUAL, REPEAT})
 
 
 class FoldSublayers(ScopePass):
@@ -71,12 +72,16 @@ class Arm:
 
 def fold_branch(scope: Scope, holder: Op) -> bool:
     """Fold the cores of the body of a residual; False where it is a stream of its own."""
-    if any(_is_stack(scope.ops[slot]) for slot in scope.slots()):
+    if any(_is_stack(scope.ops[slot]) for slot in scope.of_kinds(_STREAMS)):
         return False
-    start = _entry(scope, holder)
+    readers: dict[int, list[int]] = {}
+    for slot in scope.slots():
+        for giver in dict.fromkeys(scope.givers(slot)):
+            readers.setdefault(giver, []).append(slot)
+    start = _entry(scope, holder, readers)
     # What could not be read and stands between the stream and the sublayer may be a norm: it stays in sight.
     for ends in (PEELED | {OPAQUE}, PEELED):
-        entry, before = _peel_front(scope, start, ends)
+        entry, before = _peel_front(scope, start, readers, ends)
         exit_value, after = _peel_back(scope, scope.results[0], before, ends)
         peeled = before | after
         inside = _core(scope, [exit_value], peeled | {entry})
@@ -84,34 +89,31 @@ def fold_branch(scope: Scope, holder: Op) -> bool:
             break
     arms = _arms(scope, entry, exit_value, peeled)
     if len(arms) < 2:
-        _fold_core(scope, Arm(entry, exit_value, _core(scope, [exit_value], peeled | {entry})))
+        _fold_core(scope, Arm(entry, exit_value, inside))
     for arm in arms if len(arms) > 1 else ():
         _fold_core(scope, arm)
     return True
 
 
 def _is_stack(op: Op) -> bool:
-    return op.kind in (RESIDUAL, REPEAT) and any(inner.kind in _STACKED for inner in op.walk())
+    return any(inner.kind in _STACKED for inner in op.walk())
 
 
-def _entry(scope: Scope, holder: Op) -> int:
+def _entry(scope: Scope, holder: Op, readers: Mapping[int, Sequence[int]]) -> int:
     """The giver of the value that flows into a branch: the skip, or what is read in its place."""
-    read = dict.fromkeys(giver for slot in scope.slots() for giver in scope.givers(slot) if giver < 0)
     skip = scope.giver(holder.reads[0])
-    return skip if skip in read else next(iter(read), skip)
+    return skip if skip in readers and skip < 0 else next((giver for giver in readers if giver < 0), skip)
 
 
-def _peel_front(scope: Scope, entry: int, ends: frozenset[OpKind] = PEELED) -> tuple[int, set[int]]:
+def _peel_front(
+    scope: Scope, entry: int, readers: Mapping[int, Sequence[int]], ends: frozenset[OpKind]
+) -> tuple[int, set[int]]:
     """Walk over the norms, dropouts and factors that all of a branch goes through first."""
     peeled: set[int] = set()
-    readers: dict[int, list[int]] = {}
-    for slot in scope.slots():
-        for giver in set(scope.givers(slot)):
-            readers.setdefault(giver, []).append(slot)
     while True:
         passed: list[int] = []
         at = entry
-        while len(found := readers.get(at, [])) == 1 and scope.ops[found[0]].kind in VIEWS:
+        while len(found := readers.get(at, ())) == 1 and scope.ops[found[0]].kind in VIEWS:
             at = found[0]
             passed.append(at)
         if len(found) != 1 or scope.ops[found[0]].kind not in ends or scope.giver(scope.ops[found[0]].reads[0]) != at:
