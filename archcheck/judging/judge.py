@@ -100,6 +100,7 @@ class Judge:
         self.only = only
         self.evaluated = evaluated
         self.values = spec.values(self.preset.name, self.preset.sizes)
+        self._known: dict[tuple[int, str, tuple[tuple[str, Amount], ...]], tuple[Spec, Expected]] = {}
 
     @cached_property
     def expected(self) -> dict[str, Expected]:
@@ -107,12 +108,24 @@ class Judge:
         return {block.id: self._expected(self.spec, block) for block in self.spec.blocks}
 
     def _expected(self, spec: Spec, block: Block, sizes: Mapping[str, Amount] | None = None) -> Expected:
-        """What a block states, under the sizes that are known, and `sizes` above them."""
+        """What a block states, under the sizes that are known, and `sizes` above them; worked out once."""
+        key = (id(spec), block.id, tuple((sizes or {}).items()))
+        known = self._known.get(key)
+        if known is None:  # the spec is held, so that no other gets its identity
+            known = self._known[key] = spec, self._worked_out(spec, block, sizes)
+        return known[1]
+
+    def _worked_out(self, spec: Spec, block: Block, sizes: Mapping[str, Amount] | None) -> Expected:
         graph = to_graph(spec, block.id, {**self.values, **(sizes or {})})
         if not self.evaluated:
             return expectation(canonicalise(graph))
         hides = bool(modes.dropouts(graph.ops))
         return replace(expectation(canonicalise(graph, EVALUATED)), hides=hides)
+
+    @cached_property
+    def _read(self) -> dict[str, Spec]:
+        """The spec with the blocks of each of its readings."""
+        return {reading.id: self.spec.reading(reading.id) for reading in self.spec.readings}
 
     @cached_property
     def _other(self) -> Judge:
@@ -214,7 +227,7 @@ class Judge:
         """Whether the code fulfils the other readings of a figure, judged by the blocks that they replace."""
         found = []
         for reading in self.spec.readings:
-            spec = self.spec.reading(reading.id)
+            spec = self._read[reading.id]
             verdicts = []
             for block in reading.blocks:
                 if not self._wanted(block.id):

@@ -52,8 +52,25 @@ class SplitFused(RespellPass):
     name = "split_fused"
 
     def applies(self, ops: tuple[Op, ...]) -> bool:
-        """Whether there is a map, and something that cuts."""
-        return any(op.kind in _CUTS for op in ops) and any(op.kind is LINEAR for op in ops)
+        """Whether there is a map that is cut, perhaps behind views, and that nothing else reads."""
+        maps: dict[str, str] = {}  # path of a map, or of a view of what it gives -> path of the map
+        cut: set[str] = set()
+        read: set[str] = set()
+        for op in ops:
+            kind = op.kind
+            for value in op.reads:
+                found = maps.get(value.op)
+                if found is None:
+                    continue
+                if kind in _CUTS:
+                    cut.add(found)
+                elif kind in VIEWS:
+                    maps[op.path] = found
+                else:
+                    read.add(found)
+            if kind is LINEAR:
+                maps[op.path] = op.path
+        return not cut <= read
 
     def respell(self, scope: Scope, paths: Paths) -> Respelled:
         """The parts of the fused maps of one scope."""
