@@ -87,11 +87,14 @@ def _tied(graph: OpGraph, weights: Mapping[str, str], said: bool | None) -> Fact
     if not weights:
         return Fact(name, said, "" if said is not None else "a library call that is not read may tie weights")
     head = heads[-1]
-    places = [f"{op.path.rpartition('/')[0]}.weight" for op in (tables_by_rows[head.attr("out_features")], head)]
-    held = [weights.get(place) for place in places]
-    if None in held:
+    places = [op.path.rpartition("/")[0] for op in (tables_by_rows[head.attr("out_features")], head)]
+    matrices = [weights.get(f"{place}.weight") for place in places]
+    if None not in matrices:
+        return Fact(name, matrices[0] == matrices[1])
+    held = [{first for one, first in weights.items() if one.rpartition(".")[0] == place} for place in places]
+    if not all(held):
         return Fact(name, None, "which weights the output embedding uses was not recognised")
-    return Fact(name, held[0] == held[1])
+    return Fact(name, not held[0].isdisjoint(held[1]))  # frameworks differ in what they call a matrix
 
 
 def _uses_matrix(head: Op, table: Op) -> bool:

@@ -72,6 +72,18 @@ def _load_onnx(path: Path, library: Library, shown: str, choice: str, training: 
     return load(path, library, shown, choice, training=training)
 
 
+def _is_keras(path: Path, shown: str) -> bool:
+    from archcheck.frontends.keras_file.contents import is_saved
+
+    return is_saved(path, shown)
+
+
+def _load_keras(path: Path, library: Library, shown: str, choice: str, training: bool) -> Loaded:
+    from archcheck.frontends.keras_file.reader import load
+
+    return load(path, library, shown, choice, training=training)
+
+
 _CHECKPOINTS = frozenset({".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle"})
 
 KINDS: tuple[Kind, ...] = (
@@ -89,6 +101,7 @@ KINDS: tuple[Kind, ...] = (
         _load_onnx,
         "save it anew, with model.eval() before torch.onnx.export",
     ),
+    Kind("keras_file", frozenset({".keras", ".h5", ".hdf5", ".json"}), _is_keras, _load_keras),
 )
 
 

@@ -27,7 +27,7 @@ _WEIGHTS = "holds weights, not the code that computes with them, and unpickling 
 _NOT_PYTHON = {
     **dict.fromkeys((".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".joblib"), _WEIGHTS),
     **dict.fromkeys((".safetensors", ".npz", ".npy", ".gguf", ".index"), "holds weights, not the code that uses them"),
-    **dict.fromkeys((".h5", ".hdf5", ".keras"), "is a saved Keras model, which this version does not read"),
+    **dict.fromkeys((".h5", ".hdf5", ".keras"), "is no model that Keras saved"),
     **dict.fromkeys((".pb", ".pbtxt", ".tflite"), "is a saved TensorFlow graph, which this version does not read"),
     ".onnx": "is no ONNX graph",
     ".pt2": "is no exported program of PyTorch, which is a zip archive",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
 from archcheck.frontends.static.opens import Open
-from archcheck.frontends.static.values import Class, Data, External, Instance, Layer, Scope, is_module, is_open
+from archcheck.frontends.static.values import Class, Data, External, Instance, Layer, Scope, Tensor, is_module, is_open
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
@@ -164,6 +164,8 @@ def in_turn(vm: Machine, instance: Instance, args: list[Data]) -> Data:
     value: Data = args[0] if args else vm.open("a Sequential is called without an argument")
     items = instance.items.values() if isinstance(instance.items, dict) else instance.items
     for item in items:
+        if isinstance(item, Tensor):
+            continue  # `keras.Input` stands first and tells the shape
         with vm.standing(item.span if isinstance(item, Layer) else None):
             value = vm.call(item, [value], {})
     return value
