@@ -24,7 +24,7 @@ NO_LAYERS: dict[str, str] = {
     **dict.fromkeys(("GRUCell", "LSTMCell", "SimpleRNNCell"), "one step with its state in a list"),
     **dict.fromkeys(("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"), "no kind in the vocabulary"),
     **dict.fromkeys(("GaussianDropout", "GaussianNoise"), "noise that is no dropout; no kind in the vocabulary"),
-    **dict.fromkeys(("Cropping1D", "Cropping2D", "Cropping3D"), "a slice whose bounds are the sizes less a number"),
+    "Cropping3D": "a slice whose bounds are the sizes less a number",
     **dict.fromkeys(("SpectralNormalization",), "changes with the call what another layer computes"),
     **dict.fromkeys(("InputLayer", "InputSpec"), "declares an input"),
     "Normalization": IMAGES,

@@ -9,7 +9,7 @@ import pytest
 from archcheck.describe.description import Description
 from archcheck.describe.text import as_text
 from archcheck.findings import Verdict
-from archcheck.pipeline import check, describe
+from archcheck.pipeline import check, describe, load_target
 from archcheck.sweep import Request
 
 LAYER = """
@@ -172,3 +172,27 @@ def test_what_is_built_for_an_argument_is_another_picture(tmp_path: Path) -> Non
     }
     assert kinds == {(): ["self_attention"], (("memory", "given"),): ["self_attention", "cross_attention"]}
     assert "with memory given:" in as_text(found)
+
+
+CROPPED = """
+import keras
+
+
+def cropped():
+    image = keras.Input((32, 32, 3))
+    left = keras.layers.Cropping2D(((1, 2), (0, 3)))(image)
+    turn = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Dense(8)])
+    return keras.Model(image, turn(left))
+"""
+
+
+def test_a_crop_is_a_slice_and_an_input_in_a_sequence_is_none_of_its_layers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("made.py").write_text(CROPPED)
+    (found,) = load_target(Request("made.py:cropped"))
+    ops = [op for op in found.graphs[0].walk() if op.kind.name != "input"]
+    assert [op.kind.name for op in ops] == ["select", "linear"]
+    whole = ("slice", None, None, None)
+    assert ops[0].attr("index") == (whole, ("slice", 1, -2, None), ("slice", 0, -3, None))
