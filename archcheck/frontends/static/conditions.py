@@ -428,7 +428,7 @@ def iterate(vm: Machine, value: Data) -> list[Data]:
     if isinstance(value, Tensors):
         if value.count:
             return [item_of(value, at) for at in range(value.count)]
-        vm.assume("a loop over the parts of a tensor is read once")
+        vm.unknown("loop", "the loop is over parts of a tensor of which there may be any number; its body is read once")
         return [item_of(value, 0)]
     if isinstance(value, OpenRange):
         return _rounds(vm, value)

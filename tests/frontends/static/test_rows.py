@@ -39,7 +39,7 @@ def test_a_layout_of_numbers_alone_is_no_op(sources: Sources) -> None:
     assert "expand" not in kinds
 
 
-@pytest.mark.parametrize("joined", ["torch.cat(x.chunk(n), 1)", "torch.stack(x.unbind(0))", "torch.hstack(x.split(n))"])
+@pytest.mark.parametrize("joined", ["torch.cat(x.chunk(n), 1)", "torch.stack(x.unbind(0))", "torch.concat(x.split(n))"])
 def test_parts_of_a_number_that_is_not_known_are_not_joined_as_if_there_were_one(sources: Sources, joined: str) -> None:
     [variant] = sources.read(f"def f(x, n):\n    return {joined}").variants
     assert variant.graph.ops[-1].kind.name == "opaque"
