@@ -50,7 +50,7 @@ _PAIR = "A!, B!"
 _BINARY: dict[str, Row] = {
     **{name: _row("compare", _PAIR, {"by": "B"}, relation=relation) for name, relation in {"Equal": "eq", "Less": "lt", "LessOrEqual": "le", "Greater": "gt", "GreaterOrEqual": "ge"}.items()},
     **{name: _row("logical", _PAIR, operator=operator) for name, operator in {"And": "and", "Or": "or", "Xor": "xor", "BitwiseAnd": "and", "BitwiseOr": "or", "BitwiseXor": "xor"}.items()},
-    "BitShift": _row("elementwise", "X!, Y!, direction='LEFT'", function="bitwise_shift"),
+    "BitShift": Row("elementwise", "X!, Y!, direction='LEFT'", const={"function": "bitwise_left_shift"}, plain=("direction",)),
     "Where": _row("where", "condition!, X!, Y!", {"yes": "X", "no": "Y"}),
 }  # fmt: skip
 
