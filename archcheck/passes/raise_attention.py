@@ -404,15 +404,46 @@ def _scaled(scope: Scope, value: Value, product: int, group: set[int]) -> tuple[
 
 
 def _transposed(scope: Scope, value: Value, product: int, group: set[int]) -> Value:
-    """Take the transpose of the keys into the group: the keys before it."""
+    """Take the transpose of the keys into the group: the keys before it.
+
+    A permute that moves other axes too, as `axes=(0, 2, 3, 1)` lays out heads and turns them at once, stays outside
+    with what it does beside the turn, and the product turns the keys.
+    """
     slot = scope.giver(value)
     if slot < 0 or scope.ops[product].kind.name == "einsum" or slot in group:
         return value
     op = scope.ops[slot]
-    if op.kind.name == "permute" and scope.only_reader(slot) == product:
+    if op.kind.name != "permute" or scope.only_reader(slot) != product:
+        return value
+    axes, into = op.attr("axes"), scope.ops[product]
+    rest = _besides_a_turn(axes) if isinstance(axes, tuple) else []
+    if not rest:
         group.add(slot)
         return op.reads[0]
+    second = into.kind.name == "matmul" and scope.giver(into.reads[1]) == slot != scope.giver(into.reads[0])
+    if not second or op.attr("batch_apart") is True:
+        return value
+    moved = [at for at, axis in enumerate(rest) if at != axis]
+    kept = {attr.name: attr.value for attr in op.attrs if attr.name != "axes"}
+    layout: dict[str, AttrValue] = {"axes": tuple(rest)}
+    if len(moved) == 2:
+        layout = {"axis": moved[0], "other_axis": moved[1]}
+    scope.replace(slot, replace(op, attrs=attrs(**kept, **layout)))
+    turned = {attr.name: attr.value for attr in into.attrs if attr.name != "transpose_b"}
+    if into.attr("transpose_b") is not True:
+        turned["transpose_b"] = True
+    scope.replace(product, replace(into, attrs=attrs(**turned)))
     return value
+
+
+def _besides_a_turn(axes: tuple[AttrValue, ...]) -> list[int]:
+    """A permutation without the turn of the last two axes that ends it; empty if it is no more than that turn."""
+    count = len(axes)
+    known = [axis % count for axis in axes if isinstance(axis, int)]
+    if count < _FEWEST or sorted(known) != list(range(count)):
+        return []
+    before = [*known[:-2], known[-1], known[-2]]
+    return [] if before == list(range(count)) else before
 
 
 def _is_causal(scope: Scope, beside: Sequence[Value]) -> bool:
