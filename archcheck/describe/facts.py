@@ -86,6 +86,8 @@ def _tied(graph: OpGraph, weights: Mapping[str, str], said: bool | None) -> Fact
         return Fact(name, said, "" if said is not None else "the target has no output embedding")
     if not weights:
         return Fact(name, said, "" if said is not None else "a library call that is not read may tie weights")
+    if "" in weights.values():
+        return Fact(name, said, "" if said is not None else "the file does not tell which tensors are tied")
     head = heads[-1]
     places = [op.path.rpartition("/")[0] for op in (tables_by_rows[head.attr("out_features")], head)]
     matrices = [weights.get(f"{place}.weight") for place in places]

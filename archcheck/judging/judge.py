@@ -47,7 +47,9 @@ class Subject:
     default: bool = True
     error: str = ""  # why reading stopped before the end; then nothing is judged
     error_span: Span | None = None
-    weights: tuple[tuple[str, str], ...] = ()  # (place of a learned tensor, first place of the same tensor)
+    weights: tuple[
+        tuple[str, str], ...
+    ] = ()  # (place of a learned tensor, first place of the same tensor, "" if not known)
     rounds: Mapping[str, Unknown] = field(default_factory=dict)  # ops in loops whose number of rounds is not known
     initial: Mapping[str, Initial] | None = None  # every name of a learned tensor -> its values; None: not instantiated
 

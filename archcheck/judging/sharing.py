@@ -21,7 +21,8 @@ Tensors = Mapping[str, str]  # name within a module -> the first place of the te
 def shared(judge: Judge, states: SameWeights, subject: Subject) -> list[Finding]:
     """What is to be said of places that a claim has share their weights: nothing where they do.
 
-    Identity decides, as `Subject.weights` tells it: (place, first place of the same tensor). Modules that have a
+    Identity decides, as `Subject.weights` tells it: (place, first place of the same tensor, "" where a
+    file does not tell which tensors are one). Modules that have a
     `weight` of their own share that one, since an embedding has no bias and a projection may; others, such as whole
     layers, share every tensor below them that they have in common.
     """
@@ -41,6 +42,9 @@ def shared(judge: Judge, states: SameWeights, subject: Subject) -> list[Finding]
     compared = ["weight"] if "weight" in common else sorted(common)
     if not compared:
         return [parts.untold(f"{' and '.join(held)} have no learned tensor of one name, so that none can be compared")]
+    if any(not tensors[name] for tensors in held.values() for name in compared):
+        message = f"whether {' and '.join(held)} are one tensor is not told: a file may hold one under two names"
+        return [parts.untold(message, "check the code that the file was exported from")]
     apart = [name for name in compared if len({tensors[name] for tensors in held.values()}) > 1]
     if not apart:
         return []

@@ -22,7 +22,7 @@ from archcheck.ir.verify import verify
 NAME = "onnx_model"  # of this frontend
 _EVAL = "the graph was saved for inference, from which dropout is gone: what it says of dropout is not known"
 _LEARNED = "the file does not tell what is learned: matrices, kernels, scales and shifts are taken to be"
-_MERGED = "small tensors that several operators read are taken to be several: exporters keep equal ones as one"
+_MERGED = "whether small tensors that several operators read are tied is not known: exporters keep equal ones as one"
 
 
 def load(path: Path, library: Library, shown: str, choice: str = "", *, training: bool = True) -> Loaded:
@@ -60,7 +60,7 @@ def load(path: Path, library: Library, shown: str, choice: str = "", *, training
         graph=graph,
         unread=tuple(Unread(what, why, span) for (what, why), span in vm.notes.unknowns.items()),
         places=tree.places(),
-        weights=tuple((name, name) for name in sorted(builder.weights)),
+        weights=tuple((name, "") for name in sorted(builder.weights)),  # which of them are one is not known
     )
     given = frozenset(one.name for one in model.graph.input)
     reading = Reading(tree.symbol, Span(shown, 1), (variant,), tuple(dict.fromkeys(assumptions)), (), given)

@@ -50,7 +50,7 @@ class Variant:
     error: str = ""
     error_span: Span | None = None
     places: tuple[ModulePlace, ...] = ()
-    weights: tuple[tuple[str, str], ...] = ()  # learned tensor's place -> the first place that it has
+    weights: tuple[tuple[str, str], ...] = ()  # learned tensor's place -> the first place that it has; "": not known
     tied: bool | None = None  # whether the configuration says that input and output embeddings are one
     rounds: Mapping[str, Unknown] = field(default_factory=dict)  # ops in loops whose number of rounds is not known
 
