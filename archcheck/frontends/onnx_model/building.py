@@ -12,7 +12,7 @@ from typing import Any
 
 import archcheck.frontends.static.machine  # noqa: F401  # before its parts, which import it
 from archcheck.frontends.dialects.onnx import MICROSOFT, OLDER, REASONS
-from archcheck.frontends.onnx_model import calls, roles
+from archcheck.frontends.onnx_model import calls, roles, windows
 from archcheck.frontends.onnx_model.model import MAX_DEPTH, MAX_NODES, Function, Model, Node, NonsenseError, Stored
 from archcheck.frontends.onnx_model.model import dims as told_dims
 from archcheck.frontends.onnx_model.model import nodes as nodes_of
@@ -29,6 +29,9 @@ from archcheck.ir.span import Span
 MERGED = 1_024  # entries of a tensor up to which exporters keep equal ones as one
 MOST_ROUNDS = 256  # of a loop that are spelled out
 _NOT_TOLD = "the file does not tell whether it is learned"
+_ENORMOUS = 1e30  # no weight is as large: it hides scores
+_ARITHMETIC = frozenset({"Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Sum", "Where", "PRelu"})
+_POWERS = frozenset({2.0, 0.5, -1.0, -0.5})  # that formulas write
 
 
 @dataclass
@@ -75,6 +78,7 @@ class Builder:
         self.tensors: dict[tuple[str, int], Tensor] = {}  # of the file, by name and, of small ones, by who reads it
         self.weights: list[str] = []
         self.merged = False
+        self.marks = roles.Marks({}, frozenset(), False)
         self.fed: set[str] = set()  # ops that are known to be computed from an input
         self.node = 0
         self.stands = vm.here()
@@ -83,6 +87,7 @@ class Builder:
     def graph(self, name: str) -> OpGraph:
         """The whole graph."""
         told = self.model.graph
+        self.marks = roles.marks(told)
         scope = Scope({}, self.model.opsets, roles.of(told.node))
         self._sources(told, scope)
         self.vm.invoked = True
@@ -93,7 +98,7 @@ class Builder:
 
     def _sources(self, told: Any, scope: Scope) -> None:
         for one in told.initializer:
-            self._give(scope, one.name, _value(stored_of(one)))
+            self._give(scope, one.name, self._held(stored_of(one)))
         for one in told.input:
             if one.name in scope.values:
                 continue  # older files list what they hold among their inputs
@@ -189,6 +194,8 @@ class Builder:
         except (ValueError, TypeError, IndexError, KeyError, AttributeError, ArithmeticError) as error:
             why = f"it is given what it does not take ({type(error).__name__}: {str(error)[:80]})"
             return self._opaques(node, given, why)
+        if node.op == "Add" and not node.domain:
+            result = windows.added(calls.Call(self, node, "onnx.Add", given, attributes, 0), result)
         if result is rows.UNLISTED or result is None:
             return self._opaques(node, given, None)
         parts = list(result) if isinstance(result, (tuple, list)) else [result]
@@ -230,10 +237,18 @@ class Builder:
                 return None
             if len(names) != len(carried) + 2 or len(node.outputs) != len(carried):
                 return None  # it gathers what its rounds give
+            before = len(self.vm.recorder.ops), len(self.weights)
             for at in range(rounds):
                 found = self._spelled(body, dict(zip(names, [held(at), held(True), *carried], strict=True)), scope)
-                if not isinstance(found[0], Held) or found[0].only() is not True:
-                    raise NonsenseError("a loop ends by what a tensor holds, in its midst")
+                ends = found[0].only() if isinstance(found[0], Held) else None
+                if ends is False and at + 1 < rounds:
+                    return list(found[1:])  # it is known to end here
+                if ends is not True and at + 1 < rounds:
+                    self.undo(*before)
+                    given_too = self._with_captured(node, given, scope)
+                    return self._opaques(
+                        node, given_too, "it ends by what a tensor holds, and how often it runs is not known"
+                    )
                 carried = found[1:]
             return list(carried)
         return None
@@ -250,9 +265,20 @@ class Builder:
             scope,
         )
         for one in body.initializer:
-            self._give(inner, one.name, _value(stored_of(one)))
+            self._give(inner, one.name, self._held(stored_of(one)))
         self._run(body.node, inner)
         return [inner.find(one.name) for one in body.output]
+
+    def undo(self, ops: int, weights: int) -> None:
+        """Take off what was recorded since there were so many ops and names."""
+        recorder = self.vm.recorder
+        gone = {op.path for op in recorder.ops[ops:]}
+        del recorder.ops[ops:], self.weights[weights:]
+        for path in gone:
+            recorder.by_path.pop(path)
+            recorder.positions.pop(path, None)
+        self.fed -= gone
+        self.tensors = {key: one for key, one in self.tensors.items() if one.value.op not in gone}
 
     def _with_captured(self, node: Node, given: list[Any], scope: Scope) -> list[Any]:
         """What an operator is given, with what its graphs read from outside."""
@@ -277,10 +303,29 @@ class Builder:
 
     # ---- values
 
+    def _held(self, one: Stored) -> Any:
+        """A tensor of the file: numbers where it is whole numbers, or one number that no layer has learned."""
+        if one.numbers is None or (one.real and one.given and not one.numbers.single):
+            return one
+        if one.real and one.given and self.marks.learned(one.name) is not False and not _is_extreme(one.numbers.only()):
+            return one
+        return one.numbers
+
+    def factor(self, one: Stored, node: Node, at: int) -> Data:
+        """One number that an operator reads, open where it is not known whether it is learned; None for the rest."""
+        if not one.real or not one.given or one.numbers is None or not one.numbers.single:
+            return None
+        if node.op not in _ARITHMETIC or node.domain or self.marks.learned(one.name) is True:
+            return None
+        number = one.numbers.only()
+        if node.op == "Pow" and at == 1 and number in _POWERS:
+            return number
+        return self.vm.open(f"{_NOT_TOLD}: {one.name}")
+
     def _constant(self, attributes: Mapping[str, Any]) -> Any:
         told = next(iter(attributes.values()), None)
         if isinstance(told, Stored):
-            return _value(told)
+            return self._held(told)
         if isinstance(told, (int, float)) or (
             isinstance(told, list) and all(isinstance(one, (int, float)) for one in told)
         ):
@@ -300,17 +345,12 @@ class Builder:
             return self.vm.opaque("size", (), value.why)
         return self.vm.opaque("value", (), "what it is is not known")
 
-    def may_be_folded(self, node: Node) -> bool:
+    def may_be_folded(self, node: Node, calls: tuple[str, ...] = ("aten.conv",)) -> bool:
         """Whether a map of a graph for inference may be two in the code: itself, and a batch norm behind it."""
         if self.vm.training or self.current is None:
             return False
         readers = [one for name in node.outputs for one in self.current.readers.get(name, ())]
-        return not (readers and all(one.op_type == "BatchNormalization" for one in readers)) and is_unsure(node)
-
-    def is_right_factor(self, node: Node) -> bool:
-        """Whether all that reads a node are products with it on their right."""
-        readers = [one for name in node.outputs for one in (self.current.readers.get(name, ()) if self.current else ())]
-        return bool(readers) and all(one.op_type == "MatMul" and one.input[1] in node.outputs for one in readers)
+        return not (readers and all(one.op_type == "BatchNormalization" for one in readers)) and is_unsure(node, calls)
 
     def depends(self, value: Value) -> bool:
         """Whether a value is computed from an input."""
@@ -348,7 +388,11 @@ class Builder:
             frame.place = calls.place_of_name(value.name)
         try:
             learned = value.given and value.real
-            if learned and (self.current is None or self.current.learns(value.name, value.shape)):
+            mark = self.marks.learned(value.name)
+            learns = mark if mark is not None else self.current is None or self.current.learns(value.name, value.shape)
+            if learned and learns is None:
+                return vm.opaque("onnx.initializer", (), f"{_NOT_TOLD}: {value.name}")
+            if learned and learns:
                 self.merged = self.merged or shared
                 if not shared:
                     self.weights.append(value.name)
@@ -381,13 +425,8 @@ class Builder:
         return [first, *(self.vm.emit("select", (first,), {"index": at}) for at in range(1, len(node.outputs)))]
 
 
-def _value(one: Stored) -> Any:
-    """A tensor of the file: numbers where it is whole numbers, or one number that no layer has learned."""
-    if one.numbers is None or (one.real and one.given and one.shape not in ((), (1,))):
-        return one
-    if one.real and one.given and calls.is_of_a_module(one.name):
-        return one
-    return one.numbers
+def _is_extreme(number: Any) -> bool:
+    return isinstance(number, float) and not abs(number) < _ENORMOUS
 
 
 def _number_of(value: Any) -> Any:

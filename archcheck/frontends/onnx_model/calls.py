@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _FUNCTIONAL = "torch.nn.functional."
 _END = 2**31 - 1  # exporters write it, or more, for "to the end"
-_OF_A_MODULE = re.compile(r"[A-Za-z_]\w*(?:\.\w+)+")
 _PLACE = re.compile(r"[^\w.\-]")
 
 # inputs that are one number, or a list of numbers, by their place
@@ -56,11 +55,6 @@ def place_of_name(name: str) -> str:
     return _PLACE.sub("_", name.rpartition(".")[0])[:512]
 
 
-def is_of_a_module(name: str) -> bool:
-    """Whether a tensor has a name in a module tree, so that it may be learned although it is one number."""
-    return _OF_A_MODULE.fullmatch(name) is not None
-
-
 @dataclass(frozen=True, slots=True)
 class Call:
     """An operator with what it is given.
@@ -90,6 +84,8 @@ class Call:
         one = self.given[at] if at < len(self.given) else None
         if isinstance(one, Held) and one.single and one.array.ndim <= 1:
             return one.only()
+        if isinstance(one, Stored) and (factor := self.builder.factor(one, self.node, at)) is not None:
+            return factor
         return None if one is None else self.builder.tensor(one)
 
     def tensor(self, at: int) -> Tensor:
@@ -300,10 +296,7 @@ def _transpose(call: Call) -> Data:
                 "permute", (call.tensor(0),), {"axes": call.vm.open("how many axes it has", metadata=True)}
             )
         axes = list(range(rank - 1, -1, -1))
-    before, tensor = [*axes[:-2], axes[-1], axes[-2]], call.tensor(0)
-    if len(_moved(axes)) > 2 and len(_moved(before)) == 2 and call.builder.is_right_factor(call.node):
-        # the transpose of a product's right factor, which exporters join with what lays out heads
-        return call.does("torch.transpose", call.does("torch.transpose", tensor, *_moved(before)), -2, -1)
+    tensor = call.tensor(0)
     if len(_moved(axes)) == 2:
         return call.does("torch.transpose", tensor, *_moved(axes))
     return call.does("torch.permute", tensor, tuple(axes))
@@ -348,6 +341,7 @@ def _recurrence(call: Call) -> Data:
 
 _OWN: dict[str, Callable[[Call], Data]] = {
     "Conv": windows.conv,
+    "Gemm": windows.gemm,
     "ConvTranspose": windows.conv,
     "BatchNormalization": windows.batch_norm,
     **dict.fromkeys(

@@ -88,10 +88,10 @@ class Tree:
         )
 
 
-def is_unsure(node: Node) -> bool:
-    """Whether a convolution may be more than that: the exporter does not say that it was called as one."""
+def is_unsure(node: Node, calls: tuple[str, ...]) -> bool:
+    """Whether a map may be more than that: the exporter does not say that it was called as one of `calls`."""
     classes = _texts(node.metadata.get(_TOLD + "class_hierarchy", ""))
-    return not classes or not classes[-1].startswith("aten.conv")
+    return not classes or not classes[-1].startswith(calls)
 
 
 def _texts(told: str) -> list[str] | None:

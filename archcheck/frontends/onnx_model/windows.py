@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from archcheck.frontends.onnx_model.model import Stored
 from archcheck.frontends.static import sizes
 from archcheck.frontends.static.values import Data, Tensor
 from archcheck.ir.graph import Value
 
 if TYPE_CHECKING:
     from archcheck.frontends.onnx_model.calls import Call
+    from archcheck.frontends.static.machine import Machine
 
 _FUNCTIONAL = "torch.nn.functional."
 FOLDED = "a batch norm may have been folded into it, as exporters do where a graph is saved for inference"
+_LINEARS = ("aten.linear", "aten.addmm")
+_MOST_STEPS = 64
+_EACH = frozenset({"add", "sub", "mul", "div", "pow", "erf", "tanh", "exp", "sqrt", "neg", "sigmoid", "relu", "gelu"})
+_EACH |= {"silu", "identity", "clamp", "softmax", "layer_norm", "rms_norm"}
 _NO_SPACE = "how many axes of space it has is not known"
 
 
@@ -74,6 +80,71 @@ def conv(call: Call) -> Data:
         return Tensor(Value(vm.emit_path(kind, reads, told, more)))
     told["bias"] = vm.open(FOLDED)
     return vm.opaque(f"onnx.{op}", [Tensor(Value(vm.emit_path(kind, reads, told)))], FOLDED)
+
+
+def gemm(call: Call) -> Data:
+    """A map of rows, behind which a batch norm may be folded as it may behind a convolution."""
+    told = call.attributes
+    bias = call.given[2] if len(call.given) > 2 else None
+    plain = told.get("alpha", 1) == 1 == told.get("beta", 1) and not told.get("transA", 0)
+    if (
+        not isinstance(bias, Stored)
+        or not isinstance(call.given[1], Stored)
+        or not call.builder.may_be_folded(call.node, _LINEARS)
+    ):
+        return call.does(call.name, *(call.operand(at) for at in range(len(call.given))), **told)
+    if not plain:
+        found = call.does(call.name, *(call.operand(at) for at in range(len(call.given))), **told)
+        return call.vm.opaque("onnx.Gemm", [found], FOLDED)
+    weight = call.tensor(1) if told.get("transB", 0) else call.does("torch.transpose", call.tensor(1), 0, 1)
+    return _open_linear(call, call.tensor(0), weight, call.tensor(2))
+
+
+def added(call: Call, found: Data) -> Data:
+    """A sum as it stands; behind one that ends a map of rows, a batch norm may be folded as behind that of `gemm`."""
+    vm = call.vm
+    main = next((one for one in call.given if isinstance(one, Tensor)), None)
+    bias = next((one for one in call.given if isinstance(one, Stored) and one.real and len(one.shape) == 1), None)
+    op = None if main is None else vm.recorder.by_path[main.value.op]
+    if main is None or bias is None or op is None or op.kind.name != "matmul" or op.attrs or len(op.reads) != 2:
+        return found
+    weight = vm.recorder.by_path[op.reads[1].op]
+    # of tensors with more axes than two, a batch norm is over another one
+    if (
+        _has_more_axes(vm, main)
+        or weight.kind.name != "parameter"
+        or not call.builder.may_be_folded(call.node, _LINEARS)
+    ):
+        return found
+    return vm.opaque("onnx.Add", [found] if isinstance(found, Tensor) else [main], FOLDED)
+
+
+def _has_more_axes(vm: Machine, tensor: Tensor) -> bool:
+    """Whether a tensor is known to have more axes than two, or is made, entry by entry, of one that has."""
+    waiting, seen = [tensor.value], {tensor.value}
+    while waiting and len(seen) < _MOST_STEPS:
+        value = waiting.pop()
+        shape = sizes.known(vm, Tensor(value))
+        if shape is not None:
+            if len(shape) > 2:
+                return True
+            continue
+        op = vm.recorder.by_path[value.op]
+        if op.kind.name == "matmul" or op.kind.name in _EACH:
+            fresh = [one for one in op.reads[: 1 if op.kind.name == "matmul" else None] if one not in seen]
+            waiting += fresh
+            seen.update(fresh)
+    return False
+
+
+def _open_linear(call: Call, main: Tensor, weight: Data, bias: Tensor) -> Data:
+    told: dict[str, Data] = {"bias": call.vm.open(FOLDED)}
+    shape = sizes.known(call.vm, weight) if isinstance(weight, Tensor) else None
+    if shape is not None and len(shape) == 2 and None not in shape:
+        told["out_features"], told["in_features"] = shape
+    reads = [main, weight, bias]
+    linear = call.vm.emit("linear", [one for one in reads if isinstance(one, Tensor)], told)
+    return call.vm.opaque(f"onnx.{call.node.op}", [linear], FOLDED)
 
 
 def batch_norm(call: Call) -> Data:

@@ -101,6 +101,7 @@ def test_maps_with_learned_matrices_are_linear(tmp_path: Path) -> None:
         node("Flatten", ["a"], ["f"]),
         node("Gemm", ["f", "v", "c"], ["y"], transB=1),
     ]
+    nodes[-1].metadata_props.add(key="pkg.torch.onnx.class_hierarchy", value="['aten.linear.default']")
     held = [tensor("w", 16, 32), tensor("b", 32), tensor("v", 10, 224), tensor("c", 10)]
     graph = read(model(nodes, [X], held), tmp_path)
     first, second = (op for op in graph.ops if op.kind.name == "linear")
@@ -152,9 +153,12 @@ def test_norms_that_are_spelled_out_are_norms(tmp_path: Path) -> None:
         node("Div", ["x", "r"], ["n"]),
         node("Mul", ["n", "g"], ["y"]),
     ]
-    held = [number("two", 2.0), number("eps", 1e-6), whole("axes", -1), tensor("g", 16)]
-    found = only(read(model(nodes, [X], held), tmp_path), "rms_norm")
+    held = [number("two", 2.0), whole("axes", -1), tensor("g", 16)]
+    eps = node("Constant", [], ["eps"], value=number("", 1e-6))
+    found = only(read(model([eps, *nodes], [X], held), tmp_path), "rms_norm")
     assert (found.attr("eps"), found.attr("dim")) == (1e-6, 16)
+    open_eps = only(read(model(nodes, [X], [*held, number("eps", 1e-6)]), tmp_path), "rms_norm").attr("eps")
+    assert isinstance(open_eps, Unknown)  # it may be learned, as in FRN
 
 
 def test_dropout_is_there_in_train_mode_only(tmp_path: Path) -> None:
@@ -269,3 +273,129 @@ def test_a_paper_s_batch_norm_is_missed_only_where_none_can_be_folded(
     (tmp_path / "mine.yaml").write_text(SPEC)
     (report,) = pipeline.check(Request(str(tmp_path / "model.onnx")), str(tmp_path / "mine.yaml"))
     assert report.verdict is verdict
+
+
+SCALED = """
+archcheck: 1
+id: scaled
+title: "A scale"
+paper: {arxiv: "2003.04887", year: 2020}
+blocks:
+  block:
+    where: Equation 1
+    flow: |
+      x = scale(relu(x), by=STATED)
+"""
+
+
+def judged(told: Any, spec: str, folder: Path) -> Verdict:
+    (folder / "model.onnx").write_bytes(told.SerializeToString())
+    (folder / "mine.yaml").write_text(spec)
+    (report,) = pipeline.check(Request(str(folder / "model.onnx")), str(folder / "mine.yaml"))
+    return report.verdict
+
+
+def marked(told: Any, **kinds: str) -> Any:
+    """The model, with what PyTorch's exporter tells beside its tensors."""
+    for name, kind in kinds.items():
+        about = told.graph.value_info.add(name=name)
+        about.metadata_props.add(key="pkg.torch.export.graph_signature.InputSpec.kind", value=kind)
+    return told
+
+
+@pytest.mark.parametrize("stated", ["'learned'", "0.5"])
+@pytest.mark.parametrize("name", ["s", "block.s"])
+def test_whether_one_number_is_learned_is_not_judged(tmp_path: Path, name: str, stated: str) -> None:
+    told = model([node("Relu", ["x"], ["r"]), node("Mul", ["r", name], ["y"])], [X], [number(name, 0.5)])
+    assert judged(told, SCALED.replace("STATED", stated), tmp_path) is Verdict.UNDETERMINED
+    assert "does not tell whether it is learned" in str(only(raw(told, tmp_path), "mul").attr("by"))
+
+
+def test_an_exporter_tells_what_is_learned(tmp_path: Path) -> None:
+    nodes = [node("MatMul", ["x", "w"], ["m"]), node("Mul", ["m", "s"], ["h"]), node("Mul", ["h", "c"], ["y"])]
+    held = [tensor("w", 16, 16), number("s", 0.5), number("c", 0.25)]
+    graph = read(marked(model(nodes, [X], held), w="PARAMETER", s="PARAMETER"), tmp_path)
+    assert [op.attr("by") for op in graph.ops if op.kind.name == "scale"] == ["learned", 0.25]
+    graph = raw(marked(model(nodes, [X], held), w="BUFFER", s="PARAMETER"), tmp_path)
+    assert only(graph, "parameter").attr("name") == "s"
+
+
+def test_one_number_that_is_worked_upon_is_not_known(tmp_path: Path) -> None:
+    nodes = [node("Exp", ["s"], ["e"]), node("Mul", ["x", "e"], ["y"])]
+    assert "learned: s" in str(only(raw(model(nodes, [X], [number("s", 0.5)]), tmp_path), "opaque").attr("why"))
+
+
+@pytest.mark.parametrize("shape", [(1, 7), (7, 7)])
+def test_what_is_laid_out_before_a_product_may_be_a_mask(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    nodes = [node("Unsqueeze", ["mask", "a"], ["m"]), node("MatMul", ["m", "x"], ["y"])]
+    graph = raw(model(nodes, [X], [tensor("mask", *shape), whole("a", 0)]), tmp_path)
+    assert "learned: mask" in str(only(graph, "opaque").attr("why"))
+    assert not [op for op in graph.ops if op.kind.name == "parameter"]
+
+
+LINEAR = """
+archcheck: 1
+id: mine
+title: "Two maps"
+paper: {arxiv: "1502.03167", year: 2015}
+blocks:
+  block:
+    where: Section 3
+    flow: |
+      x = linear(relu(NORM(linear(x))))
+"""
+
+
+@pytest.mark.parametrize("spelled", [False, True])
+@pytest.mark.parametrize("norm", ["batch_norm", ""])
+def test_a_norm_that_may_be_folded_into_a_linear_map_is_not_known(tmp_path: Path, spelled: bool, norm: str) -> None:
+    first = [node("MatMul", ["x", "w"], ["m"]), node("Add", ["m", "b"], ["h"])]
+    nodes = first if spelled else [node("Gemm", ["x", "w", "b"], ["h"])]
+    nodes += [node("Relu", ["h"], ["r"]), node("MatMul", ["r", "v"], ["y"])]
+    told = model(nodes, [value("x", 2, 16)], [tensor("w", 16, 32), tensor("b", 32), tensor("v", 32, 4)])
+    assert judged(told, LINEAR.replace("NORM", norm), tmp_path) is Verdict.UNDETERMINED
+
+
+def test_behind_maps_of_more_axes_no_batch_norm_is_suspected(tmp_path: Path) -> None:
+    nodes = [node("MatMul", ["x", "w"], ["m"]), node("Erf", ["m"], ["e"])]
+    nodes += [node("MatMul", ["e", "v"], ["h"]), node("Add", ["h", "b"], ["y"])]
+    graph = raw(model(nodes, [X], [tensor("w", 16, 32), tensor("v", 32, 16), tensor("b", 16)]), tmp_path)
+    assert kinds(graph) == ["matmul", "erf", "matmul", "add"]
+
+
+def test_whether_tensors_are_tied_is_not_told(tmp_path: Path) -> None:
+    nodes = [node("MatMul", ["x", "a.weight"], ["h"]), node("MatMul", ["h", "b.weight"], ["y"])]
+    told = model(nodes, [X], [tensor("a.weight", 16, 16), tensor("b.weight", 16, 16)])
+    spec = LINEAR.replace("relu(NORM(linear(x)))", "linear(x)")
+    spec += "claims:\n  - {id: tied, where: Section 3, same_weights: [a, b]}\n"
+    assert judged(told, spec, tmp_path) is Verdict.UNDETERMINED
+
+
+def test_a_loop_that_a_tensor_ends_is_opaque(tmp_path: Path) -> None:
+    inner = [helper.make_tensor_value_info(name, kind, []) for name, kind in (("i", 7), ("go", 9))]
+    body = helper.make_graph(
+        [
+            node("Relu", ["h"], ["r"]),
+            node("ReduceMax", ["r"], ["top"], keepdims=0),
+            node("Cast", ["top"], ["on"], to=9),
+        ],
+        "body",
+        [*inner, value("h")],
+        [helper.make_tensor_value_info("on", 9, []), value("r")],
+    )
+    held = [helper.make_tensor("n", 7, [], [4]), helper.make_tensor("t", 9, [], [True])]
+    graph = raw(model([node("Loop", ["n", "t", "x"], ["y"], body=body)], [X], held), tmp_path)
+    assert kinds(graph) == ["opaque"]
+    assert "it ends by what a tensor holds" in str(only(graph, "opaque").attr("why"))
+
+
+def test_a_permute_that_also_lays_out_heads_is_the_keys_own(tmp_path: Path) -> None:
+    """`axes=(0, 2, 3, 1)` is the layout of heads and the turn of the keys in one."""
+    four = [value(name, 2, 7, 4, 8) for name in "qkv"]
+    nodes = [node("Transpose", [name], [f"{name}t"], perm=[0, 2, 1, 3]) for name in "qv"]
+    nodes += [node("Transpose", ["k"], ["kt"], perm=[0, 2, 3, 1]), node("MatMul", ["qt", "kt"], ["s"])]
+    nodes += [node("Softmax", ["s"], ["p"], axis=-1), node("MatMul", ["p", "vt"], ["y"])]
+    graph = read(model(nodes, four), tmp_path)
+    layouts = [(op.attr("axis"), op.attr("other_axis")) for op in graph.ops if op.kind.name == "permute"]
+    assert layouts == [(1, 2)] * 3
+    assert only(graph, "attention").reads[1].op in {op.path for op in graph.ops if op.kind.name == "permute"}
