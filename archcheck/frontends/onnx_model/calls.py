@@ -231,7 +231,7 @@ def _gather(call: Call) -> Data:
         return call.does("torch.select", call.tensor(0), axis, index.only())
     if isinstance(table, Stored) and len(table.shape) == 2 and axis == 0:
         rows_of, chosen = call.tensor(0), call.tensor(1)
-        if call.builder.depends(chosen.value):
+        if call.builder.marks.learned(table.name) is True or call.builder.depends(chosen.value):
             return call.does(f"{_FUNCTIONAL}embedding", chosen, rows_of)
         why = Unknown("the file does not tell whether the table is learned, which is not read by the input")
         return call.vm.emit("embedding", (chosen, rows_of), {"frozen": why})

@@ -399,3 +399,10 @@ def test_a_permute_that_also_lays_out_heads_is_the_keys_own(tmp_path: Path) -> N
     layouts = [(op.attr("axis"), op.attr("other_axis")) for op in graph.ops if op.kind.name == "permute"]
     assert layouts == [(1, 2)] * 3
     assert only(graph, "attention").reads[1].op in {op.path for op in graph.ops if op.kind.name == "permute"}
+
+
+def test_a_table_that_an_exporter_calls_learned_is(tmp_path: Path) -> None:
+    nodes = [node("Gather", ["t", "at"], ["g"]), node("Add", ["x", "g"], ["y"])]
+    told = model(nodes, [X], [tensor("t", 99, 16), whole("at", 0, 1, 2, 3, 4, 5, 6)])
+    assert isinstance(only(raw(told, tmp_path), "embedding").attr("frozen"), Unknown)
+    assert only(raw(marked(told, t="PARAMETER"), tmp_path), "embedding").attr("frozen") is None
