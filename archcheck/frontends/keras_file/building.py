@@ -27,7 +27,6 @@ from archcheck.frontends.keras_file.layers import (
     refs,
 )
 from archcheck.frontends.keras_file.order import first_call, in_order, listed
-from archcheck.frontends.keras_file.ranks import rank_behind
 from archcheck.frontends.static import rows
 from archcheck.frontends.static.machine import Machine, OutOfFuel, Raised, flatten_tensors
 from archcheck.frontends.static.opens import Open
@@ -43,6 +42,7 @@ from archcheck.frontends.static.values import (
     Tensors,
 )
 from archcheck.ir.graph import Op, OpGraph, Origin, Value
+from archcheck.ir.shapes import Dims
 
 MAX_CALLS = 50_000  # of layers, those of models in models each time that these are called
 MAX_NESTING = 16  # models in models
@@ -73,7 +73,6 @@ class Builder:
     def __init__(self, vm: Machine) -> None:
         self.vm = vm
         self.left = MAX_CALLS
-        self.ranks: dict[Value, int] = {}
         self.inputs: list[str] = []
         self.nesting = 0
         self.root = _instance("Model")
@@ -94,7 +93,7 @@ class Builder:
         elif entry.is_sequence:
             first = next(iter(listed(entry)), None)
             is_input = first is not None and first.cls == "InputLayer"
-            given = [self._input(first.name if is_input and first else "inputs", first.rank if first else None)]
+            given = [self._input(first.name if is_input and first else "inputs", first.dims if first else None)]
             results = [self._sequence(model, given[0], None)]
         else:
             given = [self._input("inputs", None)]
@@ -110,14 +109,19 @@ class Builder:
     def _inputs(self, entry: Entry) -> list[Data]:
         ends = list(refs(ends_of(entry.config["input_layers"])))
         known = {one.name: one for one in graph_of(entry.config)}
-        return [self._input(ref.layer, known[ref.layer].rank if ref.layer in known else None) for ref in ends]
+        return [self._input(ref.layer, known[ref.layer].dims if ref.layer in known else None) for ref in ends]
 
-    def _input(self, name: str, rank: int | None) -> Tensor:
+    def _input(self, name: str, dims: Dims | None) -> Tensor:
         self.inputs.append(name)
         made = self.vm.emit("input", (), {"name": name})
-        if rank is not None:
-            self.ranks[made.value] = rank
+        self._know(made, dims)
         return made
+
+    def _know(self, tensor: Data, dims: Dims | None) -> None:
+        """Note a shape that the file tells, where none follows from what was computed."""
+        sizes = self.vm.sizes
+        if isinstance(tensor, Tensor) and dims is not None and sizes is not None and sizes.shape(tensor.value) is None:
+            sizes.know(tensor.value, dims)
 
     def _tensors(self, value: Data) -> list[Tensor | Tensors]:
         return list(flatten_tensors(value))
@@ -159,8 +163,7 @@ class Builder:
         elif ref.tensor:
             why = f"it is result {ref.tensor} of a layer of which only one is known"
             found = self.vm.opaque(ref.layer[:80], self._tensors(found), why)
-        if isinstance(found, Tensor) and ref.rank is not None:
-            self.ranks.setdefault(found.value, ref.rank)
+        self._know(found, ref.dims)
         return found
 
     def _sequence(self, model: _Model, given: Data, training: bool | None) -> Data:
@@ -201,10 +204,6 @@ class Builder:
             frame.place = outer
         if isinstance(result, (Open, External)) or (result is None):
             result = self._opaque(entry, [args, kwargs], result.why if isinstance(result, Open) else "it is not known")
-        if isinstance(result, Tensor):
-            rank = rank_behind(entry, self._rank([args, kwargs]))
-            if rank is not None:
-                self.ranks.setdefault(result.value, rank)
         return result
 
     def _inner(self, model: _Model, entry: Entry, args: list[Data], training: bool | None) -> Data:
@@ -324,11 +323,13 @@ class Builder:
         name = (function_of(entry.cls) if is_function(entry) else qualified(entry)) if entry.is_own else entry.cls
         return self.vm.opaque(name[:200], self._tensors(value), why)
 
-    # ---- places and ranks
+    # ---- places and sizes
 
     def _rank(self, value: Data) -> int | None:
-        ranks = [self.ranks.get(one.value) for one in self._tensors(value) if isinstance(one, Tensor)]
-        return ranks[0] if ranks else None
+        """How many axes the first tensor in it has."""
+        first = next((one for one in self._tensors(value) if isinstance(one, Tensor)), None)
+        dims = self.vm.sizes.shape(first.value) if first is not None and self.vm.sizes is not None else None
+        return None if dims is None else len(dims)
 
     def _own(self, model: _Model, entry: Entry, part: Data) -> None:
         """Put a part of a model into the module tree."""

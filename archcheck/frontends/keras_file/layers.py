@@ -11,9 +11,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from archcheck.ir.shapes import Dims
+
 MAX_DEPTH = 24  # of values in each other
 MAX_LAYERS = 20_000  # of one model
 MAX_NODES = 50_000  # calls of the layers of one model
+MAX_RANK = 32
 MOST_TENSORS = 256  # of one call
 
 
@@ -23,12 +26,12 @@ class NonsenseError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """A tensor: which result of which call of which layer; how many axes it has, where the file tells."""
+    """A tensor: which result of which call of which layer; its shape, where the file tells."""
 
     layer: str
     node: int
     tensor: int
-    rank: int | None = None
+    dims: Dims | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ class Entry:
         registered: the name under which its author registered the class, or "".
         config: what its constructor is given.
         nodes: its calls.
-        rank: how many axes its input has, where the file tells.
+        dims: the shape of its input, where the file tells.
     """
 
     name: str
@@ -71,7 +74,7 @@ class Entry:
     registered: str
     config: Any
     nodes: tuple[Node, ...] = ()
-    rank: int | None = None
+    dims: Dims | None = None
 
     @property
     def is_own(self) -> bool:
@@ -113,7 +116,7 @@ def entry_of(told: object, name: str = "") -> Entry:
         registered=_registered(told),
         config=config,
         nodes=tuple(_node(one, called) for one in nodes or ()),
-        rank=_rank(told, config),
+        dims=_dims_of(told, config),
     )
 
 
@@ -188,8 +191,7 @@ def _value(told: Any, depth: int) -> Any:
     if not isinstance(word, str):
         return {key: _value(one, depth + 1) for key, one in told.items()}
     if word == "__keras_tensor__" and isinstance(config, dict):
-        shape = config.get("shape")
-        return _ref(config.get("keras_history"), len(shape) if isinstance(shape, list) else None)
+        return _ref(config.get("keras_history"), _dims(config.get("shape")))
     if word == "__slice__" and isinstance(config, dict):
         return slice(*(_value(config.get(key), depth + 1) for key in ("start", "stop", "step")))
     if word == "__ellipsis__":
@@ -237,7 +239,7 @@ def _old_value(told: Any, depth: int) -> Any:
     return [_old_value(one, depth + 1) for one in told]
 
 
-def _ref(told: Any, rank: int | None) -> Ref:
+def _ref(told: Any, dims: Dims | None) -> Ref:
     if not isinstance(told, list) or len(told) != 3:
         raise NonsenseError("a tensor does not tell what gives it")
     layer, node, tensor = told
@@ -245,7 +247,7 @@ def _ref(told: Any, rank: int | None) -> Ref:
         raise NonsenseError("a tensor does not tell what gives it")
     if not 0 <= node <= MAX_NODES or not 0 <= tensor < MOST_TENSORS:
         raise NonsenseError(f'there is no result {tensor} of call {node} of "{_cut(layer)}"')
-    return Ref(layer, node, tensor, rank)
+    return Ref(layer, node, tensor, dims)
 
 
 # ---- what a layer tells about itself
@@ -267,14 +269,21 @@ def _registered(told: Mapping[str, Any]) -> str:
     return name if name != told["class_name"] or ">" in name else ""
 
 
-def _rank(told: Mapping[str, Any], config: Any) -> int | None:
+def _dims_of(told: Mapping[str, Any], config: Any) -> Dims | None:
     built = told.get("build_config")
     shape = built.get("input_shape") if isinstance(built, dict) else None
     if shape is None and isinstance(config, dict):
         shape = next((config[key] for key in ("batch_shape", "batch_input_shape") if key in config), None)
-    if not isinstance(shape, list) or any(isinstance(one, list) for one in shape):
+    return _dims(shape)
+
+
+def _dims(shape: object) -> Dims | None:
+    """A shape, with None where a size is open."""
+    if not isinstance(shape, list) or len(shape) > MAX_RANK:
         return None
-    return len(shape)
+    if any(one is not None and (type(one) is not int or one < 0) for one in shape):
+        return None
+    return tuple(shape)
 
 
 def _cut(name: str) -> str:

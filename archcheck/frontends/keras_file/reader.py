@@ -13,6 +13,7 @@ from archcheck.frontends.saved import Loaded
 from archcheck.frontends.static.library import Library
 from archcheck.frontends.static.machine import Frame, Limits, Machine
 from archcheck.frontends.static.reader import Reading, Unread, Variant
+from archcheck.frontends.static.sizes import Sample
 from archcheck.frontends.static.sources import SpelledFile
 from archcheck.frontends.static.tree import walk
 from archcheck.ir.span import Span
@@ -42,7 +43,8 @@ def load(path: Path, library: Library, shown: str, choice: str = "", *, training
     config = config_of(path, shown)
     try:
         with library.footprint.of(), library.loaded(frozenset()) as loaded:
-            vm = Machine(library, training=training, loaded=loaded, limits=Limits(steps=50_000_000))
+            limits = Limits(steps=50_000_000)
+            vm = Machine(library, training=training, loaded=loaded, limits=limits, sample=Sample({}))
             vm.frames.append(Frame("", SpelledFile(shown, ""), 1, fixed=True))
             builder = Builder(vm)
             graph = builder.graph(config, NAME)

@@ -356,3 +356,11 @@ def test_names_with_markup_stay_apart_and_harmless() -> None:
         layer("Dense", "a b\n\x1b[31m", x("a.b"), units=8),
     )
     assert [op.path for op in raw(told).ops[1:]] == ["a_b/0.linear", "a_b_2/0.linear", "a_b___31m/0.linear"]
+
+
+@pytest.mark.parametrize("dims", [[None, 32, 32, 12], [None, None, None, 12]])
+def test_sizes_that_the_file_tells_are_followed(dims: list[int | None]) -> None:
+    start = given(rank=4) | {"config": {"batch_shape": dims, "name": "x"}}
+    deep = layer("DepthwiseConv2D", "deep", x("x", 4), kernel_size=[3, 3], strides=[1, 1], padding="same")
+    op = only(raw(model(start, deep)), "conv")
+    assert (op.attr("groups"), op.attr("out_features")) == (12, 12)
