@@ -419,6 +419,8 @@ def iterate(vm: Machine, value: Data) -> list[Data]:
     if isinstance(value, Tensor):
         if isinstance(value.data, (list, tuple)):
             return list(value.data)
+        if (numbers := counted(vm, value)) is not None:
+            return list(numbers)
         size = sizes.along(vm, value, 0)
         if size is not None and 0 < size <= MOST_ENTRIES:
             return [vm.emit("select", (value,), {"index": at}) for at in range(size)]
@@ -435,6 +437,18 @@ def iterate(vm: Machine, value: Data) -> list[Data]:
     why = reason(value)
     vm.unknown("loop", f"the loop is over {why}; its body is read once")
     return [vm.open(f"an element of {why}", metadata=is_metadata(value))]
+
+
+def counted(vm: Machine, value: Data) -> range | None:
+    """The numbers in a tensor that counts up, as `tf.range(6)` does, where they are known."""
+    op = vm.recorder.by_path.get(value.value.op) if isinstance(value, Tensor) else None
+    if op is None or op.kind.name != "constant" or op.attr("value") != "arange":
+        return None
+    start, end, step = op.attr("start", 0), op.attr("end"), op.attr("step", 1)
+    if type(start) is not int or type(end) is not int or type(step) is not int or not step:
+        return None
+    found = range(start, end, step)
+    return found if len(found[: bounds.LARGEST + 1]) <= bounds.LARGEST else None
 
 
 def _rounds(vm: Machine, value: OpenRange) -> list[Data]:

@@ -240,6 +240,7 @@ def comprehension(vm: Machine, node: Comprehension, scope: Scope, found: Data, e
     unknown where that is a long row that only computes numbers."""
     begun = loops.Work.of(vm)
     given_up: list[Data] = []
+    bare: list[Open] = []  # sizes of which it is not known how many there are
 
     def descend(depth: int, inside: Scope) -> None:
         if depth == len(node.generators):
@@ -249,6 +250,8 @@ def comprehension(vm: Machine, node: Comprehension, scope: Scope, found: Data, e
         generator = node.generators[depth]
         mark = len(vm.touched)
         source = evaluate(vm, generator.iter, inside)
+        if isinstance(source, Open) and is_metadata(source) and type(source) is not OpenRange and not bare:
+            bare.append(source)
         items = vm.iterate(source)
         settings = vm.since(mark)
         rounds = source if isinstance(source, OpenRange) else None
@@ -266,6 +269,8 @@ def comprehension(vm: Machine, node: Comprehension, scope: Scope, found: Data, e
         vm.touch(settings)
 
     descend(0, _inner(scope))
+    if bare and isinstance(found, list) and all(isinstance(one, int) or is_metadata(one) for one in found):
+        return vm.open(f"numbers for {bare[0].why}", metadata=True)
     return given_up[0] if given_up else found
 
 

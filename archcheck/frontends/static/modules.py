@@ -135,6 +135,7 @@ def _called(vm: Machine, instance: Instance, args: list[Data], kwargs: dict[str,
             found = instance.cls.lookup(name)
             if found is not None and isinstance(found[1], Function):
                 filled = modes(vm, instance, found[1], args, kwargs)
+                kwargs = _taken(instance, found[1], kwargs)
                 return vm.call(Method(found[1], instance), args, {**kwargs, **filled}, given)
     if instance.tensors is not None:
         return functional.call(vm, instance.tensors, args, kwargs)
@@ -170,6 +171,16 @@ def modes(
     spec = function.node.args
     given = {parameter.arg for parameter in [*spec.posonlyargs, *spec.args][: len(args) + 1]} | kwargs.keys()
     return {p.arg: vm.training for p in [*spec.args, *spec.kwonlyargs] if p.arg in names and p.arg not in given}
+
+
+def _taken(instance: Instance, function: Function, kwargs: dict[str, Data]) -> dict[str, Data]:
+    """The keywords of a call without those that the framework takes out where a method has no parameter for them."""
+    names = {name for base in instance.cls.externals for name in dialects.modes(base)} & kwargs.keys()
+    spec = function.node.args
+    if not names or spec.kwarg is not None:
+        return kwargs
+    parameters = {parameter.arg for parameter in [*spec.args, *spec.kwonlyargs]}
+    return {key: value for key, value in kwargs.items() if key not in names or key in parameters}
 
 
 def is_module_like(instance: Instance) -> bool:

@@ -186,6 +186,19 @@ def _reduce(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     return total
 
 
+def _foldl(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    """`tf.foldl(fn, elems, initializer)`: a function that is given its own result, once for each entry of a tensor."""
+    given = dict(zip(("fn", "elems", "initializer"), args, strict=False)) | kwargs
+    elements = given.get("elems")
+    if conditions.counted(vm, elements) is None and not isinstance(elements, (list, tuple, range)):
+        from archcheck.frontends.static.machine import flatten_tensors
+
+        tensors = list(flatten_tensors([elements, given.get("initializer")]))
+        return vm.opaque("tensorflow.foldl", tensors, "it runs a function as often as a tensor has entries")
+    start = [given["initializer"]] if given.get("initializer") is not None else []
+    return _reduce(vm, [given["fn"], elements, *start], {})
+
+
 def _signature(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     """`inspect.signature`: its `parameters` by name, and how a call would bind them."""
     from archcheck.frontends.static import definitions, instances
@@ -280,6 +293,7 @@ STANDARD: dict[str, Handler] = {
     "dataclasses.is_dataclass": lambda vm, args, kwargs: isinstance(args[0], (Instance, Class)),
     "functools.partial": _partial,
     "functools.reduce": _reduce,
+    "tensorflow.foldl": _foldl,
     "functools.wraps": _first,
     "functools.update_wrapper": _first,
     "functools.lru_cache": _first,

@@ -1,0 +1,85 @@
+"""Loops over tensors that count, and what Keras and TensorFlow do around calls."""
+
+from __future__ import annotations
+
+from evaluator_sources import Sources
+
+FOLD = """
+import tensorflow as tf
+
+def counted(x):
+    for at in tf.range(3):
+        x = tf.nn.relu(x)
+    return x
+
+def folded(x):
+    return tf.foldl(lambda before, at: tf.nn.relu(before), tf.range(1, 7, 2), initializer=x)
+
+def folded_over(x, steps):
+    return tf.foldl(lambda before, at: tf.nn.relu(before), steps, initializer=x)
+"""
+
+
+def kinds(sources: Sources, code: str, symbol: str) -> list[str]:
+    (variant,) = sources.read(code, symbol).variants
+    assert not variant.error
+    return [op.kind.name for op in variant.graph.ops if op.kind.name not in ("input", "constant")]
+
+
+def test_a_loop_over_a_tensor_that_counts_goes_round_as_often(sources: Sources) -> None:
+    assert kinds(sources, FOLD, "counted") == ["relu", "relu", "relu"]
+    assert kinds(sources, FOLD, "folded") == ["relu", "relu", "relu"]
+
+
+def test_a_fold_over_a_tensor_of_unknown_length_is_opaque(sources: Sources) -> None:
+    assert kinds(sources, FOLD, "folded_over") == ["opaque"]
+
+
+def test_a_list_with_a_number_for_each_unknown_size_is_no_list_of_one(sources: Sources) -> None:
+    code = """
+import tensorflow as tf
+
+def f(x):
+    shape = [1 for _ in x.get_shape().as_list()]
+    shape[2] = 7
+    return tf.reshape(x, shape)
+"""
+    assert kinds(sources, code, "f") == ["reshape"]
+
+
+def test_keras_takes_the_mode_out_of_a_call_that_has_no_parameter_for_it(sources: Sources) -> None:
+    code = """
+import keras
+
+class Inner(keras.layers.Layer):
+    def call(self, x):
+        return keras.ops.relu(x)
+
+class Outer(keras.layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.inner = Inner()
+
+    def call(self, x, training=None):
+        return self.inner(x, training=training)
+"""
+    assert kinds(sources, code, "Outer") == ["relu"]
+    wrong = code.replace("training=training)", "mood=training)")
+    (variant,) = sources.read(wrong, "Outer").variants
+    assert "mood" in variant.error
+
+
+def test_the_name_scope_of_a_module_of_tensorflow_tells_nothing(sources: Sources) -> None:
+    code = """
+import tensorflow as tf
+
+class Module(tf.Module):
+    def __init__(self):
+        super().__init__()
+        with self.name_scope:
+            self.rate = 0.1
+
+    def __call__(self, x):
+        return tf.nn.relu(x)
+"""
+    assert kinds(sources, code, "Module") == ["relu"]
