@@ -83,3 +83,22 @@ class Module(tf.Module):
         return tf.nn.relu(x)
 """
     assert kinds(sources, code, "Module") == ["relu"]
+
+
+def test_a_depthwise_convolution_has_a_group_for_each_channel(sources: Sources) -> None:
+    code = """
+import keras
+from keras import ops
+
+class Deep(keras.layers.Layer):
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(4, 8, 1), initializer=keras.initializers.Constant(1.0))
+
+    def call(self, x):
+        x = ops.cast(ops.reshape(x, (-1, 16, 8)), ops.dtype(self.kernel))
+        return ops.depthwise_conv(x, self.kernel, strides=1, padding="valid")
+"""
+    (variant,) = sources.read(code, "Deep").variants
+    assert not variant.unread
+    conv = next(op for op in variant.graph.ops if op.kind.name == "conv")
+    assert (conv.attr("channels_last"), conv.attr("padding"), len(conv.reads)) == (True, "valid", 2)
