@@ -424,6 +424,7 @@ def iterate(vm: Machine, value: Data) -> list[Data]:
         size = sizes.along(vm, value, 0)
         if size is not None and 0 < size <= MOST_ENTRIES:
             return [vm.emit("select", (value,), {"index": at}) for at in range(size)]
+        vm.assume("a loop over the entries of a tensor is read once")
         return [
             Tensor(vm.emit("select", (value,), {"index": vm.open("which entry the loop is at", metadata=True)}).value)
         ]

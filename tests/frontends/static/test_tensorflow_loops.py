@@ -102,3 +102,10 @@ class Deep(keras.layers.Layer):
     assert not variant.unread
     conv = next(op for op in variant.graph.ops if op.kind.name == "conv")
     assert (conv.attr("channels_last"), conv.attr("padding"), len(conv.reads)) == (True, "valid", 2)
+
+
+def test_that_a_loop_over_a_tensor_of_unknown_length_is_read_once_is_told(sources: Sources) -> None:
+    told = sources.read(
+        "import torch\ndef f(x, steps):\n    for at in torch.relu(steps):\n        x = x + at\n    return x"
+    )
+    assert "a loop over the entries of a tensor is read once" in told.assumptions
