@@ -21,14 +21,17 @@ from archcheck.frontends.static.bindings import Bindings, StarImport, bindings, 
 
 MAX_CHARACTERS = 4 * 1024 * 1024
 
+# Python 3.11.4 and before are wrong about possessive groups (cpython#106052). Without, these patterns say the same: of
+# their alternatives at most one fits at any place.
+_ALL = "*+" if sys.version_info >= (3, 11, 5) else "*"
 _STRING = (
     r'"""(?:[^"\\]++|\\(?s:.)|"(?!""))*+"""'
     r"|'''(?:[^'\\]++|\\(?s:.)|'(?!''))*+'''"
     r'|"(?!"")(?:[^"\\\n]++|\\(?s:.))*+"'
     r"|'(?!'')(?:[^'\\\n]++|\\(?s:.))*+'"
-)
+).replace(")*+", f"){_ALL}")
 # To the next line that starts in column 0 with something that may start a statement. Possessive: no backtracking.
-_SEGMENT = re.compile(rf"""(?:[^"'\#\\\n]++|{_STRING}|\#[^\n]*+|\\(?s:.)|\n(?![^\s\#)\]}}]))*+""")
+_SEGMENT = re.compile(rf"""(?:[^"'\#\\\n]++|{_STRING}|\#[^\n]*+|\\(?s:.)|\n(?![^\s\#)\]}}])){_ALL}""")
 _TOKEN = re.compile(rf"{_STRING}|#[^\n]*+|[()\[\]{{}}]")
 _STATEMENT = re.compile(r"[^\s#)\]}]")
 # Keywords that cannot stand inside brackets: in a valid file no bracket is open where a line starts with one.
