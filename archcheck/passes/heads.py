@@ -44,6 +44,8 @@ def split_heads(scope: Scope, value: Value, inside: Collection[int] | None) -> t
             return None
         op = scope.ops[slot]
         if op.kind is LINEAR:
+            if not shape and parts == 1 and taken is None and selected is None:
+                return _laid_out(op)
             width = op.attr("out_features")
             return _taken(_counts(shape, width // parts if isinstance(width, int) else None), taken)
         if op.kind.name == "reshape" and isinstance(stated := op.attr("shape"), tuple) and len(stated) > 2:
@@ -67,6 +69,33 @@ def split_heads(scope: Scope, value: Value, inside: Collection[int] | None) -> t
         value = op.reads[-1] if op.kind.name in ("concat", "update") else op.reads[0]
         slot = scope.giver(value)
     return None
+
+
+def _laid_out(op: Op) -> tuple[int, int] | None:
+    """(count, size) of the heads in which a map by a matrix of more axes gives its features: `btd,dnh->btnh`."""
+    for product in op.body:
+        parts = einsum_parts(product.attr("equation")) if product.kind.name == "einsum" else None
+        matrix = next((one for one in op.body if one.path == product.reads[-1].op), None) if parts else None
+        shape = matrix.attr("shape") if matrix is not None else None
+        if parts is None or not isinstance(shape, tuple) or len(shape) != len(parts[1]):
+            continue
+        tensor, axes, result = parts
+        given = [(axis, size) for axis, size in zip(axes, shape, strict=True) if axis not in tensor]
+        if len(given) == 2 and result.endswith(given[0][0] + given[1][0]):
+            heads, size = given[0][1], given[1][1]
+            return (heads, size) if isinstance(heads, int) and isinstance(size, int) else None
+    return None
+
+
+def einsum_parts(equation: AttrValue) -> tuple[str, str, str] | None:
+    """The axes of the first operand, the second and the result of an einsum of two; None for any other."""
+    if not isinstance(equation, str):
+        return None
+    operands, arrow, result = equation.replace(" ", "").partition("->")
+    first, _, second = operands.partition(",")
+    if not arrow or "," in second or not second or "." in second or len(set(second)) != len(second):
+        return None
+    return first.replace("...", ""), second, result.replace("...", "")
 
 
 def _size_of_part(op: Op, index: int) -> int | None:

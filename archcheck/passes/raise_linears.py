@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from archcheck.ir.graph import AttrValue, Op, Unknown, Value, attrs
 from archcheck.passes.base import Scope, ScopePass
+from archcheck.passes.heads import einsum_parts
 from archcheck.passes.kinds import CONVS, LINEAR, NORMS, VIEWS, named
 
 _WITH_WEIGHTS = NORMS | CONVS | named("linear", "bilinear", "embedding", "prelu", "lstm", "gru", "rnn")
@@ -42,7 +45,7 @@ class RaiseLinears(ScopePass):
             elif len(op.reads) == 3:
                 bias, left, right = op.reads
                 if _learned(scope, right) and _learned(scope, bias) and _computed(scope, left):
-                    _fold(scope, slot, {slot}, left, (right, bias), bias=True)
+                    _fold(scope, slot, {slot}, left, (right, bias), {"bias": True})
 
 
 def _learned(scope: Scope, value: Value) -> bool:
@@ -95,7 +98,52 @@ def _fold_layer(scope: Scope, slot: int) -> None:
             stated["offset"] = offset
     elif (op.kind is LINEAR or op.kind in CONVS) and not isinstance(op.attr("bias"), Unknown):
         stated["bias"] = len(weights) > 1
-    _fold(scope, slot, {slot}, main, weights, **stated)
+    if op.kind in CONVS and len(weights) == 1 and op.attr("bias") is None:
+        shifted = _shift_behind(scope, slot)
+        if shifted is not None:
+            _fold_shifted(scope, slot, *shifted, main, weights)
+            return
+    _fold(scope, slot, {slot}, main, weights, stated)
+
+
+def _shift_behind(scope: Scope, slot: int) -> tuple[int, Value] | None:
+    """The sum behind a convolution that adds one learned number for each of its channels, and these numbers."""
+    op, reader = scope.ops[slot], scope.only_reader(slot)
+    if reader is None or scope.ops[reader].kind not in _ADD or len(scope.ops[reader].reads) != 2:
+        return None
+    shifts = [value for value in scope.ops[reader].reads if _learned(scope, value)]
+    shape = _shape_of(scope, shifts[0]) if len(shifts) == 1 else None
+    axes = op.attr("axes")
+    if not isinstance(shape, tuple) or not isinstance(axes, int):
+        return None
+    behind = 0 if op.attr("channels_last") is True else axes  # axes of space behind the channels
+    if len(shape) <= behind or any(size != 1 for size in (*shape[: -behind - 1], *shape[len(shape) - behind :])):
+        return None
+    return reader, shifts[0]
+
+
+def _shape_of(scope: Scope, value: Value) -> AttrValue:
+    """The shape of a learned tensor, which may have been laid out anew."""
+    maker, squeezed = scope.maker(value), 0
+    while maker is not None and maker.kind.name == "reshape" and maker.attr("form") == "squeeze" and maker.reads:
+        axes = maker.attr("axis")
+        told = axes if isinstance(axes, tuple) else (axes,)
+        if squeezed or told != tuple(range(len(told))):
+            return None
+        squeezed = len(told)
+        maker = scope.maker(maker.reads[0])
+    shape = maker.attr("shape") if maker is not None and maker.kind.name in ("parameter", "reshape") else None
+    return shape[squeezed:] if isinstance(shape, tuple) else None
+
+
+def _fold_shifted(scope: Scope, slot: int, last: int, shift: Value, main: Value, weights: tuple[Value, ...]) -> None:
+    group = {slot, last}
+    own = learned_ops(scope, (*weights, shift), group)
+    if not own:
+        return
+    op = scope.ops[slot]
+    told = {attr.name: attr.value for attr in op.attrs}
+    scope.fold(group | own, op.kind, attrs(**{**told, "bias": True}), value=Value(scope.ops[last].path), first=(main,))
 
 
 def _fold_product(scope: Scope, slot: int, main: Value, weights: tuple[Value, ...]) -> None:
@@ -112,11 +160,17 @@ def _fold_product(scope: Scope, slot: int, main: Value, weights: tuple[Value, ..
         if len(others) == 1:
             group |= {*passed, reader}
             last, weights, bias = reader, (*weights, *others), True
-    _fold(scope, last, group, main, weights, bias=bias)
+    _fold(scope, last, group, main, weights, {"bias": bias}, product=slot)
 
 
 def _fold(
-    scope: Scope, last: int, group: set[int], main: Value, weights: tuple[Value, ...], **stated: AttrValue
+    scope: Scope,
+    last: int,
+    group: set[int],
+    main: Value,
+    weights: tuple[Value, ...],
+    stated: dict[str, AttrValue],
+    product: int | None = None,
 ) -> None:
     op = scope.ops[last]
     kind = op.kind if op.kind in _WITH_WEIGHTS else LINEAR
@@ -124,7 +178,7 @@ def _fold(
     if not own and kind is op.kind:
         return
     if kind is LINEAR:
-        stated.update(_features(scope, op, weights))
+        stated.update(_features(scope, op if product is None else scope.ops[product], weights))
     held = {attr.name: attr.value for attr in op.attrs} if kind is op.kind else {}
     scope.fold(group | own, kind, attrs(**{**stated, **held}), value=Value(op.path), first=(main,))
 
@@ -133,7 +187,27 @@ def _features(scope: Scope, op: Op, weights: tuple[Value, ...]) -> dict[str, Att
     """Sizes of a map, where its matrix tells them."""
     slot = scope.giver(weights[0])
     shape = scope.ops[slot].attr("shape") if slot >= 0 else None
-    if not isinstance(shape, tuple) or len(shape) != 2 or op.kind.name == "einsum":
+    if not isinstance(shape, tuple):
+        return {}
+    if op.kind.name == "einsum":
+        return _contracted(op.attr("equation"), shape)
+    if len(shape) != 2:
         return {}
     given, read = (shape[0], shape[1]) if op.kind is LINEAR or op.attr("transpose_b") is True else (shape[1], shape[0])
     return {"in_features": read, "out_features": given}
+
+
+def _contracted(equation: AttrValue, shape: tuple[AttrValue, ...]) -> dict[str, AttrValue]:
+    """Sizes of the map `btd,dnh->btnh`: of the axes over which it sums, and of those that it gives, each together."""
+    parts = einsum_parts(equation)
+    sizes = [size for size in shape if isinstance(size, int) and not isinstance(size, bool)]
+    if parts is None or len(parts[1]) != len(shape) or len(sizes) != len(shape):
+        return {}
+    tensor, matrix, result = parts
+    if any(axis in tensor and axis in result for axis in matrix):
+        return {}  # a map of its own for each entry of that axis
+    read = [size for axis, size in zip(matrix, sizes, strict=True) if axis in tensor]
+    given = [size for axis, size in zip(matrix, sizes, strict=True) if axis in result]
+    if not read or not given or len(read) + len(given) != len(shape):
+        return {}
+    return {"in_features": prod(read), "out_features": prod(given)}

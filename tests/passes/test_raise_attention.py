@@ -219,3 +219,20 @@ def test_probabilities_that_are_returned_stay_a_value() -> None:
 )
 def test_near_misses_are_left(why: str, ops: str) -> None:
     assert_left(PASS, INPUTS + ops)
+
+
+def test_maps_that_lay_out_heads_tell_how_many_there_are() -> None:
+    """EinsumDense of keras, DenseGeneral of flax."""
+    names = ("q", "k", "v")
+    maps = "".join(
+        f"%{one} = linear %x bias=False in_features=16 "
+        f'out_features=16:\n  %m{one} = parameter name="{one}" shape=(16, 2, 8,)\n  einsum %x, %m{one} '
+        "equation='btd,dnh->btnh'\n"
+        for one in names
+    )
+    before = parse(
+        "%x = input\n" + maps + "%s = einsum %q, %k equation='btnh,bsnh->bnts'\n%p = softmax %s axis=-1\n"
+        "einsum %p, %v equation='bnts,bsnh->btnh'\n"
+    )
+    (found,) = (op for op in PASS.run(before).ops if op.kind.name == "attention")
+    assert (found.attr("heads"), found.attr("kv_heads"), found.attr("head_dim")) == (2, 2, 8)

@@ -129,3 +129,79 @@ def test_tied_weights_stay_outside() -> None:
 )
 def test_products_of_two_computed_tensors_and_learned_queries_are_left(ops: str) -> None:
     assert_left(PASS, "%x = input\n" + ops)
+
+
+CONV = "axes=2 channels_last=True kernel=3"
+
+
+@pytest.mark.parametrize("shape", ["(8,)", "(1, 1, 1, 8,)"])
+def test_a_learned_number_for_each_channel_is_the_shift_of_a_convolution(shape: str) -> None:
+    assert_pass(
+        PASS,
+        f"""
+        %x = input
+        %w = parameter name="w" shape=(3, 3, 4, 8,)
+        %y = conv %x, %w {CONV}
+        %b = parameter name="b" shape={shape}
+        add %y, %b
+        """,
+        f"""
+        %x = input
+        conv %x axes=2 bias=True channels_last=True kernel=3:
+          %w = parameter name="w" shape=(3, 3, 4, 8,)
+          %y = conv %x, %w {CONV}
+          %b = parameter name="b" shape={shape}
+          add %y, %b
+        """,
+    )
+
+
+@pytest.mark.parametrize(
+    ("layout", "shape"), [("True", "(16, 16, 8,)"), ("False", "(8,)"), ("False", "(1, 8, 16, 16,)")]
+)
+def test_learned_positions_are_no_shift_of_a_convolution(layout: str, shape: str) -> None:
+    settings = f"axes=2 channels_last={layout} kernel=3"
+    assert_pass(
+        PASS,
+        f"""
+        %x = input
+        %w = parameter name="w" shape=(3, 3, 4, 8,)
+        %y = conv %x, %w {settings}
+        %b = parameter name="b" shape={shape}
+        add %y, %b
+        """,
+        f"""
+        %x = input
+        %y = conv %x axes=2 bias=False channels_last={layout} kernel=3:
+          %w = parameter name="w" shape=(3, 3, 4, 8,)
+          conv %x, %w {settings}
+        %b = parameter name="b" shape={shape}
+        add %y, %b
+        """,
+    )
+
+
+@pytest.mark.parametrize(
+    ("equation", "shape", "sizes"),
+    [
+        ("btd,dnh->btnh", "(16, 2, 4,)", " in_features=16 out_features=8"),
+        ("btnh,nhd->btd", "(2, 4, 16,)", " in_features=8 out_features=16"),
+        ("...d,fd->...f", "(32, 16,)", " in_features=16 out_features=32"),
+        ("btnh,nhd->btnd", "(2, 4, 16,)", ""),  # a map for each head
+    ],
+)
+def test_an_einsum_tells_the_sizes_of_its_map(equation: str, shape: str, sizes: str) -> None:
+    assert_pass(
+        PASS,
+        f"""
+        %x = input
+        %w = parameter name="w" shape={shape}
+        einsum %x, %w equation="{equation}"
+        """,
+        f"""
+        %x = input
+        linear %x bias=False{sizes}:
+          %w = parameter name="w" shape={shape}
+          einsum %x, %w equation="{equation}"
+        """,
+    )

@@ -19,7 +19,7 @@ _SAME = (
 PAIRS = frozenset(
     words(
         "remainder fmod atan2 hypot copysign xlogy igamma igammac gcd lcm ldexp heaviside nextafter bitwise_left_shift "
-        "bitwise_right_shift logaddexp logaddexp2"
+        "bitwise_right_shift bitwise_shift logaddexp logaddexp2 divide_no_nan multiply_no_nan xdivy zeta"
     )
 )
 _OTHER = ("other", "x2", "y", "exponent")  # what rows call a second operand

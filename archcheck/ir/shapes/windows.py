@@ -128,7 +128,12 @@ def _of_weight(given: Given, weight: Dims, axes: int) -> tuple[int | None, Dims]
     if "channels_last" in given.attrs:
         if len(weight) != axes + 2:
             raise NotKnown
-        each_apart = "groups" in given.attrs  # [*kernel, in, for each of them]
+        stated, groups = given.get("out_features"), given.attrs.get("groups", 1)
+        if type(stated) is int:
+            return stated, weight[:axes]
+        each_apart = groups != 1 and (
+            type(groups) is not int or groups == weight[-2]
+        )  # [*kernel, in, for each of them]
         return times(*weight[-2:]) if each_apart else weight[-1], weight[:axes]
     if len(weight) != axes + 2 and not (given.get("padding") == "causal" and len(weight) == axes + 1):
         raise NotKnown
