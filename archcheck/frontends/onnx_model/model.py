@@ -13,7 +13,7 @@ from typing import Any
 
 from archcheck.errors import TargetError
 from archcheck.frontends.onnx_model.numbers import MOST, Held, held
-from archcheck.frontends.onnx_model.skim import skimmed
+from archcheck.frontends.skimming import Form, skimmed
 from archcheck.ir.shapes import Dims
 
 MAX_NODES = 100_000  # functions of the model spelled out
@@ -26,6 +26,20 @@ _REAL = {1: "<f4", 10: "<f2", 11: "<f8"}  # types with fractions
 _REALS = frozenset({1, 10, 11, 16, 17, 18, 19, 20, 23, 24})
 _WHOLE = {2: "<u1", 3: "<i1", 4: "<u2", 5: "<i2", 6: "<i4", 7: "<i8", 9: "?", 12: "<u4", 13: "<u8"}
 _FLOAT, _INT, _STRING, _TENSOR, _GRAPH, _FLOATS, _INTS, _STRINGS = 1, 2, 3, 4, 5, 6, 7, 8
+
+FORM = Form(
+    called="ONNX file",
+    root="model",
+    inside={
+        "model": {7: "graph", 25: "function"},
+        "graph": {1: "node", 5: "tensor"},
+        "function": {7: "node", 11: "attribute"},
+        "node": {5: "attribute"},
+        "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph"},
+    },
+    content={"tensor": frozenset({4, 5, 6, 7, 9, 10, 11})},
+    dropped={"model": frozenset({20}), "graph": frozenset({15})},  # how it is trained; sparse weights
+)
 
 
 class NonsenseError(Exception):
@@ -119,7 +133,7 @@ def parsed(path: Path, shown: str) -> Model:
     except ImportError:
         hint = 'python -m pip install "nn-archcheck[onnx]"'
         raise TargetError("reading an ONNX graph takes the package onnx, which is not installed", hint=hint) from None
-    data = skimmed(path, shown)
+    data = skimmed(path, shown, FORM)
     try:
         told = ModelProto.FromString(data)
     except Exception as error:  # of protobuf, whose errors differ by release

@@ -15,7 +15,8 @@ from onnx import helper
 
 from archcheck import pipeline
 from archcheck.errors import TargetError
-from archcheck.frontends.onnx_model import skim
+from archcheck.frontends import skimming
+from archcheck.frontends.onnx_model.model import FORM
 from archcheck.sweep import Request
 
 X = value("x", 2, 7, 16)
@@ -125,7 +126,7 @@ def test_weights_are_not_read(tmp_path: Path) -> None:
     path = tmp_path / "large.onnx"
     path.write_bytes(told.SerializeToString())
     tracemalloc.start()
-    found = skim.skimmed(path, "large.onnx")
+    found = skimming.skimmed(path, "large.onnx", FORM)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 4 * 1024**2

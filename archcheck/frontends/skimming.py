@@ -1,4 +1,4 @@
-"""The graph of an ONNX file without its weights: the bytes that hold them are stepped over, and never read.
+"""A protocol buffer without the weights in it: the bytes that hold them are stepped over, and never read.
 
 A file is one protocol buffer, in which weights lie between what the graph is. Of a tensor that holds more than a few
 numbers only its name, type and sizes are kept. So a model of many gigabytes is read in the memory that its graph needs,
@@ -8,7 +8,8 @@ and what is parsed is bounded.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from archcheck.errors import TargetError
@@ -23,20 +24,32 @@ LOOKED_INTO = 16_384  # bytes of a message, above which it is looked into
 
 _WINDOW = 1024**2
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-# kind of message -> its fields that are messages in which weights may lie
-_INSIDE: dict[str, dict[int, str]] = {
-    "model": {7: "graph", 25: "function"},
-    "graph": {1: "node", 5: "tensor"},
-    "function": {7: "node", 11: "attribute"},
-    "node": {5: "attribute"},
-    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph"},
-    "tensor": {},
-}
-_CONTENT = frozenset({4, 5, 6, 7, 9, 10, 11})  # of a tensor
-_DROPPED = {"model": frozenset({20}), "graph": frozenset({15})}  # how it is trained; sparse weights
 
 
-def skimmed(path: Path, shown: str) -> bytes:
+@dataclass(frozen=True)
+class Form:
+    """What kind of file it is.
+
+    Args:
+        called: in messages.
+        root: the kind of message that the file is.
+        inside: kind of message -> its fields that are messages in which weights may lie, with their kinds.
+        content: kind of message -> its fields that are left out where they are large.
+        dropped: kind of message -> its fields that are left out.
+        most: bytes of the file without its weights.
+        counted: whether it is all parsed, so that what is in it is counted.
+    """
+
+    called: str
+    root: str
+    inside: Mapping[str, Mapping[int, str]]
+    content: Mapping[str, frozenset[int]]
+    dropped: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    most: int = MAX_GRAPH
+    counted: bool = True
+
+
+def skimmed(path: Path, shown: str, form: Form) -> bytes:
     """The file as a protocol buffer in which tensors hold few numbers or none.
 
     Raises:
@@ -44,42 +57,43 @@ def skimmed(path: Path, shown: str) -> bytes:
     """
     descriptor = open_regular(path, shown)
     try:
-        return _Skimmer(descriptor, shown).model()
+        return _Skimmer(descriptor, shown, form).whole()
     finally:
         os.close(descriptor)
 
 
 class _Skimmer:
-    def __init__(self, descriptor: int, shown: str) -> None:
+    def __init__(self, descriptor: int, shown: str, form: Form) -> None:
         self.descriptor = descriptor
         self.shown = shown
+        self.form = form
         self.size = os.fstat(descriptor).st_size
         self.start = 0
         self.window = b""
         self.kept = 0
         self.fields = 0
 
-    def model(self) -> bytes:
+    def whole(self) -> bytes:
         if not self.size:
             raise self.refused("it is empty")
-        found = self._message("model", 0, self.size, 0)
-        if len(found) > FREE_GRAPH:
+        found = self._message(self.form.root, 0, self.size, 0)
+        if len(found) > FREE_GRAPH and self.form.counted:
             self._count(found)
         return found
 
     def refused(self, why: str) -> TargetError:
-        return TargetError(f"this is no ONNX file that can be read: {why}", place=self.shown)
+        return TargetError(f"this is no {self.form.called} that can be read: {why}", place=self.shown)
 
     def _count(self, data: bytes) -> None:
         """Refuse what would become too many objects; so many may be in a few megabytes."""
         counter = _Skimmer.__new__(_Skimmer)
-        counter.descriptor, counter.shown, counter.size = -1, self.shown, len(data)
+        counter.descriptor, counter.shown, counter.form, counter.size = -1, self.shown, self.form, len(data)
         counter.start, counter.window, counter.kept, counter.fields = 0, data, 0, 0
-        stack = [("model", 0, len(data))]
+        stack = [(self.form.root, 0, len(data))]
         while stack:
             kind, at, end = stack.pop()
             for number, wire, _, start, after in counter.parts(at, end):
-                inner = _INSIDE[kind].get(number)
+                inner = self.form.inside.get(kind, {}).get(number)
                 if inner is not None and wire == _BYTES:
                     stack.append((inner, start, after))
 
@@ -139,13 +153,14 @@ class _Skimmer:
         """A message without what is skipped in it."""
         if depth > MAX_DEPTH:
             raise self.refused(f"more than {MAX_DEPTH} messages stand in each other")
-        inside, dropped = _INSIDE[kind], _DROPPED.get(kind, frozenset())
+        inside, dropped = self.form.inside.get(kind, {}), self.form.dropped.get(kind, frozenset())
+        holds = self.form.content.get(kind, frozenset())
         found: list[bytes] = []
         copied = at  # up to where everything is in `found`
         for number, wire, begin, start, after in self.parts(at, end):
             size = after - start
             inner = inside.get(number) if wire == _BYTES else None
-            content = kind == "tensor" and number in _CONTENT and size > KEPT
+            content = number in holds and size > KEPT
             if content or number in dropped or (inner is not None and size > LOOKED_INTO):
                 self._copy(found, copied, begin)
                 copied = after
@@ -157,8 +172,8 @@ class _Skimmer:
 
     def _copy(self, found: list[bytes], at: int, end: int) -> None:
         self.kept += end - at
-        if self.kept > MAX_GRAPH:
-            raise self.refused(f"it has more than {MAX_GRAPH // 1024**2} MiB without its weights")
+        if self.kept > self.form.most:
+            raise self.refused(f"it has more than {self.form.most // 1024**2} MiB without its weights")
         if end > at:
             found.append(self._at(at, end - at))
 
