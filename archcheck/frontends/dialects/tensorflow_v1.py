@@ -6,6 +6,7 @@ variables by their scope, and a loop's body is code to be read. Keras is a diale
 
 from __future__ import annotations
 
+from archcheck.frontends.dialects import tensorflow_raw
 from archcheck.frontends.dialects.table import Dialect, LayerRow, Row
 from archcheck.frontends.dialects.tensorflow_formulas import FORMULAS
 from archcheck.ir.graph import AttrValue
@@ -253,7 +254,7 @@ ONLY_V1: tuple[str, ...] = (
 
 TENSORFLOW = Dialect(
     name="tensorflow",
-    functions=FUNCTIONS,
+    functions={**FUNCTIONS, **tensorflow_raw.rows(FUNCTIONS)},
     methods=METHODS,
     layers={"tensorflow.nn.rnn_cell." + name: row for name, row in CELLS.items()},
     aliases={
@@ -293,7 +294,7 @@ TENSORFLOW = Dialect(
     module_metadata=frozenset({"name_scope", "name", "submodules"}),
     metadata=frozenset({"get_shape", "set_shape", "shape", "dtype", "rank", "graph", "op", "consumers", "name", "device", "ndims", "as_list", "num_elements", "is_fully_defined", "with_rank", "assert_has_rank", "dims"}),
     transparent=("gin.", "tensorflow.function", "tensorflow.contrib.framework.add_arg_scope", "tensorflow.contrib.eager.", "tensorflow.Module.with_name_scope", "tensorflow.autograph.", "tensorflow.python.framework.", "tensorflow.RegisterGradient", "tensorflow.custom_gradient", "tensorflow.recompute_grad", "tensorflow.__internal__."),
-    formulas=FORMULAS,
+    formulas={**FORMULAS, **tensorflow_raw.formulas(FORMULAS)},
     keywords={
         "keep_dims": "keepdims", "reduction_indices": "axis", "dim": "axis", "dimension": "axis", "squeeze_dims": "axis", "split_dim": "axis", "concat_dim": "axis",
     },
