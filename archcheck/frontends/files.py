@@ -84,6 +84,17 @@ def _load_keras(path: Path, library: Library, shown: str, choice: str, training:
     return load(path, library, shown, choice, training=training)
 
 
+def _is_graph(path: Path, shown: str) -> bool:
+    return path.is_file() or (path / "saved_model.pb").exists()  # a file has no mark of its own
+
+
+def _load_graph(path: Path, library: Library, shown: str, choice: str, training: bool) -> Loaded:
+    from archcheck.frontends.tensorflow_graph.reader import load
+
+    return load(path, library, shown, choice, training=training)
+
+
+_SAVED_IN_TRAINING = "name a signature that was made with training=False, after a colon, or save one"
 _CHECKPOINTS = frozenset({".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle"})
 
 KINDS: tuple[Kind, ...] = (
@@ -102,6 +113,8 @@ KINDS: tuple[Kind, ...] = (
         "save it anew, with model.eval() before torch.onnx.export",
     ),
     Kind("keras_file", frozenset({".keras", ".h5", ".hdf5", ".json"}), _is_keras, _load_keras),
+    Kind("tensorflow_graph", frozenset({".pb"}), _is_graph, _load_graph, _SAVED_IN_TRAINING),
+    Kind("tensorflow_graph", frozenset(), _is_graph, _load_graph, _SAVED_IN_TRAINING, folder=True),
 )
 
 

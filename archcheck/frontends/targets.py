@@ -28,7 +28,8 @@ _NOT_PYTHON = {
     **dict.fromkeys((".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".joblib"), _WEIGHTS),
     **dict.fromkeys((".safetensors", ".npz", ".npy", ".gguf", ".index"), "holds weights, not the code that uses them"),
     **dict.fromkeys((".h5", ".hdf5", ".keras"), "is no model that Keras saved"),
-    **dict.fromkeys((".pb", ".pbtxt", ".tflite"), "is a saved TensorFlow graph, which this version does not read"),
+    ".pb": "is no graph of TensorFlow",
+    **dict.fromkeys((".pbtxt", ".tflite"), "is a saved TensorFlow graph in a form that this version does not read"),
     ".onnx": "is no ONNX graph",
     ".pt2": "is no exported program of PyTorch, which is a zip archive",
     ".ipynb": "is a notebook",
@@ -201,10 +202,6 @@ def _at_path(ref: TargetRef, path: Path) -> Target:
     if (program := _program(ref, path)) is not None:
         return program
     if path.is_dir():
-        if (path / "saved_model.pb").exists():
-            raise TargetError(
-                "this is a SavedModel, which this version does not read", place=ref.place, hint=_NAME_THE_CODE
-            )
         library = Library([*project_roots(path), *environment_roots()])
         return _folder(ref, library, path)
     library = Library([*project_roots(path.parent), *environment_roots()])

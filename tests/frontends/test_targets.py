@@ -211,10 +211,12 @@ def test_what_is_not_python_says_what_it_is(project: Path, name: str, why: str) 
         at(name)
 
 
-def test_a_saved_model_folder_is_named(project: Path) -> None:
+def test_a_saved_model_is_a_folder_with_signatures(project: Path) -> None:
     write(project, {"saved/saved_model.pb": ""})
-    with pytest.raises(TargetError, match="SavedModel"):
-        at("saved")
+    target = at("saved:encode")
+    assert target.program is not None
+    assert target.program.kind.frontend == "tensorflow_graph"
+    assert target.ref.symbol == "encode"
 
 
 def test_a_release_is_read_where_fetch_put_it(project: Path, tmp_path: Path) -> None:
