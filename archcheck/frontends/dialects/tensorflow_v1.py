@@ -200,7 +200,7 @@ _LAYERS: dict[str, Row] = {
     "dense": _row("linear", f"inputs!, units, activation=None, use_bias=True, {_KEPT}", {"out_features": "units", "bias": "use_bias", "activation": "activation"}),
     "flatten": _row("reshape", "inputs!, name=None, data_format='channels_last'", form="flatten", axis=1, end=-1),
     "dropout": Row("dropout", "inputs!, rate=0.5, noise_shape=None, seed=None, training=False, name=None", {"p": "rate"}, active="training"),
-    "batch_normalization": _row("batch_norm", "inputs!, axis=-1, momentum=0.99, epsilon=0.001, center=True, scale=True, beta_initializer=None, gamma_initializer=None, moving_mean_initializer=None, moving_variance_initializer=None, beta_regularizer=None, gamma_regularizer=None, beta_constraint=None, gamma_constraint=None, training=False, trainable=True, name=None, reuse=None, renorm=False, renorm_clipping=None, renorm_momentum=0.99, fused=None, virtual_batch_size=None, adjustment=None", {"eps": "epsilon", "momentum": "momentum", "axis": "axis", "bias": "center", "elementwise_affine": "scale"}),
+    "batch_normalization": _row("batch_norm", "inputs!, axis=-1, momentum=0.99, epsilon=0.001, center=True, scale=True, beta_initializer=None, gamma_initializer=None, moving_mean_initializer=None, moving_variance_initializer=None, beta_regularizer=None, gamma_regularizer=None, beta_constraint=None, gamma_constraint=None, training=False, trainable=True, name=None, reuse=None, renorm=False, renorm_clipping=None, renorm_momentum=0.99, fused=None, virtual_batch_size=None, adjustment=None", {"eps": "epsilon", "momentum": "1 - momentum", "axis": "axis", "bias": "center", "elementwise_affine": "scale"}),
 }
 for _n in (1, 2, 3):
     _strides = "1" if _n == 1 else str((1,) * _n)

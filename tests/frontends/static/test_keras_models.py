@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from evaluator_sources import Sources
 
 from archcheck.describe.description import Description
 from archcheck.describe.text import as_text
@@ -196,3 +197,14 @@ def test_a_crop_is_a_slice_and_an_input_in_a_sequence_is_none_of_its_layers(
     assert [op.kind.name for op in ops] == ["select", "linear"]
     whole = ("slice", None, None, None)
     assert ops[0].attr("index") == (whole, ("slice", 1, -2, None), ("slice", 0, -3, None))
+
+
+@pytest.mark.parametrize(
+    "layer", ["keras.layers.BatchNormalization(momentum=0.9)(x)", "tf.layers.batch_normalization(x, momentum=0.9)"]
+)
+def test_momentum_is_the_share_of_the_new_statistics_as_in_pytorch(sources: Sources, layer: str) -> None:
+    """Keras calls so the share of the old ones."""
+    top = "import tensorflow as tf\nimport keras\n"
+    reading = sources.read(f"def f(x):\n    return {layer}", top=top)
+    [norm] = [op for op in reading.variants[0].graph.ops if op.kind.name == "batch_norm"]
+    assert norm.attr("momentum") == pytest.approx(0.1)
