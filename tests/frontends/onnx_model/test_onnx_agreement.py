@@ -11,14 +11,11 @@ from contextlib import chdir
 from pathlib import Path
 
 import pytest
+from saved_graphs import differences, fed, read
 
 from archcheck import pipeline
-from archcheck.align import EditKind
-from archcheck.align.edits import Edit
 from archcheck.findings import Verdict
-from archcheck.ir.graph import Op, OpGraph
-from archcheck.sweep import Read, Request
-from archcheck.witnesses import compared, words
+from archcheck.sweep import Request
 
 TOKENS, IMAGE = "2x7x16", "2x3x32x32"
 SHAPES = dict.fromkeys(("PostNorm", "PreNorm", "Sandwich", "Parallel", "Gated", "Rotary"), TOKENS)
@@ -54,42 +51,6 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, timeout=600, capture_output=True)
     with chdir(folder):
         yield folder
-
-
-def read(target: str, training: bool) -> Read:
-    (found,) = pipeline.load_target(Request(target, explore=False, training=training))
-    assert not found.reading.variants[0].error
-    return found
-
-
-def fed(graph: OpGraph) -> set[str]:
-    """The ops that are computed from an input, at all depths."""
-    found: set[str] = set()
-
-    def visit(op: Op) -> None:
-        for inner in op.body:
-            visit(inner)
-        reads = {value.op for value in op.reads}
-        if op.kind.name == "input" or reads & found or any(inner.path in found for inner in op.body):
-            found.add(op.path)
-
-    for op in graph.ops:
-        visit(op)
-    return found
-
-
-def differences(source: OpGraph, file: OpGraph) -> list[str]:
-    """What the two say differently of what is computed from the input: exporters work out the rest beforehand."""
-    left, right = fed(source), fed(file)
-
-    def is_fed(edit: Edit) -> bool:
-        sides = ((edit.expected, left), (edit.actual, right))
-        if not edit.aspect.startswith("reads:"):
-            return any(op is not None and op.path in known for op, known in sides)
-        at = edit.aspect.removeprefix("reads:")
-        return not at.isdigit() or any(op is None or op.reads[int(at)].op in known for op, known in sides)
-
-    return [words(one)[0] for one in compared(source, file).edits if one.kind is not EditKind.UNKNOWN and is_fed(one)]
 
 
 @pytest.mark.packages

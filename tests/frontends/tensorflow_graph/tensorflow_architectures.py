@@ -248,3 +248,47 @@ class UNet(Model):
 
 
 NAMES = ("PostNorm", "PreNorm", "Sandwich", "Parallel", "Gated", "Rotary", "ResNet", "ResNet15", "UNet")
+
+
+class Control(tf.Module):
+    def __init__(self):
+        super().__init__()
+        self.w = tf.Variable(tf.random.normal((D, D)), name="w")
+
+    @tf.function(input_signature=[tf.TensorSpec((None, D), name="x")])
+    def run(self, x):
+        for _ in tf.range(3):
+            x = tf.nn.relu(x @ self.w)
+        x = x + 1.0 if tf.reduce_sum(x) > 0 else tf.tanh(x)
+        return self.mapped(self.mapped(x))
+
+    @tf.function
+    def mapped(self, x):
+        return tf.nn.gelu(x @ self.w, approximate=True)
+
+
+def save_others():
+    import keras
+    from keras import layers
+
+    control = Control()
+    tf.saved_model.save(control, "control", signatures={"serving_default": control.run})
+
+    tokens = keras.Input((None,), dtype="int32")
+    x = layers.Embedding(100, D)(tokens)
+    y = layers.LayerNormalization()(x)
+    x = layers.Add()([x, layers.MultiHeadAttention(HEADS, D // HEADS, dropout=0.1)(y, y)])
+    y = layers.Dense(4 * D, activation="gelu")(layers.LayerNormalization()(x))
+    keras.Model(tokens, x + layers.Dense(D)(layers.Dropout(0.1)(y))).export("keras_encoder", verbose=False)
+
+    image = keras.Input((8, 8, 3))
+    x = layers.Conv2D(8, 3, padding="same", use_bias=False)(image)
+    x = layers.ReLU()(layers.BatchNormalization()(x))
+    x = layers.GlobalAveragePooling2D()(layers.DepthwiseConv2D(3)(x))
+    x = layers.Dense(4, activation="softmax")(layers.Dropout(0.3)(x))
+    keras.Model(image, x).export("keras_images", verbose=False)
+
+    sequence = keras.Input((7, D))
+    keras.Model(sequence, layers.GRU(4)(layers.LSTM(8, return_sequences=True)(sequence))).export(
+        "keras_recurrent", verbose=False
+    )
