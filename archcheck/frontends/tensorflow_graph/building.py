@@ -36,7 +36,7 @@ from archcheck.frontends.tensorflow_graph.nodes import (
     ref,
 )
 from archcheck.frontends.tensorflow_graph.numbers import worked_out
-from archcheck.frontends.tensorflow_graph.order import ordered
+from archcheck.frontends.tensorflow_graph.order import ordered, read_by
 from archcheck.frontends.tensorflow_graph.roles import Roles
 from archcheck.ir.graph import OpGraph, Origin, Unknown, Value
 
@@ -51,6 +51,8 @@ _SAME = frozenset({
     "Identity", "StopGradient", "PreventGradient", "CheckNumerics", "EnsureShape", "Snapshot", "ReadVariableOp",
     "CheckNumericsV2", "DebugIdentityV2", "DisableCopyOnRead", "RefIdentity", "IdentityN", "Print", "PrintV2",
 })  # fmt: skip
+_MEETING = frozenset({"Merge", "RefMerge"})
+_DEAD = object()  # what a branch gives that is not taken
 _SEQUENCES = ("TensorList", "EmptyTensorList", "TensorArray")
 
 
@@ -136,7 +138,7 @@ class Builder:
             frame = self.vm.frames[-1]
             frame.place = _joined(scope.place, node.name)
             self.vm.stands = self.stands
-            given = [self._find(scope, ref(one)) for one in node.inputs]
+            given = [self._find(scope, one) for one in read_by(scope.nodes, node)]
             scope.values[node.name] = Parts(self._node(node, given, scope, used))
         self.current = before
 
@@ -152,6 +154,8 @@ class Builder:
             return self._named(parts, one)
         else:
             at = one.index
+        if parts.values and parts.values[0] is _DEAD and len(parts.values) == 1:
+            return _DEAD
         while at >= len(parts.values):
             first = parts.values[0] if parts.values else None
             if not isinstance(first, Tensor) or at > 4_096:
@@ -172,6 +176,8 @@ class Builder:
         return parts.named[key]
 
     def _node(self, node: Node, given: list[Any], scope: Scope, used: Sequence[int]) -> list[Any]:
+        if any(one is _DEAD for one in given) and node.op not in _MEETING:
+            return [_DEAD]
         if node.op in _SAME and given:
             return [self.read(one) if node.op == "ReadVariableOp" else one for one in given]
         if node.op == "Const":
@@ -185,7 +191,7 @@ class Builder:
         if node.op in _BRANCHES or node.op in _LOOPS:
             found = (self._branch if node.op in _BRANCHES else self._loop)(node, given, scope, used)
             return found if found is not None else [self.opaque(node, given, None)]
-        if node.op in ("Merge", "RefMerge", "Switch", "RefSwitch"):
+        if node.op in (*_MEETING, "Switch", "RefSwitch"):
             return self._of_old_branches(node, given)
         given = [self.read(one) for one in given]
         number = worked_out(self.vm, node.op, [_number_of(one) for one in given], node.attrs)
@@ -301,16 +307,15 @@ class Builder:
         return None
 
     def _of_old_branches(self, node: Node, given: list[Any]) -> list[Any]:
-        """Branches of TensorFlow 1, whose side is known or not."""
-        if node.op in ("Switch", "RefSwitch") and len(given) == 2:
+        """Branches of TensorFlow 1, whose side is known or not; where a loop begins, it is not known what comes."""
+        if node.op not in _MEETING and len(given) == 2:
             side = _number_of(given[1])
             if isinstance(side, Held) and side.single and isinstance(side.only(), (bool, int)):
-                return [None if side.only() else given[0], given[0] if side.only() else None]
-        else:
-            alive = [one for one in given if one is not None]
-            if len(alive) == 1 and len(given) > 1:
-                return [alive[0], self.vm.open("which branch was taken")]
-        return [self.opaque(node, given, None)]
+                return [_DEAD if side.only() else given[0], given[0] if side.only() else _DEAD]
+        alive = [one for one in given if one is not _DEAD]
+        if node.op in _MEETING and len(alive) == 1 < len(given):
+            return [alive[0], self.vm.open("which branch was taken")]
+        return [_DEAD] if not alive else [self.opaque(node, alive, None)]
 
     # ---- values
 

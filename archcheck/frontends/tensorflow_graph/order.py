@@ -28,14 +28,10 @@ def ordered(nodes: Mapping[str, Node], given: Container[str], wanted: Sequence[R
         if node is None:
             raise NonsenseError(f'"{name[:80]}" is read, and nothing gives it')
         open_inputs[name] = 0
-        for told in node.inputs:
-            one = ref(told)
+        for one in read_by(nodes, node):
             used.setdefault(one.name, set()).add(one.index)
-            giver = nodes.get(one.name)
             if one.name in given:
                 continue
-            if giver is not None and giver.op == "NextIteration" and node.op in ("Merge", "RefMerge"):
-                raise NonsenseError("it has a loop of TensorFlow 1, which is not read")
             readers.setdefault(one.name, []).append(name)
             open_inputs[name] += 1
             if one.name not in seen:
@@ -55,3 +51,15 @@ def ordered(nodes: Mapping[str, Node], given: Container[str], wanted: Sequence[R
     if len(found) != len(open_inputs):
         raise NonsenseError("its nodes read each other in a circle")
     return found
+
+
+def read_by(nodes: Mapping[str, Node], node: Node) -> list[Ref]:
+    """What a node reads; where a loop of TensorFlow 1 begins, what comes into it, and not what it gives back."""
+    found = [ref(told) for told in node.inputs]
+    return [one for one in found if not is_given_back(nodes, node, one)]
+
+
+def is_given_back(nodes: Mapping[str, Node], node: Node, one: Ref) -> bool:
+    """Whether an input of a node is what a loop of TensorFlow 1 gives back."""
+    giver = nodes.get(one.name)
+    return node.op in ("Merge", "RefMerge") and giver is not None and giver.op in ("NextIteration", "RefNextIteration")

@@ -49,7 +49,7 @@ class Const:
         flat = values if isinstance(values, (list, tuple)) else [] if values is None else [values]
         self.shape = list(shape) if shape is not None else [len(flat)] if isinstance(values, (list, tuple)) else []
         self.kind = kind or (FLOAT if values is None or any(isinstance(one, float) for one in flat) else INT)
-        form = "f" if self.kind == FLOAT else "i"
+        form = {FLOAT: "f", BOOL: "?"}.get(self.kind, "i")
         count = 1
         for size in self.shape:
             count *= size

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tensorflow_graphs import (
+    BOOL,
     INT,
     Const,
     Function,
@@ -308,6 +309,31 @@ def test_a_branch_is_followed_where_its_condition_is_known(tmp_path: Path) -> No
     assert of(const("a", [0, 1, 2]), node("m", "Max", "x", "a"), const("z", 0.0), node("test", "Less", "m", "z")) == [
         "reduce_max", "compare", "opaque",
     ]  # fmt: skip
+
+
+def test_a_branch_of_tensorflow_1_is_followed_where_its_side_is_known(tmp_path: Path) -> None:
+    def of(*side: bytes) -> list[str]:
+        nodes = [
+            X, *side, node("s", "Switch", "x", "side"), node("no", "Exp", "s"), node("yes", "Tanh", "s:1"),
+            node("y", "Merge", "no", "yes"),
+        ]  # fmt: skip
+        return kinds(raw(graph(*nodes), tmp_path))
+
+    true = node("side", "Const", value=Const([1], (), BOOL), dtype=Type(BOOL))
+    assert of(true) == ["tanh"]
+    default = node("off", "Const", value=Const([0], (), BOOL), dtype=Type(BOOL))
+    assert of(default, node("side", "PlaceholderWithDefault", "off")) == ["exp"]
+    assert of(node("side", "Placeholder", dtype=Type(BOOL))) == ["opaque", "exp", "opaque", "tanh", "opaque"]
+
+
+def test_a_loop_of_tensorflow_1_is_not_known_inside(tmp_path: Path) -> None:
+    nodes = [
+        X, node("in", "Enter", "x"), node("m", "Merge", "in", "next"), const("n", 3.0), node("less", "Less", "m", "n"),
+        node("c", "LoopCond", "less"), node("s", "Switch", "m", "c"), node("t", "Tanh", "s:1"),
+        node("next", "NextIteration", "t"), node("y", "Exit", "s"),
+    ]  # fmt: skip
+    found = raw(saved(nodes, {"x": "x"}, {"y": "y"}), tmp_path)
+    assert set(kinds(found)) == {"opaque", "compare"}
 
 
 def test_an_op_that_nobody_knows_stands_under_its_name_with_all_that_it_gives(tmp_path: Path) -> None:

@@ -196,7 +196,7 @@ def test_both_sides_of_a_branch_are_told_and_what_decides(ran: Run) -> None:
     [
         ("Loop", "tensorflow.raw_ops.While", "a loop whose rounds a tensor decides"),
         ("Counter", "tensorflow.raw_ops.AssignAddVariableOp", "is not in the dialect"),
-        ("Strange", "tensorflow.raw_ops.Cholesky", "is not in the dialect"),
+        ("Strange", "tensorflow.raw_ops.MatrixLogarithm", "is not in the dialect"),
     ],
 )
 def test_what_no_table_lists_is_opaque_with_a_reason(ran: Run, symbol: str, op: str, why: str) -> None:

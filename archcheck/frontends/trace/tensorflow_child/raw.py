@@ -355,7 +355,7 @@ class Raw:
         elif op.type in _OTHERS:
             told = _OTHERS[op.type](op, given)
         if told is None:
-            told = f"tensorflow.raw_ops.{op.type}", given, {}
+            told = f"tensorflow.raw_ops.{op.type}", given, _settings(op)
         if op.type == "Placeholder":
             return  # nothing says what it stands for: it stays a tensor that slipped by
         outs = [recorder.values.encode_result(one) for one in op.outputs]
@@ -368,6 +368,26 @@ class Raw:
         if type(source) is _Of:
             return ("t", self.recorder.values.number(source.tensor))
         return source
+
+
+_BESIDE = frozenset({"N", "seed", "seed2", "use_locking", "validate_indices", "out_type", "shape", "container"})
+
+
+def _settings(op: Any) -> dict[str, Any]:
+    """The attributes of an op that say what it computes: no types, and nothing for the machinery."""
+    found: dict[str, Any] = {}
+    for name, value in op.node_def.attr.items():
+        kind = value.WhichOneof("value")
+        if name.startswith("_") or name in _BESIDE:
+            continue
+        if kind in ("i", "f", "b"):
+            number = getattr(value, kind)
+            found[name] = float(str(numpy.float32(number))) if kind == "f" else number
+        elif kind == "s":
+            found[name] = value.s.decode("utf-8", "replace")
+        elif kind == "list" and value.list.i:
+            found[name] = _whole(value.list.i)
+    return found
 
 
 def _precise(array: Any) -> Any:
