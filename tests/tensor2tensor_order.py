@@ -1,6 +1,6 @@
 """The order of the encoder's sublayers in each release of tensor2tensor: a line a release, and what changed when.
 
-    python -m tests.tensor2tensor_order [VERSION ...]
+    python tests/tensor2tensor_order.py [VERSION ...]
 
 Without versions, all that have a wheel, oldest first. They are fetched once, unpacked and read, never installed or
 imported. The exit code is 1 where an order is not the one that `expected` tells, or was not found.
@@ -11,11 +11,12 @@ from __future__ import annotations
 import sys
 import time
 
+from packages import unpacked
+
 from archcheck import workers
 from archcheck.errors import ArchcheckError
 from archcheck.pipeline import check
 from archcheck.sweep import Request
-from tests.packages import unpacked
 
 MODEL = "tensor2tensor/models/transformer.py"
 SPEC, BLOCK = "vaswani2017#encoder_layer", "encoder_layer"

@@ -1,10 +1,9 @@
-"""The order of tensor2tensor's sublayers by release, as `python -m tests.tensor2tensor_order` tells it for all."""
+"""The order of tensor2tensor's sublayers by release, as `python tests/tensor2tensor_order.py` tells it for all."""
 
 from __future__ import annotations
 
 import pytest
-
-from tests.tensor2tensor_order import RELEASES, expected, order
+from tensor2tensor_order import RELEASES, expected, order
 
 pytestmark = pytest.mark.packages
 

@@ -11,13 +11,13 @@ from contextlib import chdir
 from pathlib import Path
 
 import pytest
+from tensorflow_python import tensorflow_python
 
 from archcheck import pipeline
 from archcheck.align import EditKind
 from archcheck.ir.graph import OpGraph
 from archcheck.sweep import Request
 from archcheck.witnesses import compared, words
-from tests.tensorflow_python import tensorflow_python
 
 CODE = """
 import {keras} as keras
