@@ -106,10 +106,21 @@ def attributes(expected: Op, actual: Op) -> Iterator[Edit]:
             continue
         if value is _ABSENT:
             value = Unknown(f"the code does not tell {attr.name} of {actual.kind.name}", actual.span)
-        agreement = values(attr.value, value, attr.name)
+        if attr.name == "padding" and expected.kind.name in _SLIDING:
+            agreement = values(_added(attr.value), _added(value), attr.name)
+        else:
+            agreement = values(attr.value, value, attr.name)
         if agreement is not Agreement.AGREE:
             kind = EditKind.CHANGED if agreement is Agreement.DIFFER else EditKind.UNKNOWN
             yield Edit(kind, expected, actual, f"attr:{attr.name}", attr.value, value)
+
+
+_SLIDING = frozenset({"conv", "pool"})
+
+
+def _added(padding: AttrValue) -> AttrValue:
+    """What is added on each side of a window that stays inside is nothing, which frameworks spell in two ways."""
+    return 0 if padding == "valid" else padding
 
 
 def _unstated(expected: Op, actual: Op) -> Iterator[Edit]:

@@ -109,3 +109,17 @@ def test_an_equation_of_attention_has_no_bound_on_its_scores() -> None:
     assert list(attributes(plain, Op("c", kind("attention"), attrs=attrs(softcap=None)))) == []
     bounded = Op("d", kind("attention"), attrs=attrs(softcap=30.0))
     assert list(attributes(bounded, bounded)) == []
+
+
+@pytest.mark.parametrize("name", ["conv", "pool"])
+def test_a_window_that_stays_inside_adds_nothing(name: str) -> None:
+    """`padding="valid"` of keras is `padding=0` of torch; what else is added is not the same."""
+    inside, zero, both, one = (
+        Op("x", kind(name), attrs=attrs(padding=padding)) for padding in ("valid", 0, (0, 0), (1, 0))
+    )
+    for left, right in ((inside, zero), (zero, inside), (inside, both), (both, inside)):
+        assert not list(attributes(left, right))
+    assert list(attributes(inside, one))
+    assert list(attributes(Op("x", kind(name), attrs=attrs(padding="same")), zero))
+    turned = (Op("x", kind("conv_transpose"), attrs=attrs(padding=padding)) for padding in ("valid", 0))
+    assert list(attributes(*turned))  # its sizes may differ
