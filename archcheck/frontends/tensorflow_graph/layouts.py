@@ -10,6 +10,7 @@ from archcheck.frontends.static.values import Data, Tensor
 from archcheck.frontends.tensorflow_graph import patterns
 from archcheck.frontends.tensorflow_graph.nodes import Held
 from archcheck.ir.graph import Value
+from archcheck.ir.shapes import Dims
 
 if TYPE_CHECKING:
     from archcheck.frontends.tensorflow_graph.calls import Call
@@ -176,7 +177,7 @@ def laid_out(call: Call, tensor: Tensor, shape: Data) -> Data:
     if (
         dims is not None
         and len(shape) == len(dims)
-        and all(is_axis(one, at, len(dims)) for at, one in enumerate(shape))
+        and all(is_own(one, tensor, at, dims) for at, one in enumerate(shape))
     ):
         return call.does("tensorflow.identity", tensor)  # as it was
     if (
@@ -190,9 +191,19 @@ def laid_out(call: Call, tensor: Tensor, shape: Data) -> Data:
     return call.does("tensorflow.reshape", tensor, tuple(shape))
 
 
-def is_axis(size: Data, at: int, rank: int) -> bool:
-    """Whether a size is that of an axis of the tensor itself, by its number."""
-    return isinstance(size, SizeOf) and size.power == 1 and (at in size.axes or at - rank in size.axes)
+def is_own(size: Data, tensor: Tensor, at: int, dims: Dims) -> bool:
+    """Whether a size is that of this axis of the tensor: by its number, or as many entries."""
+    return is_axis(size, tensor, at, len(dims)) or (size is not None and size == dims[at])
+
+
+def is_axis(size: Data, tensor: Tensor, at: int, rank: int) -> bool:
+    """Whether a size is that of an axis of this very tensor, by its number."""
+    return (
+        isinstance(size, SizeOf)
+        and size.power == 1
+        and size.of in (None, tensor.value)
+        and (at in size.axes or at - rank in size.axes)
+    )
 
 
 def transpose(call: Call) -> Data:

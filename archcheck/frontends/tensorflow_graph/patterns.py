@@ -226,11 +226,11 @@ def _of_formula(nodes: Nodes, node: Node, text: str, mean: str, inverse: str, sh
     eps, variance = _number(nodes, total.inputs[1]), total.inputs[0]
     if eps is None:
         return None
-    of_batch = _is_of_batch(nodes, text, mean, variance)
-    if not of_batch and not (_is_kept(nodes, mean) and _is_kept(nodes, variance)):
+    axes = _of_batch(nodes, text, mean, variance)
+    if axes is None and not (_is_kept(nodes, mean) and _is_kept(nodes, variance)):
         return None
     given = tuple(one for one in (text, mean, variance, scale, shift) if one)
-    attrs = {"eps": eps, "is_training": of_batch, "scaled": bool(scale), "shifted": bool(shift)}
+    attrs = {"eps": eps, "is_training": axes is not None, "axes": axes, "scaled": bool(scale), "shifted": bool(shift)}
     return Node(node.name, BATCH_NORM, given, attrs)
 
 
@@ -242,19 +242,21 @@ def _is_kept(nodes: Nodes, text: str) -> bool:
     return node.op == "ReadVariableOp" or (node.op == "Const" and _number(nodes, text) is None)
 
 
-def _is_of_batch(nodes: Nodes, text: str, mean: str, variance: str) -> bool:
-    """Whether statistics are those of all entries of each channel, over the batch."""
+def _of_batch(nodes: Nodes, text: str, mean: str, variance: str) -> tuple[int, ...] | None:
+    """The axes over which statistics are taken; None where they are not those of the batch."""
     one, other = (_giver(nodes, told, frozenset({"Squeeze"})) for told in (mean, variance))
     if one is None or other is None or one.op != "Mean" or other.op != "Mean":
-        return False
+        return None
     axes = [held(nodes, node.inputs[1]) for node in (one, other)]
     square = _giver(nodes, other.inputs[0])
     if axes[0] is None or axes[1] is None or axes[0].flat != axes[1].flat or 0 not in axes[0].flat:
-        return False
+        return None
     if one.inputs[0] != text or square is None or square.op != "SquaredDifference":
-        return False
+        return None
     centre = _giver(nodes, square.inputs[1], frozenset({"StopGradient"}))
-    return square.inputs[0] == text and centre is not None and centre.name == one.name
+    return (
+        tuple(axes[0].whole()) if square.inputs[0] == text and centre is not None and centre.name == one.name else None
+    )
 
 
 # ---- maps of tokens that are laid out flat

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from archcheck.frontends.static.opens import Shape
 from archcheck.frontends.static.values import Data, Tensor
-from archcheck.frontends.tensorflow_graph.layouts import is_axis, laid_out
+from archcheck.frontends.tensorflow_graph.layouts import is_axis, is_own, laid_out
 
 if TYPE_CHECKING:
     from archcheck.frontends.tensorflow_graph.calls import Call
@@ -29,10 +29,7 @@ def dropout(call: Call) -> Data:
         if shared and shared == list(range(1, len(shape))):
             return call.vm.emit("stochastic_depth", (tensor,), told)
         same = dims if dims is not None and len(dims) == len(shape) else None
-        if same is None or not all(
-            at in shared or is_axis(one, at, len(shape)) or (one is not None and one == same[at])
-            for at, one in enumerate(shape)
-        ):
+        if same is None or not all(at in shared or is_own(one, tensor, at, same) for at, one in enumerate(shape)):
             told["axes"] = call.vm.open("which entries are dropped together is not known", metadata=True)
         elif shared:
             told["axes"] = tuple(shared)
@@ -47,7 +44,7 @@ def layer_norm(call: Call) -> Data:
     laid, back = call.number(1), call.number(2)
     as_before = isinstance(back, Shape) and back.of == tensor.value
     if isinstance(back, list) and dims is not None and len(back) == len(dims):
-        as_before = all(is_axis(one, at, len(dims)) or one == dims[at] for at, one in enumerate(back))
+        as_before = all(is_own(one, tensor, at, dims) for at, one in enumerate(back))
     axis = None
     if isinstance(laid, list) and len(laid) == 4 and laid[0] == 1 and laid[3] == 1:
         features = laid[2]
@@ -56,7 +53,7 @@ def layer_norm(call: Call) -> Data:
             if isinstance(features, int) and None not in sizes_of and prod(one or 0 for one in sizes_of) == features:
                 axis = -1 if count == 1 else tuple(range(-count, 0))
                 break
-        if dims is not None and is_axis(features, len(dims) - 1, len(dims)):
+        if dims is not None and is_axis(features, tensor, len(dims) - 1, len(dims)):
             axis = -1
     if axis is None or not as_before:
         return vm.opaque("tensorflow.raw_ops.FusedBatchNormV3", (tensor,), "what it normalises is not known")
@@ -73,9 +70,7 @@ def flat_map(call: Call) -> Data:
     flat, back = call.number(2), call.number(3)
     tensor, weight = call.tensor(0), call.tensor(1)
     if dims is not None and matrix is not None and isinstance(flat, list) and isinstance(back, list) and len(flat) == 2:
-        leads = len(back) == len(dims) and all(
-            is_axis(one, at, len(dims)) or (one is not None and one == dims[at]) for at, one in enumerate(back[:-1])
-        )
+        leads = len(back) == len(dims) and all(is_own(one, tensor, at, dims) for at, one in enumerate(back[:-1]))
         fits = dims[-1] is not None and flat[1] == dims[-1] == matrix[0] and back[-1:] in ([matrix[1]], [-1])
         if len(dims) > 1 and leads and fits:
             return call.does("tensorflow.matmul", tensor, weight)

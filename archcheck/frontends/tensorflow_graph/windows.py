@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from archcheck.frontends.static import sizes
 from archcheck.frontends.static.values import Data
 from archcheck.frontends.tensorflow_graph.nodes import Held
+from archcheck.ir.shapes import Dims
 
 if TYPE_CHECKING:
     from archcheck.frontends.tensorflow_graph.calls import Call
@@ -161,6 +162,8 @@ def batch_norm_by_formula(call: Call) -> Data:
         return vm.opaque(
             "tensorflow.raw_ops.FusedBatchNormV3", [tensor, *learned], "which axis it normalises is not known"
         )
+    if trains and not _are_all_but_the_last(call.attrs["axes"], dims):
+        return vm.opaque("tensorflow.raw_ops.FusedBatchNormV3", [tensor, *learned], "what it normalises is not known")
     builder.trains = builder.trains or trains
     told: dict[str, Data] = {
         "eps": call.attrs["eps"],
@@ -172,6 +175,15 @@ def batch_norm_by_formula(call: Call) -> Data:
     if dims is not None and dims[-1] is not None:
         told["dim"] = dims[-1]
     return vm.emit("batch_norm", [tensor, *learned], told)
+
+
+def _are_all_but_the_last(axes: tuple[int, ...], dims: Dims | None) -> bool:
+    return (
+        bool(axes)
+        and dims is not None
+        and len(dims) > 1
+        and sorted(one % len(dims) for one in axes) == list(range(len(dims) - 1))
+    )
 
 
 _KEEPING = frozenset({

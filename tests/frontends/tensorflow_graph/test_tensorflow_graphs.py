@@ -183,14 +183,13 @@ def test_what_is_laid_out_otherwise_is_no_layer_norm(tmp_path: Path) -> None:
     assert "layer_norm" not in kinds(read(keras_norm(ones=2.0), tmp_path))
 
 
-@pytest.mark.parametrize("trains", [False, True])
-def test_a_batch_norm_by_formula_is_one(tmp_path: Path, trains: bool) -> None:
+def batch_norm(trains: bool, axes: list[int]) -> bytes:
     names = ("scale", "shift") if trains else ("mean", "variance", "scale", "shift")
     nodes = [IMAGE, *(one for name in names for one in (const(name, None, 3), node(name + "/v", "Identity", name)))]
     mean, variance = "mean/v", "variance/v"
     if trains:
         nodes += [
-            const("axes", [0, 1, 2]), node("mu", "Mean", "x", "axes"), node("stop", "StopGradient", "mu"),
+            const("axes", axes), node("mu", "Mean", "x", "axes"), node("stop", "StopGradient", "mu"),
             node("sq", "SquaredDifference", "x", "stop"), node("var", "Mean", "sq", "axes"),
         ]  # fmt: skip
         mean, variance = "mu", "var"
@@ -199,10 +198,33 @@ def test_a_batch_norm_by_formula_is_one(tmp_path: Path, trains: bool) -> None:
         node("inv", "Mul", "root", "scale/v"), node("a", "Mul", "x", "inv"), node("b", "Mul", mean, "inv"),
         node("c", "Sub", "shift/v", "b"), node("y", "AddV2", "a", "c"),
     ]  # fmt: skip
-    found = read(graph(*nodes), tmp_path)
+    return graph(*nodes)
+
+
+@pytest.mark.parametrize("trains", [False, True])
+def test_a_batch_norm_by_formula_is_one(tmp_path: Path, trains: bool) -> None:
+    found = read(batch_norm(trains, [0, 1, 2]), tmp_path)
     (norm,) = (op for op in found.ops if op.kind.name == "batch_norm")
     assert (norm.attr("eps"), norm.attr("dim"), norm.attr("bias"), norm.attr("axis")) == (0.001, 3, True, -1)
     assert found.origin.mode == ("train" if trains else "eval")
+
+
+@pytest.mark.parametrize("axes", [[0], [0, 1], [0, 3]])
+def test_statistics_of_other_axes_are_no_batch_norm(tmp_path: Path, axes: list[int]) -> None:
+    assert "batch_norm" not in kinds(read(batch_norm(True, axes), tmp_path))
+
+
+def test_a_shape_of_another_tensor_is_not_its_own(tmp_path: Path) -> None:
+    other, free = given("z", -1, -1, 16), given("x", -1, -1, 16)
+    for of, left in (("x", []), ("z", ["reshape"])):
+        nodes = [
+            free, other, node("s", "Shape", of),
+            const("at", [0]), const("to", [1]), const("end", [2]), const("step", [1]),
+            node("b", "StridedSlice", "s", "at", "to", "step", shrink_axis_mask=1),
+            node("t", "StridedSlice", "s", "to", "end", "step", shrink_axis_mask=1), const("h", 16),
+            node("shape", "Pack", "b", "t", "h"), node("r", "Reshape", "x", "shape"), node("y", "Relu", "r"),
+        ]  # fmt: skip
+        assert [kind for kind in kinds(read(graph(*nodes), tmp_path)) if kind == "reshape"] == left
 
 
 def test_tokens_that_are_laid_out_flat_for_a_map_stay_tokens(tmp_path: Path) -> None:
