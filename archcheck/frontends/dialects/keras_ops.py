@@ -152,13 +152,14 @@ FUNCTIONS: dict[str, Row] = {
 _BY_NAME = "{" + ", ".join(f"{name!r}: keras.activations.{name}" for name in ACTIVATIONS) + "}"
 _RELU = "lambda x, negative_slope=0.0, max_value=None, threshold=0.0: op.relu(x) if negative_slope == 0 and max_value is None and threshold == 0 else op.relu6(x) if negative_slope == 0 and max_value == 6 and threshold == 0 else op.leaky_relu(x, slope=negative_slope) if max_value is None and threshold == 0 else op.opaque(x, name='keras.activations.relu')"
 _ROW_ARANGE = "lambda start, stop=None, step=1, dtype=None: op.constant(value='arange', start=0 if stop is None else start, end=start if stop is None else stop, step=step)"
+_CHANNELS = "inputs.shape[1 if data_format == 'channels_first' else -1]"
 _SEPARABLE = (
     "lambda filters, kernel_size, strides=1, padding='valid', data_format=None, dilation_rate=1, depth_multiplier=1, activation=None, use_bias=True, **kwargs: "
-    "(lambda inputs: keras.layers.Activation(activation or 'linear')(op.conv(op.conv(inputs, kernel=kernel_size, stride=strides, padding=padding, dilation=dilation_rate, groups=inputs.shape[-1], out_features=inputs.shape[-1] * depth_multiplier, bias=False, axes={axes}, channels_last=True), kernel=1, out_features=filters, bias=use_bias, axes={axes}, channels_last=True)))"
+    "(lambda inputs: keras.layers.Activation(activation or 'linear')(op.conv(op.conv(inputs, kernel=kernel_size, stride=strides, padding=padding, dilation=dilation_rate, groups={channels}, out_features={channels} * depth_multiplier, bias=False, axes={axes}, channels_last=data_format != 'channels_first'), kernel=1, out_features=filters, bias=use_bias, axes={axes}, channels_last=data_format != 'channels_first')))"
 )
 _DEPTHWISE = (
     "lambda kernel_size, strides=1, padding='valid', depth_multiplier=1, data_format=None, dilation_rate=1, activation=None, use_bias=True, **kwargs: "
-    "(lambda inputs: keras.layers.Activation(activation or 'linear')(op.conv(inputs, kernel=kernel_size, stride=strides, padding=padding, dilation=dilation_rate, groups=inputs.shape[-1], out_features=inputs.shape[-1] * depth_multiplier, bias=use_bias, axes={axes}, channels_last=True)))"
+    "(lambda inputs: keras.layers.Activation(activation or 'linear')(op.conv(inputs, kernel=kernel_size, stride=strides, padding=padding, dilation=dilation_rate, groups={channels}, out_features={channels} * depth_multiplier, bias=use_bias, axes={axes}, channels_last=data_format != 'channels_first')))"
 )
 _SPELLED: dict[str, str] = {
     "activations.relu": _RELU,
@@ -173,8 +174,8 @@ _SPELLED: dict[str, str] = {
     "layers.Cropping2D": "lambda cropping=((0, 0), (0, 0)), data_format=None, **kwargs: (lambda amount: (lambda inputs: op.opaque(inputs, name='keras.layers.Cropping2D', why='it crops axes that its data format decides') if data_format == 'channels_first' else inputs[:, amount[0][0]:-amount[0][1] or None, amount[1][0]:-amount[1][1] or None]))(((cropping, cropping), (cropping, cropping)) if isinstance(cropping, int) else tuple((one, one) if isinstance(one, int) else one for one in cropping))",
     "layers.Average": "lambda **kwargs: (lambda inputs: sum(inputs[1:], inputs[0]) / len(inputs))",
     "layers.Rescaling": "lambda scale, offset=0.0, **kwargs: (lambda inputs: inputs * scale + offset)",
-    **{f"layers.SeparableConv{axes}D": _SEPARABLE.format(axes=axes) for axes in (1, 2)},
-    **{f"layers.DepthwiseConv{axes}D": _DEPTHWISE.format(axes=axes) for axes in (1, 2)},
+    **{f"layers.SeparableConv{axes}D": _SEPARABLE.format(axes=axes, channels=_CHANNELS) for axes in (1, 2)},
+    **{f"layers.DepthwiseConv{axes}D": _DEPTHWISE.format(axes=axes, channels=_CHANNELS) for axes in (1, 2)},
     "layers.add": "lambda inputs, **kwargs: sum(inputs[1:], inputs[0])",
     "layers.concatenate": "lambda inputs, axis=-1, **kwargs: op.concat(*inputs, axis=axis)",
     "layers.multiply": "lambda inputs, **kwargs: op.mul(*inputs)",
@@ -184,7 +185,7 @@ _SPELLED: dict[str, str] = {
     "ops.convert_to_tensor": "lambda x, dtype=None, sparse=None, ragged=None: op.identity(x) if isinstance(x, keras.KerasTensor) else op.constant(value=x)",
     "ops.hstack": "lambda xs: op.concat(*xs, axis=1)",
     "ops.vstack": "lambda xs: op.concat(*xs, axis=0)",
-    "ops.moments": "lambda x, axes, keepdims=False, synchronized=False: (op.mean(x, axis=axes), op.var(x, axis=axes, correction=0))",
+    "ops.moments": "lambda x, axes, keepdims=False, synchronized=False: (op.mean(x, axis=axes, keepdim=keepdims), op.var(x, axis=axes, correction=0, keepdim=keepdims))",
     "ops.batch_normalization": "lambda x, mean, variance, axis, offset=None, scale=None, epsilon=0.001: (lambda found: found if offset is None else found + offset)((lambda found: found if scale is None else found * scale)((x - mean) * op.rsqrt(variance + epsilon)))",
     "ops.cond": "lambda pred, true_fn, false_fn: true_fn() if pred else false_fn()",
     "ops.custom_gradient": "lambda f: lambda *args, **kwargs: f(*args, **kwargs)[0]",

@@ -7,6 +7,13 @@ from archcheck.frontends.dialects.table import Formula
 _DECORATOR = "lambda func=None, *args, **kwargs: (lambda found: found) if func is None else func"
 _DECORATOR_OF_TYPES = "lambda *types, **kwargs: (lambda found: found)"
 _LOWER = "padding.lower() if isinstance(padding, str) else padding"
+_LAST = "(data_format is None or data_format[-1] == 'C')"  # tf.nn: "NHWC" or "NCHW"
+_FEATURES_LAST = "(data_format != 'channels_first')"  # tf.layers
+
+
+def _of_space(name: str, axes: int) -> str:
+    """Numbers for axes of space, among which there may be some for batch and channel."""
+    return f"(({name}[1:-1] if {_LAST} else {name}[2:]) if isinstance({name}, (list, tuple)) and len({name}) == {axes + 2} else {name})"
 
 
 def _conv(axes: int) -> str:
@@ -15,29 +22,26 @@ def _conv(axes: int) -> str:
     Release 1 calls the operands `value` (conv1d) and `filter`.
     """
     step = "stride" if axes == 1 else "strides"
-    wrapped = axes + 2
     return (
         f"lambda input=None, filters=None, {step}=None, padding=None, use_cudnn_on_gpu=None, data_format=None, dilations=None, name=None, *, value=None, filter=None: "
         f"op.conv(value if input is None else input, filter if filters is None else filters, axes={axes}, "
-        f"stride={step}[1:-1] if isinstance({step}, (list, tuple)) and len({step}) == {wrapped} else {step}, padding={_LOWER}, "
-        f"dilation=dilations[1:-1] if isinstance(dilations, (list, tuple)) and len(dilations) == {wrapped} else dilations, "
-        f"channels_last=data_format is None or data_format[-1] == 'C')"
+        f"stride={_of_space(step, axes)}, padding={_LOWER}, dilation={_of_space('dilations', axes)}, channels_last={_LAST})"
     )
 
 
-def _pool(mode: str) -> str:
+def _pool(mode: str, axes: int) -> str:
     return (
-        "lambda value=None, ksize=None, strides=None, padding=None, data_format='NHWC', name=None, *, input=None: "
-        f"op.pool(input if value is None else value, mode='{mode}', kernel=ksize[1:-1] if isinstance(ksize, (list, tuple)) and len(ksize) == 4 else ksize, "
-        f"stride=strides[1:-1] if isinstance(strides, (list, tuple)) and len(strides) == 4 else strides, padding={_LOWER}, axes=2, channels_last=True)"
+        "lambda value=None, ksize=None, strides=None, padding=None, data_format=None, name=None, *, input=None: "
+        f"op.pool(input if value is None else value, mode='{mode}', kernel={_of_space('ksize', axes)}, "
+        f"stride={_of_space('strides', axes)}, padding={_LOWER}, axes={axes}, channels_last={_LAST})"
     )
 
 
 _SEPARABLE = (
     "lambda inputs, filters, kernel_size, strides=1, padding='valid', data_format='channels_last', dilation_rate=1, depth_multiplier=1, activation=None, use_bias=True, **kwargs: "
     "(lambda found: found if activation is None else activation(found))("
-    "op.conv(op.conv(inputs, kernel=kernel_size, stride=strides, padding=padding.lower(), dilation=dilation_rate, groups=inputs.shape[-1], bias=False, axes={axes}, channels_last=True), "
-    "kernel=1, out_features=filters, bias=use_bias, axes={axes}, channels_last=True))"
+    "op.conv(op.conv(inputs, kernel=kernel_size, stride=strides, padding=padding.lower(), dilation=dilation_rate, groups=inputs.shape[-1 if {last} else 1], bias=False, axes={axes}, channels_last={last}), "
+    "kernel=1, out_features=filters, bias=use_bias, axes={axes}, channels_last={last}))"
 )
 _RANGE = "lambda start, limit=None, delta=1, dtype=None, name=None: op.constant(value='arange', start=0 if limit is None else start, end=start if limit is None else limit, step=delta)"
 _BAND = (
@@ -85,13 +89,19 @@ _SPELLED: dict[str, str] = {
     "RegisterGradient": _DECORATOR_OF_TYPES,
     "custom_gradient": "lambda f: lambda *args, **kwargs: f(*args, **kwargs)[0]",  # the second value is the gradient
     "make_template": "lambda name_, func_, create_scope_now_=False, unique_name_=None, custom_getter_=None, **kwargs: (lambda *args, **more: func_(*args, **kwargs, **more))",
+    **{
+        name: f"lambda input, block_size, name=None, data_format='NHWC': op.pixel_shuffle(input, factor=block_size, inverse={inverse}, channels_last={_LAST})"
+        for folder in ("", "nn.")
+        for name, inverse in ((folder + "depth_to_space", False), (folder + "space_to_depth", True))
+    },
     # tf.nn
     "nn.dropout": _DROPOUT.format(second="unknown(\"tf.nn.dropout's second argument is keep_prob in TensorFlow 1 and rate in 2\") if second is not None else 0"),
     "compat.v1.nn.dropout": _DROPOUT.format(second="round(1 - second, 9)"),
     "compat.v2.nn.dropout": _DROPOUT.format(second="second"),
     "nn.gelu": "lambda features, approximate=False, name=None: op.gelu(features, approximate='tanh' if approximate else 'none')",
     "nn.crelu": "lambda features, name=None, axis=-1: tensorflow.nn.relu(tensorflow.concat([features, -features], axis))",
-    "nn.moments": "lambda x, axes, shift=None, name=None, keepdims=False, keep_dims=False: (op.mean(x, axis=axes), op.var(x, axis=axes, correction=0))",
+    "nn.moments": "lambda x, axes, shift=None, name=None, keepdims=False, keep_dims=False: (op.mean(x, axis=axes, keepdim=bool(keepdims or keep_dims)), op.var(x, axis=axes, correction=0, keepdim=bool(keepdims or keep_dims)))",
+    "nn.bias_add": f"lambda value, bias, data_format=None, name=None: value + bias if {_LAST} else value + op.reshape(bias, shape=(-1, *[1] * (len(data_format) - 2)))",
     "nn.zero_fraction": "lambda value, name=None: tensorflow.reduce_mean(tensorflow.cast(tensorflow.equal(value, 0), None))",
     "nn.l2_loss": "lambda t, name=None: tensorflow.reduce_sum(tensorflow.square(t)) / 2",
     "nn.batch_normalization": "lambda x, mean, variance, offset, scale, variance_epsilon, name=None: (lambda found: found if offset is None else found + offset)((lambda found: found if scale is None else found * scale)((x - mean) * tensorflow.rsqrt(variance + variance_epsilon)))",
@@ -101,16 +111,16 @@ _SPELLED: dict[str, str] = {
     "nn.conv2d": _conv(2),
     "nn.conv3d": _conv(3),
     "nn.convolution": f"lambda input, filters, padding='valid', strides=None, dilations=None, name=None, data_format=None: op.conv(input, filters, stride=strides, padding={_LOWER}, dilation=dilations)",
-    "nn.depthwise_conv2d": f"lambda input, filters=None, strides=None, padding=None, rate=None, name=None, data_format=None, dilations=None, *, filter=None: op.conv(input, filter if filters is None else filters, axes=2, stride=strides[1:-1], padding={_LOWER}, dilation=rate if dilations is None else dilations, groups=input.shape[-1], channels_last=True)",
-    "nn.separable_conv2d": f"lambda input, depthwise_filter, pointwise_filter, strides, padding, rate=None, name=None, data_format=None, dilations=None: op.conv(op.conv(input, depthwise_filter, axes=2, stride=strides[1:-1], padding={_LOWER}, groups=input.shape[-1], channels_last=True), pointwise_filter, axes=2, kernel=1, channels_last=True)",
-    "nn.max_pool": _pool("max"),
-    "nn.max_pool2d": _pool("max"),
-    "nn.avg_pool": _pool("mean"),
-    "nn.avg_pool2d": _pool("mean"),
-    "nn.pool": f"lambda input, window_shape, pooling_type, padding='VALID', dilation_rate=None, strides=None, name=None, data_format=None, dilations=None: op.pool(input, mode='max' if pooling_type == 'MAX' else 'mean', kernel=window_shape, stride=strides, padding={_LOWER}, channels_last=True)",
+    "nn.depthwise_conv2d": f"lambda input, filters=None, strides=None, padding=None, rate=None, name=None, data_format=None, dilations=None, *, filter=None: op.conv(input, filter if filters is None else filters, axes=2, stride={_of_space('strides', 2)}, padding={_LOWER}, dilation=rate if dilations is None else dilations, groups=input.shape[-1 if {_LAST} else 1], channels_last={_LAST})",
+    "nn.separable_conv2d": f"lambda input, depthwise_filter, pointwise_filter, strides, padding, rate=None, name=None, data_format=None, dilations=None: op.conv(op.conv(input, depthwise_filter, axes=2, stride={_of_space('strides', 2)}, padding={_LOWER}, dilation=rate if dilations is None else dilations, groups=input.shape[-1 if {_LAST} else 1], channels_last={_LAST}), pointwise_filter, axes=2, kernel=1, channels_last={_LAST})",
+    "nn.max_pool": _pool("max", 2),
+    "nn.avg_pool": _pool("mean", 2),
+    **{f"nn.max_pool{axes}d": _pool("max", axes) for axes in (1, 2, 3)},
+    **{f"nn.avg_pool{axes}d": _pool("mean", axes) for axes in (1, 2, 3)},
+    "nn.pool": f"lambda input, window_shape, pooling_type, padding='VALID', dilation_rate=None, strides=None, name=None, data_format=None, dilations=None: op.pool(input, mode='max' if pooling_type == 'MAX' else 'mean', kernel=window_shape, stride=strides, padding={_LOWER}, channels_last={_LAST})",
     # tf.layers and tf.contrib.layers
-    "layers.separable_conv1d": _SEPARABLE.format(axes=1),
-    "layers.separable_conv2d": _SEPARABLE.format(axes=2),
+    "layers.separable_conv1d": _SEPARABLE.format(axes=1, last=_FEATURES_LAST),
+    "layers.separable_conv2d": _SEPARABLE.format(axes=2, last=_FEATURES_LAST),
     # all axes from begin_norm_axis on share their statistics; the variance's epsilon is fixed in contrib
     "contrib.layers.layer_norm": "lambda inputs, center=True, scale=True, activation_fn=None, reuse=None, variables_collections=None, outputs_collections=None, trainable=True, begin_norm_axis=1, begin_params_axis=-1, scope=None: (lambda found: found if activation_fn is None else activation_fn(found))(op.layer_norm(inputs, axis=-1 if begin_norm_axis == -1 else tuple(range(begin_norm_axis, len(inputs.shape))), eps=1e-12, elementwise_affine=scale, bias=center))",
     "contrib.layers.instance_norm": "lambda inputs, center=True, scale=True, epsilon=1e-06, activation_fn=None, **kwargs: (lambda found: found if activation_fn is None else activation_fn(found))(op.instance_norm(inputs, eps=epsilon, elementwise_affine=scale, bias=center))",

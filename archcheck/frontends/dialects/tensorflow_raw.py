@@ -18,7 +18,7 @@ def _row(kind: str, params: str = "x!", attrs: dict[str, str] | None = None, **c
 
 
 # public function -> the ops that take the same arguments in the same order
-_SHARED: dict[str, tuple[str, ...]] = {
+SHARED: dict[str, tuple[str, ...]] = {
     "add": ("Add", "AddV2"), "subtract": ("Sub",), "multiply": ("Mul",), "divide": ("RealDiv", "Div"), "floordiv": ("FloorDiv",),
     "floormod": ("FloorMod",), "pow": ("Pow",), "maximum": ("Maximum",), "minimum": ("Minimum",), "negative": ("Neg",),
     "square": ("Square",), "sqrt": ("Sqrt",), "rsqrt": ("Rsqrt",), "exp": ("Exp",), "log": ("Log",), "log1p": ("Log1p",),
@@ -42,7 +42,7 @@ _SHARED: dict[str, tuple[str, ...]] = {
     "reduce_all": ("All",), "reduce_any": ("Any",), "reduce_euclidean_norm": ("EuclideanNorm",), "matrix_diag_part": ("MatrixDiagPart",),
 }  # fmt: skip
 
-_RANDOM = {
+DISTRIBUTIONS = {
     "RandomUniform": "uniform", "RandomUniformInt": "uniform", "RandomStandardNormal": "normal", "TruncatedNormal": "truncated_normal",
     "ParameterizedTruncatedNormal": "truncated_normal", "RandomGamma": "gamma", "Multinomial": "multinomial", "RandomShuffle": "permutation",
     "StatelessRandomUniform": "uniform", "StatelessRandomUniformV2": "uniform", "StatelessRandomNormal": "normal",
@@ -50,7 +50,7 @@ _RANDOM = {
     "StatelessRandomUniformInt": "uniform", "StatelessRandomUniformIntV2": "uniform", "StatelessMultinomial": "multinomial",
     "StatefulUniform": "uniform", "StatefulStandardNormalV2": "normal", "StatefulTruncatedNormal": "truncated_normal", "StatelessShuffle": "permutation",
 }  # fmt: skip
-RANDOM = frozenset(_RANDOM)
+RANDOM = frozenset(DISTRIBUTIONS)
 
 _ALIGNED = "align_corners=False, half_pixel_centers=False"
 _OWN: dict[str, Row] = {
@@ -99,7 +99,7 @@ _OWN: dict[str, Row] = {
     "CropAndResize": _row("tensor_function", "image!, boxes!, box_ind!, crop_size, method='bilinear', extrapolation_value=0.0", function="crop_and_resize"),
     **{op: _row("tensor_function", "boxes!, scores!, *settings, **more", function="non_max_suppression") for op in ("NonMaxSuppressionV3", "NonMaxSuppressionV4", "NonMaxSuppressionV5", "CombinedNonMaxSuppression")},
     "ExtractImagePatches": Row("unfold", "images!, ksizes, strides, rates, padding", {"kernel": "ksizes", "stride": "strides", "dilation": "rates", "padding": "padding"}),
-    **{op: _row("random", "*given, **settings", distribution=name) for op, name in _RANDOM.items()},
+    **{op: _row("random", "*given, **settings", distribution=name) for op, name in DISTRIBUTIONS.items()},
 }  # fmt: skip
 
 _SPELLED: dict[str, str] = {
@@ -134,11 +134,11 @@ REASONS: dict[str, str] = {
 
 def rows(public: dict[str, Row]) -> dict[str, Row]:
     """The rows of ops by qualified name, those of public functions among them."""
-    shared = {op: public["tensorflow." + name] for name, ops in _SHARED.items() for op in ops if "tensorflow." + name in public}
+    shared = {op: public["tensorflow." + name] for name, ops in SHARED.items() for op in ops if "tensorflow." + name in public}
     return {PREFIX + op: row for op, row in {**shared, **_OWN}.items()}
 
 
 def formulas(public: dict[str, Formula]) -> dict[str, Formula]:
     """The formulas of ops by qualified name, those of public functions among them."""
-    shared = {op: public["tensorflow." + name] for name, ops in _SHARED.items() for op in ops if "tensorflow." + name in public}
+    shared = {op: public["tensorflow." + name] for name, ops in SHARED.items() for op in ops if "tensorflow." + name in public}
     return {PREFIX + op: one for op, one in {**shared, **{op: Formula(source) for op, source in _SPELLED.items()}}.items()}

@@ -141,8 +141,6 @@ _SHAPES: dict[str, Row] = {
     "one_hot": _row("one_hot", "indices!, depth, on_value=None, off_value=None, axis=-1, dtype=None, name=None", _AXIS | {"classes": "depth"}),
     "diag_part": _row("select", "input!, name=None", index="diagonal"),
     "matrix_diag_part": _row("select", "input!, name=None", index="diagonal"),
-    "depth_to_space": _row("pixel_shuffle", "input!, block_size, name=None, data_format='NHWC'", {"factor": "block_size"}, inverse=False, channels_last=True),
-    "space_to_depth": _row("pixel_shuffle", "input!, block_size, name=None, data_format='NHWC'", {"factor": "block_size"}, inverse=True, channels_last=True),
     "complex": _row("complex", "real!, imag!, name=None"),
     "image.resize_bilinear": _row("interpolate", "images!, size, align_corners=False, name=None, half_pixel_centers=False", {"size": "size", "align_corners": "align_corners"}, mode="bilinear"),
     "image.resize_nearest_neighbor": _row("interpolate", "images!, size, align_corners=False, name=None, half_pixel_centers=False", {"size": "size", "align_corners": "align_corners"}, mode="nearest"),
@@ -184,13 +182,10 @@ _NN: dict[str, Row] = {
     "softmax": _row("softmax", "logits!, axis=-1, name=None", _AXIS),
     "log_softmax": _row("log_softmax", "logits!, axis=-1, name=None", _AXIS),
     "l2_normalize": _row("l2_norm", "x!, axis=None, epsilon=1e-12, name=None", _AXIS | {"eps": "epsilon"}),
-    "bias_add": _row("add", "value!, bias!, data_format=None, name=None"),
     "embedding_lookup": _row("embedding", "params!, ids!, partition_strategy='mod', name=None, validate_indices=True, max_norm=None"),
     "top_k": _TOP_K,
     "local_response_normalization": _row("local_response_norm", "input!, depth_radius=5, bias=1, alpha=1, beta=0.5, name=None", {"size": "depth_radius", "k": "bias", "alpha": "alpha", "beta": "beta"}),
     "lrn": _row("local_response_norm", "input!, depth_radius=5, bias=1, alpha=1, beta=0.5, name=None", {"size": "depth_radius", "k": "bias", "alpha": "alpha", "beta": "beta"}),
-    "depth_to_space": _SHAPES["depth_to_space"],
-    "space_to_depth": _SHAPES["space_to_depth"],
 }
 
 # ---- tf.layers: functions that make their own weights
@@ -204,11 +199,11 @@ _LAYERS: dict[str, Row] = {
 }
 for _n in (1, 2, 3):
     _strides = "1" if _n == 1 else str((1,) * _n)
-    _conv = {"out_features": "filters", "kernel": "kernel_size", "stride": "strides", "padding": "padding", "bias": "use_bias", "activation": "activation"}
-    _LAYERS[f"conv{_n}d"] = _row("conv", f"inputs!, filters, kernel_size, strides={_strides}, padding='valid', data_format='channels_last', dilation_rate={_strides}, activation=None, use_bias=True, {_KEPT}", _conv | {"dilation": "dilation_rate"}, axes=_n, channels_last=True)
-    _LAYERS[f"conv{_n}d_transpose"] = _row("conv_transpose", f"inputs!, filters, kernel_size, strides={_strides}, padding='valid', data_format='channels_last', activation=None, use_bias=True, {_KEPT}", _conv, axes=_n, channels_last=True)
+    _conv = {"out_features": "filters", "kernel": "kernel_size", "stride": "strides", "padding": "padding", "bias": "use_bias", "activation": "activation", "channels_last": "data_format"}
+    _LAYERS[f"conv{_n}d"] = _row("conv", f"inputs!, filters, kernel_size, strides={_strides}, padding='valid', data_format='channels_last', dilation_rate={_strides}, activation=None, use_bias=True, {_KEPT}", _conv | {"dilation": "dilation_rate"}, axes=_n)
+    _LAYERS[f"conv{_n}d_transpose"] = _row("conv_transpose", f"inputs!, filters, kernel_size, strides={_strides}, padding='valid', data_format='channels_last', activation=None, use_bias=True, {_KEPT}", _conv, axes=_n)
     for _name, _mode in (("max", "max"), ("average", "mean")):
-        _LAYERS[f"{_name}_pooling{_n}d"] = _row("pool", "inputs!, pool_size, strides, padding='valid', data_format='channels_last', name=None", {"kernel": "pool_size", "stride": "strides", "padding": "padding"}, mode=_mode, axes=_n, channels_last=True)
+        _LAYERS[f"{_name}_pooling{_n}d"] = _row("pool", "inputs!, pool_size, strides, padding='valid', data_format='channels_last', name=None", {"kernel": "pool_size", "stride": "strides", "padding": "padding", "channels_last": "data_format"}, mode=_mode, axes=_n)
 
 # ---- cells: one step, from inputs and state to output and state
 

@@ -117,8 +117,6 @@ def _conv(given: Given) -> Dims:
         features, kernel = _of_weight(given, weight, axes)
     if "kernel" in given.attrs:
         kernel = each(given.attrs["kernel"], axes)
-    if len(given.operands) > 1 and given.get("channels_last") is False:  # TensorFlow's strides, which the formula cuts
-        return field.dims(features, (None,) * axes)  # as if features were last
     space = _slid(given, field.space, kernel, each(given.attrs.get("stride", 1), axes))
     return field.dims(features, space)
 

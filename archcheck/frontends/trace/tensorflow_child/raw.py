@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy
 import tensorflow as tf
 
+from archcheck.frontends.dialects.tensorflow_raw import DISTRIBUTIONS, SHARED
 from archcheck.frontends.trace.tensorflow_child.encoding import MOST_HELD, plain
 
 if TYPE_CHECKING:
@@ -23,42 +24,15 @@ _ALIASES = frozenset(
 )
 _OF_SIZES = frozenset({"Shape", "ShapeN", "Size", "Rank"})
 
-# Ops whose inputs are the arguments of a function, in order.
-_SAME: dict[str, str] = {
-    **{
-        op: name
-        for name, ops in {
-            "add": ("Add", "AddV2"), "subtract": ("Sub",), "multiply": ("Mul",), "divide": ("RealDiv", "Div"),
-            "floordiv": ("FloorDiv",), "floormod": ("FloorMod",), "pow": ("Pow",), "maximum": ("Maximum",),
-            "minimum": ("Minimum",), "negative": ("Neg",), "square": ("Square",), "sqrt": ("Sqrt",),
-            "rsqrt": ("Rsqrt",), "exp": ("Exp",), "log": ("Log",), "log1p": ("Log1p",), "expm1": ("Expm1",),
-            "abs": ("Abs", "ComplexAbs"), "sign": ("Sign",), "sin": ("Sin",), "cos": ("Cos",), "tan": ("Tan",),
-            "tanh": ("Tanh",), "sigmoid": ("Sigmoid",), "erf": ("Erf",), "erfc": ("Erfc",), "floor": ("Floor",),
-            "ceil": ("Ceil",), "round": ("Round",), "rint": ("Rint",), "reciprocal": ("Reciprocal", "Inv"),
-            "squared_difference": ("SquaredDifference",), "less": ("Less",), "less_equal": ("LessEqual",),
-            "greater": ("Greater",), "greater_equal": ("GreaterEqual",), "equal": ("Equal",),
-            "not_equal": ("NotEqual",), "Tensor.__and__": ("LogicalAnd",), "Tensor.__or__": ("LogicalOr",),
-            "Tensor.__invert__": ("LogicalNot",), "where": ("Select", "SelectV2"), "nn.relu": ("Relu",),
-            "nn.relu6": ("Relu6",), "nn.elu": ("Elu",), "nn.selu": ("Selu",), "nn.softplus": ("Softplus",),
-            "nn.softsign": ("Softsign",), "nn.softmax": ("Softmax",), "nn.log_softmax": ("LogSoftmax",),
-            "nn.bias_add": ("BiasAdd", "BiasAddV1"), "reshape": ("Reshape",), "expand_dims": ("ExpandDims",),
-            "transpose": ("Transpose",), "tile": ("Tile",), "broadcast_to": ("BroadcastTo",), "pad": ("Pad",),
-            "slice": ("Slice",), "roll": ("Roll",), "reverse": ("ReverseV2",), "range": ("Range",),
-            "fill": ("Fill",), "zeros_like": ("ZerosLike",), "ones_like": ("OnesLike",), "linspace": ("LinSpace",),
-            "scatter_nd": ("ScatterNd",), "tensor_scatter_nd_update": ("TensorScatterUpdate",),
-            "tensor_scatter_nd_add": ("TensorScatterAdd",), "complex": ("Complex",), "is_nan": ("IsNan",),
-            "asin": ("Asin",), "acos": ("Acos",), "atan": ("Atan",), "sinh": ("Sinh",), "cosh": ("Cosh",),
-            "atan2": ("Atan2",), "is_inf": ("IsInf",), "is_finite": ("IsFinite",), "clip_by_value": ("ClipByValue",),
-        }.items()
-        for op in ops
-    }
+# Ops whose inputs are the arguments of a function, in order, where `_OTHERS` says nothing else.
+_SAME = {op: name for name, ops in SHARED.items() for op in ops} | {
+    "Equal": "equal", "NotEqual": "not_equal", "Pad": "pad", "Slice": "slice", "LinSpace": "linspace",
 }  # fmt: skip
-_REDUCES = {"Mean": "mean", "Sum": "sum", "Max": "max", "Min": "min", "Prod": "prod", "All": "all", "Any": "any"}
-_RANDOM = {
-    "RandomUniform": "uniform", "RandomStandardNormal": "normal", "TruncatedNormal": "truncated_normal",
-    "StatelessRandomUniform": "uniform", "StatelessRandomUniformV2": "uniform", "StatelessRandomNormal": "normal",
-    "StatelessRandomNormalV2": "normal", "StatelessTruncatedNormalV2": "truncated_normal",
+_REDUCES = {
+    "Mean": "mean", "Sum": "sum", "Max": "max", "Min": "min", "Prod": "prod", "All": "all", "Any": "any",
+    "EuclideanNorm": "euclidean_norm",
 }  # fmt: skip
+_RANDOM = {op: name for op, name in DISTRIBUTIONS.items() if name in ("uniform", "normal", "truncated_normal")}
 
 
 def _word(value: Any) -> Any:
@@ -122,6 +96,10 @@ _OTHERS: dict[str, Callable[[Any, list[Any]], Told | None]] = {
     **dict.fromkeys(("MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3"), _product),
     "StridedSlice": _indexed,
     "Einsum": lambda op, given: ("tensorflow.einsum", [_word(op.get_attr("equation")), *given], {}),
+    "BiasAdd": lambda op, given: (
+        "tensorflow.nn.bias_add", given, {"data_format": _word(op.get_attr("data_format"))}
+    ),
+    "BiasAddV1": lambda op, given: ("tensorflow.nn.bias_add", given, {}),
     "LeakyRelu": lambda op, given: ("tensorflow.nn.leaky_relu", given, {"alpha": op.get_attr("alpha")}),
     "Squeeze": lambda op, given: (
         "tensorflow.squeeze", given, {"axis": _whole(dims) if (dims := op.get_attr("squeeze_dims")) else None}
@@ -350,10 +328,10 @@ class Raw:
         given = [self._input(one) for one in op.inputs]
         place, site = recorder.made.get(id(op), (0, -1))
         told: Told | None = None
-        if op.type in _SAME:
-            told = f"tensorflow.{_SAME[op.type]}", given, {}
-        elif op.type in _OTHERS:
+        if op.type in _OTHERS:
             told = _OTHERS[op.type](op, given)
+        elif op.type in _SAME:
+            told = f"tensorflow.{_SAME[op.type]}", given, {}
         if told is None:
             told = f"tensorflow.raw_ops.{op.type}", given, _settings(op)
         if op.type == "Placeholder":
