@@ -80,7 +80,11 @@ def _tied(graph: OpGraph, weights: Mapping[str, str], said: bool | None) -> Fact
         return Fact(name, said, "" if said is not None else "the target holds no embedding")
     if any(_uses_matrix(op, table) for op in graph.ops if op.kind is LINEAR for table in tables):
         return Fact(name, True)
-    tables_by_rows = {op.attr("rows"): op for op in tables}
+    learned = {op.path for op in graph.ops if op.kind is PARAMETER}
+    shared = {value for table in tables for value in table.reads if value.op in learned}
+    if any(not shared.isdisjoint(op.reads) for op in graph.ops if op.kind is LINEAR):
+        return Fact(name, True)
+    tables_by_rows = {op.attr("rows"): op for op in tables if op.attr("rows") is not None}
     heads = [op for op in graph.ops if op.kind is LINEAR and op.attr("out_features") in tables_by_rows]
     if not heads:
         return Fact(name, said, "" if said is not None else "the target has no output embedding")
