@@ -51,13 +51,30 @@ def _is_export(path: Path, shown: str) -> bool:
         if path.suffix.lower() in _CHECKPOINTS:
             return False  # whatever it is, it is no program
         raise
-    if content not in (Content.OTHER, Content.PROGRAM):
+    if content not in (Content.OTHER, Content.PROGRAM, Content.TORCHSCRIPT):
         raise refuse(content, shown)
     return content is Content.PROGRAM
 
 
 def _load_export(path: Path, library: Library, shown: str, choice: str, training: bool) -> Loaded:
     from archcheck.frontends.torch_export.reader import load
+
+    return load(path, library, shown, choice, training=training)
+
+
+def _is_script(path: Path, shown: str) -> bool:
+    from archcheck.frontends.torch_export.contents import Content, content_of
+
+    try:
+        return content_of(path, shown) is Content.TORCHSCRIPT
+    except TargetError:
+        if path.suffix.lower() in _CHECKPOINTS:
+            return False
+        raise
+
+
+def _load_script(path: Path, library: Library, shown: str, choice: str, training: bool) -> Loaded:
+    from archcheck.frontends.torch_script.reader import load
 
     return load(path, library, shown, choice, training=training)
 
@@ -104,6 +121,13 @@ KINDS: tuple[Kind, ...] = (
         _is_export,
         _load_export,
         "save it anew, with model.eval() before torch.export.export",
+    ),
+    Kind(
+        "torch_script",
+        _CHECKPOINTS | {".pt2", ".ts", ".torchscript", ""},
+        _is_script,
+        _load_script,
+        "save it anew, with model.eval() before torch.jit.trace",
     ),
     Kind(
         "onnx_model",

@@ -78,9 +78,7 @@ def programs(archive: Archive) -> dict[str, str]:
 
 def refuse(content: Content, shown: str) -> TargetError:
     """Why a file of this content is not read, and what is read instead."""
-    if content is Content.TORCHSCRIPT:
-        why = "this is a TorchScript archive: its layers' settings are pickled, and unpickling it would run code"
-    elif content is Content.COMPILED:
+    if content is Content.COMPILED:
         why = "this file holds compiled code only, and no graph"
     else:
         why = "this file holds pickled objects: weights, not the code that uses them, and unpickling it would run code"
