@@ -112,7 +112,9 @@ def compare(one: Trace, wanted: Wanted) -> Row:
     differences = (*two.differences, *two.open)
     if not differences:
         return Row(symbol, SAME, assumed=assumed)
-    unread = any(op.kind.name == "opaque" for graph in graphs for op in graph.walk())
+    unread = any(op.kind.name == "opaque" for graph in graphs for op in graph.walk()) or any(
+        variant.unread for one in (read, ran) for variant in one.reading.variants
+    )
     told = "; ".join(words(edit)[0] for edit in differences[:3])
     more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""
     where = next((str(span) for edit in differences if (span := words(edit)[1]) is not None), "")

@@ -115,7 +115,10 @@ def _attention(scope: Scope, group: Sequence[int], attention: Sequence[int], ent
     inside = set(group)
     main = attention[-1]
     op = scope.ops[main]
-    cross = any(not _keys_from(scope, scope.ops[slot], inside, entry) for slot in attention)
+    cross = any(
+        not _keys_from(scope, scope.ops[slot], inside, entry) and not _is_of_one_part(scope, scope.ops[slot])
+        for slot in attention
+    )
     stated: dict[str, AttrValue] = {attr.name: attr.value for attr in op.attrs if attr.name in _LIFTED}
     if stated.get("projected") is False:  # its projections stand beside it, within the sublayer
         del stated["projected"]
@@ -155,6 +158,30 @@ def _keys_from(scope: Scope, op: Op, inside: set[int], entry: int) -> bool:
         else:
             beside = beside or slot < 0 or bool(scope.origins(slot) & scope.ON_INPUT)
     return not beside
+
+
+def _is_of_one_part(scope: Scope, op: Op) -> bool:
+    """Whether queries, keys and values are maps of one value, cut alike: attention within one window of it."""
+    found = [_mapped(scope, value) for value in op.reads[:3]]
+    return found[0] is not None and found.count(found[0]) == len(found)
+
+
+def _mapped(scope: Scope, value: Value) -> tuple[Value, list[tuple[object, ...]]] | None:
+    """What a learned map is of whose result a value is part of, and how the part is cut; None where it is of none."""
+    cuts: list[tuple[object, ...]] = []
+    while (slot := scope.giver(value)) >= 0 and scope.ops[slot].reads:
+        op = scope.ops[slot]
+        if op.kind is LINEAR or op.kind in CONVS:
+            return op.reads[0], cuts
+        if op.kind in _CUTS:
+            cuts.append((value.index, op.kind, *((attr.name, attr.value) for attr in op.attrs)))
+        elif op.kind not in VIEWS and op.kind not in NORMS and op.kind.name not in _ON_THE_WAY:
+            return None
+        value = op.reads[0]
+    return None
+
+
+_ON_THE_WAY = frozenset({"rope", "scale"})  # from a projection to the scores
 
 
 def _whole_of(scope: Scope, slot: int) -> int:

@@ -125,6 +125,21 @@ def test_keys_from_another_tensor_are_cross_attention() -> None:
     assert core(write).kind.name == "cross_attention"
 
 
+@pytest.mark.parametrize("other", [False, True])
+def test_windows_that_are_cut_alike_attend_to_themselves(other: bool) -> None:
+    """Queries of one window and keys of the next are of different tokens: as where they come from elsewhere."""
+    write = Writer()
+    x = write.norm("%x")
+    parts = [write.op("split", write.op("linear", x), attrs="size=16 axis=1") for _ in range(3)]
+    windows = []
+    for at in ("", ".1"):
+        keys = (".1" if at == "" else "") if other else at
+        windows.append(write.op("attention", parts[0] + at, parts[1] + keys, parts[2] + keys))
+    write.op("linear", write.op("concat", *windows, attrs="axis=1"))
+    found = {op.kind.name for op in canonical(write.text()).walk() if op.kind.family == "sublayer"}
+    assert found == {"cross_attention" if other else "self_attention"}
+
+
 def test_normalised_queries_and_keys_are_said() -> None:
     write = Writer()
     q, k, v = (write.op("linear", "%x") for _ in range(3))
