@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from archcheck.align.agree import attributes, compatible
 from archcheck.align.flat import TOP, Side
 from archcheck.align.sources import bind_sources
 from archcheck.align.wiring import Mismatch, Wiring
@@ -23,6 +24,9 @@ def settle(wiring: Wiring) -> bool:
         found = wiring.compare()
         if not found or not _Mending(wiring).run(found):
             break
+        changed = True
+        wiring.forget()
+    if _Mending(wiring).tell_apart():
         changed = True
         wiring.forget()
     return changed
@@ -49,6 +53,63 @@ class _Mending:
             else:
                 fruitless += 1
         return changed
+
+    def tell_apart(self) -> bool:
+        """Exchange branches of one sum that are alike but for what their ops state, where that says which is which."""
+        changed = False
+        fruitless = 0
+        for node, twin in enumerate(self.match.to):
+            if twin < 0 or compatible(self.expected.ops[node], self.actual.ops[twin]):
+                continue
+            if fruitless > _FRUITLESS:
+                break
+            if self._tell(node):
+                changed, fruitless = True, 0
+            else:
+                fruitless += 1
+        return changed
+
+    def _tell(self, node: int) -> bool:
+        """Exchange the branch that an op stands in with another one that is summed with it; whether that helped."""
+        to = self.match.to
+        at = node
+        for _ in range(_LONGEST):
+            reader = self.expected.user[at]
+            if reader < 0 or to[reader] < 0 or to[at] < 0:
+                return False
+            if self.expected.ops[reader].kind.commutes:
+                reads = set(self.actual.operands[to[reader]])
+                for rival in self.expected.operands[reader]:
+                    if rival != at and to[rival] >= 0 and to[at] != to[rival] and {to[at], to[rival]} <= reads:
+                        joins = self._with_operands(at, rival)
+                        if joins and self._try(joins, stated=True):
+                            return True
+            at = reader
+        return False
+
+    def _with_operands(self, one: int, other: int) -> list[tuple[int, int]]:
+        """Two ops crosswise, with what they read crosswise too, back to what both branches read."""
+        to = self.match.to
+        if not (self._alike(one, to[other]) and self._alike(other, to[one])):
+            return []
+        grown: list[tuple[int, int]] = []
+        seen = {one, other}
+        waiting = [(one, other)]
+        while waiting and len(grown) < _LONGEST:
+            node, rival = waiting.pop()
+            grown += [(node, to[rival]), (rival, to[node])]
+            for read, read_too in zip(self.expected.operands[node], self.expected.operands[rival], strict=False):
+                if read == read_too or {read, read_too} & seen or to[read] < 0 or to[read_too] < 0:
+                    continue
+                if self._alike(read, to[read_too]) and self._alike(read_too, to[read]):
+                    seen |= {read, read_too}
+                    waiting.append((read, read_too))
+        return grown
+
+    def _disagreements(self, nodes: Iterable[int]) -> int:
+        """How many attributes of these ops differ from those of their counterparts."""
+        to, expected, actual = self.match.to, self.expected.ops, self.actual.ops
+        return sum(1 for node in nodes if to[node] >= 0 for _ in attributes(expected[node], actual[to[node]]))
 
     def _exchange(self, mismatch: Mismatch) -> bool:
         """Two ops of one class that were matched crosswise: the first of two equal branches with the second."""
@@ -141,12 +202,21 @@ class _Mending:
             return False
         return self.match.same_home(node, twin)
 
-    def _try(self, joins: list[tuple[int, int]], loose: tuple[int, ...] = (), *, explains_all: bool = False) -> bool:
-        """Match these ops with each other instead; undone where it does not explain more of the wiring."""
+    def _try(
+        self,
+        joins: list[tuple[int, int]],
+        loose: tuple[int, ...] = (),
+        *,
+        explains_all: bool = False,
+        stated: bool = False,
+    ) -> bool:
+        """Match these ops with each other instead; undone where it does not explain more of the wiring, or, `stated`,
+        no less of it and more of what the ops state."""
         to, back = self.match.to, self.match.back
         nodes = {*loose, *(node for node, _ in joins), *(back[twin] for _, twin in joins)} - {-1}
         twins = {*(twin for _, twin in joins), *(to[node] for node in nodes)} - {-1}
         old = [(node, to[node]) for node in nodes if to[node] >= 0]
+        differ = self._disagreements(nodes) if stated else 0
         before = self._count(nodes, twins)
         if explains_all and before < 2:
             return False
@@ -156,7 +226,11 @@ class _Mending:
             self.match.join(node, twin)
         self.wiring.forget()
         after = self._count(nodes, twins)
-        if after == 0 if explains_all else after < before:
+        if stated:
+            better = after <= before and self._disagreements(nodes) < differ
+        else:
+            better = after == 0 if explains_all else after < before
+        if better:
             return True
         for node, _ in joins:
             self.match.part(node)

@@ -392,3 +392,26 @@ def test_equal_branches_of_several_ops_are_exchanged_whole():
     expected = "%x = input\n%a = relu %x\n%b = relu %a\n%c = relu %x\n%d = relu %c\n%e = relu %a\n"
     actual = "%x = input\n%c = relu %x\n%d = relu %c\n%a = relu %x\n%b = relu %a\n%e = relu %a\n"
     assert run(expected, actual).edits == ()
+
+
+BRANCHES = """\
+%x = input
+%p = {before} %x
+%a = conv %p kernel={first}{more}
+%b = batch_norm %a
+%c = conv %p kernel={second}{more}
+%d = batch_norm %c
+%e = add %b, %d
+%f = relu %e
+"""
+
+
+@pytest.mark.parametrize("before", ["relu", "gelu", "tanh", "silu", "sigmoid"])
+@pytest.mark.parametrize("more", ["", " stride=1", " groups=1 dilation=1"])
+def test_equal_branches_are_told_apart_by_what_they_state(before, more):
+    """A sum says nothing of the order of what it adds, and neither does what comes before it."""
+    claim = BRANCHES.format(before="relu", first=3, second=1, more="")
+    edits = run(claim, BRANCHES.format(before=before, first=1, second=3, more=more)).edits
+    assert [edit for edit in edits if edit.aspect == "attr:kernel"] == []
+    wider = run(claim, BRANCHES.format(before=before, first=1, second=5, more=more)).edits
+    assert [(edit.stated, edit.found) for edit in wider if edit.aspect == "attr:kernel"] == [(3, 5)]
