@@ -148,7 +148,8 @@ class LayerRow:
         kind: name of the op kind.
         init: the constructor's parameter list, without `self`.
         call: the parameter list of its call, with `!` behind what the op reads.
-        attrs: attribute -> constructor parameter; `"1 - momentum"` states what is left of 1.
+        attrs: attribute -> constructor parameter; `"1 - momentum"` states what is left of 1, and
+            `"bias if affine"` no bias where nothing is affine.
         const: attributes that this class fixes.
         weights: names under which the layer keeps learned tensors, read by code that computes with them itself.
         counted: those of them that are not learned but counted, such as a running mean.

@@ -37,14 +37,14 @@ for _n in (1, 2, 3):
 
 # ---- norms
 
-_LAYERS["LayerNorm"] = LayerRow("layer_norm", f"normalized_shape, eps=1e-05, elementwise_affine=True, bias=True, {_FACTORY}", attrs={"dim": "normalized_shape", "eps": "eps", "elementwise_affine": "elementwise_affine", "bias": "bias"}, weights=("weight", "bias"))
+_LAYERS["LayerNorm"] = LayerRow("layer_norm", f"normalized_shape, eps=1e-05, elementwise_affine=True, bias=True, {_FACTORY}", attrs={"dim": "normalized_shape", "eps": "eps", "elementwise_affine": "elementwise_affine", "bias": "bias if elementwise_affine"}, weights=("weight", "bias"))
 _LAYERS["RMSNorm"] = LayerRow("rms_norm", f"normalized_shape, eps=None, elementwise_affine=True, {_FACTORY}", "x!", {"dim": "normalized_shape", "eps": "eps", "elementwise_affine": "elementwise_affine"}, weights=("weight",))
-_LAYERS["GroupNorm"] = LayerRow("group_norm", f"num_groups, num_channels, eps=1e-05, affine=True, {_FACTORY}, *, bias=True", attrs={"groups": "num_groups", "dim": "num_channels", "eps": "eps", "elementwise_affine": "affine", "bias": "bias"}, weights=("weight", "bias"))
+_LAYERS["GroupNorm"] = LayerRow("group_norm", f"num_groups, num_channels, eps=1e-05, affine=True, {_FACTORY}, *, bias=True", attrs={"groups": "num_groups", "dim": "num_channels", "eps": "eps", "elementwise_affine": "affine", "bias": "bias if affine"}, weights=("weight", "bias"))
 _LAYERS["LocalResponseNorm"] = _LAYERS["CrossMapLRN2d"] = _layer("local_response_norm", "size, alpha=0.0001, beta=0.75, k=1.0", {"size": "size", "alpha": "alpha", "beta": "beta", "k": "k"})
 _BATCH = f"eps=1e-05, momentum=0.1, affine=True, track_running_stats=True, {_FACTORY}, *, bias=True"
-_BATCH_ATTRS = {"eps": "eps", "momentum": "momentum", "elementwise_affine": "affine", "bias": "bias"}
+_BATCH_ATTRS = {"eps": "eps", "momentum": "momentum", "elementwise_affine": "affine", "bias": "bias if affine"}
 _INSTANCE = f"num_features, eps=1e-05, momentum=0.1, affine=False, track_running_stats=False, {_FACTORY}, *, bias=True"
-_INSTANCE_ATTRS = {"eps": "eps", "elementwise_affine": "affine", "bias": "bias"}
+_INSTANCE_ATTRS = {"eps": "eps", "elementwise_affine": "affine", "bias": "bias if affine"}
 _COUNTED = ("running_mean", "running_var", "num_batches_tracked")
 _NORM_WEIGHTS = ("weight", "bias", *_COUNTED)
 for _n in (1, 2, 3):

@@ -10,8 +10,18 @@ from typing import TYPE_CHECKING
 from archcheck.frontends import dialects
 from archcheck.frontends.dialects.table import Formula
 from archcheck.frontends.static import containers, functional, modules, names, parts, rows
-from archcheck.frontends.static.bookkeeping import MODULE_ATTRIBUTES, REGISTERS
+from archcheck.frontends.static.bookkeeping import REGISTERS
 from archcheck.frontends.static.conditions import item_of
+from archcheck.frontends.static.inherited import (
+    OF_BASES,
+    assign_directly,
+    bookkeeping,
+    fill,
+    fill_first,
+    inherited,
+    mapping_mixin,
+    of_base,
+)
 from archcheck.frontends.static.libraries import CONSTANTS
 from archcheck.frontends.static.machine import Raised, place_of
 from archcheck.frontends.static.natives import container_method, plain_method
@@ -70,6 +80,8 @@ def get(vm: Machine, owner: Data, name: str, default: Data = NO_DEFAULT) -> Data
             return CONSTANTS[f"{owner.name}.{name}"]
         if name in ("__name__", "__qualname__"):
             return owner.name.rpartition(".")[2]
+        if name in OF_BASES and (dialects.layer(owner.name) or dialects.base_methods(owner.name)) is not None:
+            return of_base(owner, name)
         return External(dialects.canonical(f"{owner.name}.{name}"))
     if isinstance(owner, Class):
         return _of_class(vm, owner, name, default)
@@ -154,8 +166,8 @@ def _of_instance(vm: Machine, owner: Instance, name: str, default: Data) -> Data
             return Native(name, lambda machine, args, kwargs: containers.in_turn(machine, owner, args))
         if name == "_modules":
             return containers.Parts(owner)
-        if (bookkeeping := _bookkeeping(owner, name)) is not None:
-            return bookkeeping
+        if (method := bookkeeping(owner, name)) is not None:
+            return method
         if name in ("forward", "call", "__call__"):
             return _absent(vm, owner, name, default)
         if any(dialects.is_module_metadata(base, name) for base in owner.cls.externals):
@@ -168,7 +180,7 @@ def _of_instance(vm: Machine, owner: Instance, name: str, default: Data) -> Data
             if error.name == "AttributeError" and default is not NO_DEFAULT:
                 return default
             raise
-    if owner.cls.lookup("__getitem__") and (mixin := _mapping_mixin(owner, name)) is not None:
+    if owner.cls.lookup("__getitem__") and (mixin := mapping_mixin(owner, name)) is not None:
         return mixin
     if default is not NO_DEFAULT:
         return default
@@ -177,7 +189,7 @@ def _of_instance(vm: Machine, owner: Instance, name: str, default: Data) -> Data
     unread = next((base for base in owner.cls.externals if not _says_nothing(base)), None)
     if unread is not None and name in ("training", *REGISTERS) and owner.cls.lookup("forward") is not None:
         vm.assume(f"{owner.cls.name}.{name} is that of a module, as {unread.removeprefix('unread.')} is not read")
-        return vm.training if name == "training" else _bookkeeping(owner, name)
+        return vm.training if name == "training" else bookkeeping(owner, name)
     if unread is not None:
         return Open(f"{owner.cls.name}.{name} comes from {unread}, which is not read", vm.here(), flag=name)
     if owner.bag and not vm.trying and not is_module(owner.cls):
@@ -235,7 +247,7 @@ def _of_class(vm: Machine, owner: Class, name: str, default: Data) -> Data:
     if name == "__members__" and owner.members:
         return owner.members
     if name == "__init__" and any(isinstance(base, Class) and base.fields for base in owner.mro):
-        return FieldsInit(name, lambda vm, args, kwargs: _fill_first(vm, owner, args, kwargs), owner)
+        return FieldsInit(name, lambda vm, args, kwargs: fill_first(vm, owner, args, kwargs), owner)
     if name == "apply":
         # torch.autograd.Function: its forward takes a context first
         forward = owner.lookup("forward")
@@ -263,9 +275,9 @@ def _of_super(vm: Machine, owner: Super, name: str, default: Data) -> Data:
     if isinstance(receiver, Instance):
         read = [base for base in behind if isinstance(base, Class)]
         if name == "__init__" and any(base.fields for base in read) and not is_module(receiver.cls):
-            return Native(name, lambda machine, args, kwargs: _fill(machine, read[0], receiver, args, kwargs))
-        if (inherited := _inherited(vm, receiver, name)) is not None:
-            return inherited
+            return Native(name, lambda machine, args, kwargs: fill(machine, read[0], receiver, args, kwargs))
+        if (found := inherited(vm, receiver, name)) is not None:
+            return found
     if default is not NO_DEFAULT:
         return default
     why = f"super().{name} of {cls.name}, which no class that is read has"
@@ -274,87 +286,6 @@ def _of_super(vm: Machine, owner: Super, name: str, default: Data) -> Data:
 
 def _bound_class(value: Data, cls: Class) -> Data:
     return Method(value, cls) if isinstance(value, Function) and value.role == "class" else value
-
-
-def _inherited(vm: Machine, receiver: Instance, name: str) -> Data:
-    """What a library's base class gives an instance under `name`."""
-    if name in ("__getattribute__", "__getattr__"):
-        return Native(name, lambda machine, args, kwargs: machine.get(receiver, args[0]))
-    if name == "__setattr__":
-        return Native(name, lambda machine, args, kwargs: assign_directly(receiver, args[0], args[1]))
-    if name == "__init__":
-        return Native(name, lambda machine, args, kwargs: _library_init(machine, receiver, args, kwargs))
-    if receiver.layer is not None and name in ("forward", "__call__", "call"):
-        layer = receiver.layer
-        return Native(name, lambda machine, args, kwargs: modules.call_layer(machine, layer, args, kwargs))
-    if containers.is_sequential(receiver) and name in ("forward", "call"):
-        return Native(name, lambda machine, args, kwargs: containers.in_turn(machine, receiver, args))
-    if name == "__call__":
-        return Native(name, lambda machine, args, kwargs: modules.call_module(machine, receiver, args, kwargs))
-    if receiver.items is not None:
-        if name == "__getitem__":
-            return Native(name, lambda machine, args, kwargs: machine.item(receiver.items, args[0]))
-        return container_method(receiver, name)
-    if receiver.cls.lookup("__getitem__") and (mixin := _mapping_mixin(receiver, name)) is not None:
-        return mixin
-    return _bookkeeping(receiver, name) if is_module(receiver.cls) else None
-
-
-def _bookkeeping(module: Instance | Layer, name: str) -> Native | None:
-    """What every module of a framework has under `name`: `register_buffer`, `to`, `children`."""
-    method = MODULE_ATTRIBUTES.get(name)
-    return None if method is None else Native(name, lambda vm, args, kwargs: method(vm, module, args, kwargs))
-
-
-def _library_init(vm: Machine, receiver: Instance, args: list[Data], kwargs: dict[str, Data]) -> None:
-    from archcheck.frontends.static import instances
-
-    instances.initialise_from_library(vm, receiver, args, kwargs)
-
-
-def _fill(vm: Machine, cls: Class, receiver: Instance, args: list[Data], kwargs: dict[str, Data]) -> None:
-    """The constructor of a dataclass, called by that of a class that extends it."""
-    from archcheck.frontends.static import instances
-
-    instances.fill_fields(vm, cls, receiver, args, kwargs, None)
-
-
-def _fill_first(vm: Machine, cls: Class, args: list[Data], kwargs: dict[str, Data]) -> Data:
-    """`Base.__init__(self, ...)` of a dataclass."""
-    if not args or not isinstance(args[0], Instance):
-        return vm.open(f"{cls.name}.__init__ of something that is no instance")
-    _fill(vm, cls, args[0], args[1:], kwargs)
-    return None
-
-
-def _mapping_mixin(receiver: Instance, name: str) -> Data:
-    """What collections.abc.Mapping gives a class that defines `__getitem__` and `__iter__`."""
-    if name == "get":
-        return Native(name, lambda machine, args, kwargs: _mapping_get(machine, receiver, args, kwargs))
-    if receiver.cls.lookup("__iter__") is None:
-        return None
-    if name == "keys":
-        return Native(name, lambda machine, args, kwargs: machine.iterate(receiver))
-    if name == "values":
-        return Native(name, lambda machine, args, kwargs: [value for _, value in _entries(machine, receiver)])
-    if name == "items":
-        return Native(name, lambda machine, args, kwargs: _entries(machine, receiver))
-    return None
-
-
-def _entries(vm: Machine, receiver: Instance) -> list[tuple[Data, Data]]:
-    return [(key, vm.item(receiver, key)) for key in vm.iterate(receiver)]
-
-
-def _mapping_get(vm: Machine, receiver: Instance, args: list[Data], kwargs: dict[str, Data]) -> Data:
-    """`Mapping.get` on top of the class's own `__getitem__`."""
-    default = args[1] if len(args) > 1 else kwargs.get("default")
-    try:
-        return vm.item(receiver, args[0])
-    except Raised as error:
-        if error.name == "KeyError":
-            return default
-        raise
 
 
 def _of_module(vm: Machine, owner: ModuleValue, name: str, default: Data) -> Data:
@@ -393,8 +324,8 @@ def _of_layer(vm: Machine, owner: Layer, name: str, default: Data) -> Data:
         return vm.training
     if name == "__class__":
         return External(owner.name)
-    if (bookkeeping := _bookkeeping(owner, name)) is not None:
-        return bookkeeping
+    if (method := bookkeeping(owner, name)) is not None:
+        return method
     if default is not NO_DEFAULT:
         return default
     return vm.open(f"{owner.name}.{name} is not in the dialect", metadata=True)
@@ -482,12 +413,3 @@ def assign(vm: Machine, owner: Data, name: str, value: Data) -> None:
         owner.attributes[name] = value
     elif isinstance(owner, Tensor) and name == "data" and isinstance(value, Tensor):
         owner.value = value.value
-
-
-def assign_directly(owner: Instance, name: str, value: Data) -> None:
-    """Keep `value` under `name`, and note the place in the module tree that it gets by that."""
-    before = owner.attributes.get(name)
-    owner.attributes[name] = value
-    containers.adopt(owner, name, value)
-    if owner.items is not None:
-        containers.keep(owner, name, value, before)

@@ -140,13 +140,15 @@ def fill_fields(
     vm: Machine, cls: Class, instance: Instance, args: list[Data], kwargs: dict[str, Data], given: Given | None
 ) -> None:
     """The constructor that a dataclass has: one argument for each annotated name, defaults from the class body."""
+    from archcheck.frontends.static.attributes import attribute_map  # which needs instances
+
     rest = dict(kwargs)
-    mapping = cls.lookup("attribute_map")
-    renamed = mapping[1] if mapping is not None and isinstance(mapping[1], dict) else {}
+    fields = fields_of(cls)
+    renamed = attribute_map(instance) or {}
     for old, new in renamed.items():
-        if old in rest and isinstance(new, str):
+        if old in rest and old not in fields:
             rest.setdefault(new, rest.pop(old))
-    for position, (name, (owner, node)) in enumerate(fields_of(cls).items()):
+    for position, (name, (owner, node)) in enumerate(fields.items()):
         settings: tuple[Setting, ...] = ()
         if position < len(args):
             value = args[position]
@@ -157,9 +159,10 @@ def fill_fields(
         else:
             value = _field_default(vm, owner, name, node)
             settings = _field_setting(owner, name, value, node)
-        instance.attributes[name] = value
+        kept = renamed.get(name, name)  # of two names of one thing, the field that comes later says what it is
+        instance.attributes[kept] = value
         if settings:
-            instance.settings[name] = settings
+            instance.settings[kept] = settings
         if isinstance(instance.items, dict) and value is not None:  # a mapping whose entries are its fields
             vm.set(instance, name, value)
     after = instance.cls.lookup("__post_init__")

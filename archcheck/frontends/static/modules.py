@@ -10,7 +10,7 @@ from archcheck.frontends.static import containers, functional, hooks, parts, row
 from archcheck.frontends.static.decorators import veiled
 from archcheck.frontends.static.machine import Raised, flatten_tensors, place_of
 from archcheck.frontends.static.opens import Open, Shape
-from archcheck.frontends.static.values import Data, Function, Instance, Layer, Method, Tensor
+from archcheck.frontends.static.values import Data, Function, Instance, Layer, Method, Tensor, Tensors
 from archcheck.ir.graph import Value
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ def _call_row(vm: Machine, layer: Layer, args: list[Data], kwargs: dict[str, Dat
             return reads[0]
         if row.kind in rows.IDENTITY_LIKE and not vm.training and reads:
             return reads[0]
+        if row.kind == "identity" and bound and not isinstance(given := next(iter(bound.values())), (Tensor, Tensors)):
+            return given  # whatever it is
         if not reads:
             unknown = next((value for value in bound.values() if isinstance(value, Open)), None)
             if unknown is None and next(iter(bound.values()), ...) is None:

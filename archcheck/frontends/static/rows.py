@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 MOST_PARTS = 64  # of a tensor, above which a loop over them is read once
 UNLISTED = object()  # no row and no formula bears this name
 VIEWS = frozenset({"reshape", "permute", "select", "identity", "expand"})
+WHERE = " if "  # between a parameter and another one without which it says nothing
 LEFT_OF_ONE = "1 - "  # before the parameter of which an attribute states what is left of 1
 _JOINING = frozenset({"concat", "stack"})
 IDENTITY_LIKE = frozenset({"dropout", "stochastic_depth"})
@@ -163,7 +164,10 @@ def stated(row: Row | LayerRow, parameters: Sequence[Parameter], bound: dict[str
     if row.attrs:
         declared = _declared(row.kind)
         for attribute, parameter in row.attrs.items():
-            value = bound.get(parameter.removeprefix(LEFT_OF_ONE))
+            named, _, condition = parameter.partition(WHERE)
+            value = bound.get(named.removeprefix(LEFT_OF_ONE))
+            if condition and bound.get(condition) is not True:
+                value = bound.get(condition)
             if parameter.startswith(LEFT_OF_ONE) and isinstance(value, (int, float)):
                 value = round(1 - value, 9)
             if value is None or attribute not in declared or isinstance(value, (Tensor, Tensors)):

@@ -46,7 +46,7 @@ def test_each_attribute_and_switch_refers_to_a_parameter(dialect: Dialect) -> No
         names = {parameter.name for parameter in parameter_list(row)}
         order = {part for word in row.order for part in word.split("|")} if isinstance(row, LayerRow) else set()
         switches = {row.active.removeprefix("not ")} - {""}
-        sources = {source.removeprefix("1 - ") for source in row.attrs.values()}
+        sources = {part.removeprefix("1 - ") for source in row.attrs.values() for part in source.split(" if ")}
         assert {*sources, *row.plain, *switches, *order} <= names, name
 
 

@@ -662,3 +662,83 @@ def test_a_configuration_gets_what_its_library_sets_whether_it_is_a_dataclass_or
     )
     [variant] = read(Library([Root(tmp_path)]), "transformers.model", "Model").variants
     assert [op.kind.name for op in variant.graph.ops] == ["input", "tanh"]
+
+
+def test_a_librarys_base_may_be_named_instead_of_super(sources: Sources) -> None:
+    code = """
+        class Turned(nn.LayerNorm):
+            def __init__(self, width):
+                nn.LayerNorm.__init__(self, normalized_shape=width, eps=1e-12)
+            def forward(self, x):
+                return nn.LayerNorm.forward(self, x.permute(0, 2, 1)).permute(0, 2, 1)
+
+        class Model(nn.Module):
+            def __init__(self):
+                nn.Module.__init__(self)
+                self.norm = Turned(8)
+            def forward(self, x):
+                return self.norm(x)
+        """
+    (norm,) = (op for op in sources.read(code, "Model").variants[0].graph.ops if op.kind.name == "layer_norm")
+    assert (norm.attr("eps"), norm.attr("dim")) == (1e-12, 8)
+
+
+def test_of_two_names_of_one_field_the_later_one_says_what_it_is(sources: Sources) -> None:
+    """What Python does where attributes that are set are redirected by a table: `C().routed` is 288."""
+    code = """
+        from dataclasses import dataclass
+
+        class Base:
+            def __setattr__(self, key, value):
+                super().__setattr__(super().__getattribute__("attribute_map").get(key, key), value)
+            def __getattribute__(self, key):
+                names = super().__getattribute__("attribute_map")
+                return super().__getattribute__(names.get(key, key))
+
+        @dataclass
+        class C(Base):
+            attribute_map = {"local": "routed", "width": "hidden"}
+            local: int = 128
+            routed: int = 288
+            hidden: int = 16
+            width: int = 32
+
+        class Model(nn.Module):
+            def __init__(self):
+                super().__init__()
+                c = C()
+                d = C(local=3, hidden=5)
+                self.a = nn.Linear(c.local, c.hidden)
+                self.b = nn.Linear(d.local, d.width)
+            def forward(self, x):
+                return self.b(self.a(x))
+        """
+    linears = [op for op in sources.read(code, "Model").variants[0].graph.ops if op.kind.name == "linear"]
+    assert [(op.attr("in_features"), op.attr("out_features")) for op in linears] == [(288, 32), (288, 32)]
+
+
+def test_an_identity_gives_whatever_it_is_given(sources: Sources) -> None:
+    code = """
+        class Model(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.same = nn.Identity()
+            def forward(self, x, y=None):
+                pair = self.same((x, 3))
+                return torch.relu(pair[0]) if self.same(y) is None else x + y
+        """
+    assert [op.kind.name for op in sources.read(code, "Model").variants[0].graph.ops] == ["input", "relu"]
+
+
+@pytest.mark.parametrize("layer", ["nn.LayerNorm(8, elementwise_affine=False)", "nn.InstanceNorm2d(8)"])
+def test_what_is_not_affine_has_no_bias(sources: Sources, layer: str) -> None:
+    code = f"""
+        class Model(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.norm = {layer}
+            def forward(self, x):
+                return self.norm(x)
+        """
+    (norm,) = (op for op in sources.read(code, "Model").variants[0].graph.ops if op.kind.family == "norm")
+    assert (norm.attr("elementwise_affine"), norm.attr("bias")) == (False, False)
