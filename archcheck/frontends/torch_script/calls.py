@@ -31,7 +31,7 @@ _BUILT_IN = {"len": "len", "sorted": "sorted", "ord": "ord", "chr": "chr", "list
 _METHODS = frozenset({
     "append", "extend", "insert", "pop", "clear", "format", "keys", "values", "items", "get", "popitem", "setdefault",
     "update", "join", "lower", "upper", "startswith", "endswith", "strip", "split", "item", "dim", "requires_grad_",
-    "is_floating_point", "type_as", "numel", "element_size", "detach", "contiguous", "to", "index", "count", "reverse",
+    "is_floating_point", "type_as", "numel", "element_size", "detach", "contiguous", "to", "count", "reverse",
 })  # fmt: skip
 _OF_TENSORS = frozenset({"split", "to", "dim", "item", "contiguous", "detach", "numel"})  # methods of tensors too
 _MATHS = frozenset({
@@ -213,6 +213,16 @@ def _slice(word: str, args: Args, kwargs: Kwargs, kinds: _Kinds) -> ast.expr | N
     return ast.Subscript(value, before[0] if len(before) == 1 else ast.Tuple(before, ast.Load()), ast.Load())
 
 
+def _indexed(word: str, args: Args, kwargs: Kwargs, kinds: _Kinds) -> ast.expr | None:
+    """`x[a, :, b]` with tensors for some of the axes."""
+    if len(args) != 2 or not isinstance(args[1], ast.List) or not args[1].elts:
+        return None
+    parts: list[ast.expr] = [
+        ast.Slice() if isinstance(one, ast.Constant) and one.value is None else one for one in args[1].elts
+    ]
+    return ast.Subscript(args[0], parts[0] if len(parts) == 1 else ast.Tuple(parts, ast.Load()), ast.Load())
+
+
 def _bound(node: ast.expr) -> ast.expr | None:
     if isinstance(node, ast.Constant) and (node.value is None or node.value == 2**63 - 1):
         return None
@@ -265,6 +275,7 @@ _RULES: dict[str, _Rule] = {
     "size": _size,
     "to": _to,
     "slice": _slice,
+    "index": _indexed,
 }
 
 

@@ -28,17 +28,21 @@ def inlined(body: Sequence[ast.stmt], uses: Counter[str]) -> list[ast.stmt]:
     """Statements in which each step of an index stands in the next one, where nothing else uses it."""
     kept: list[ast.stmt] = []
     held: dict[str, ast.expr] = {}
+    passed: set[str] = set()
     for one in body:
         statement: ast.stmt = _Filled(held).visit(one) if held else one
         kept.append(statement)
+        bound = _names(statement, ast.Store)
+        held = {word: value for word, value in held.items() if not bound & {word, *_names(value, ast.Load)}}
         name = _assigned(statement)
         if not name or not _TEMPORARY.fullmatch(name) or uses[name] != 1 or not isinstance(statement, ast.Assign):
             continue
         value = statement.value
         if isinstance(value, ast.Call) and is_step(value) and chain(value.func) != "torch.unsqueeze":
             held[name] = value
+            passed.add(name)
     left = _names_used(kept)
-    return [one for one in kept if not ((name := _assigned(one)) and name in held and name not in left)]
+    return [one for one in kept if not ((name := _assigned(one)) and name in passed and name not in left)]
 
 
 def uses_of(method: ast.FunctionDef) -> Counter[str]:
@@ -136,6 +140,10 @@ def _assigned(node: ast.stmt) -> str:
     if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
         return node.targets[0].id
     return ""
+
+
+def _names(node: ast.AST, how: type[ast.expr_context]) -> set[str]:
+    return {one.id for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, how)}
 
 
 def _names_used(body: Sequence[ast.stmt]) -> set[str]:

@@ -21,6 +21,7 @@ from archcheck.frontends.torch_export.contents import Content, of_archive, refus
 from archcheck.frontends.torch_export.sites import sites
 from archcheck.frontends.torch_script.lines import Lines
 from archcheck.frontends.torch_script.pickles import Object, PickleError, loads
+from archcheck.frontends.torch_script.sizes import sized
 from archcheck.frontends.torch_script.writing import LIBRARY, PACKAGE, PROGRAM, Writer, Written
 from archcheck.frontends.trace.replay import Places
 from archcheck.ir.graph import Attr, AttrValue, Op, OpGraph, Origin, Unknown
@@ -170,7 +171,7 @@ def _variant(one: Variant, word: Callable[[str], str], moved: Moved) -> Variant:
     origin = Origin(NAME, word(graph.origin.entry), graph.origin.mode)
     return replace(
         one,
-        graph=OpGraph(tuple(_op(op, word, moved) for op in graph.ops), graph.results, origin),
+        graph=OpGraph(sized(tuple(_op(op, word, moved) for op in graph.ops)), graph.results, origin),
         unread=tuple(Unread(word(told.what), word(told.why), moved(told.span)) for told in one.unread),
         error=word(one.error),
         error_span=moved(one.error_span),

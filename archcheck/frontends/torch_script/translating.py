@@ -20,7 +20,9 @@ Line = tuple[int, str, ast.AST]  # depth, text, the statement that it was made o
 Resolve = Callable[[str], ast.expr]
 
 UNREAD = "torch.ops.torchscript"  # what is called so is opaque
-_RESERVED = frozenset({"torch", "math", "List", "Dict", "Tuple", "Optional", "NamedTuple", *dir(builtins)}) - {"input"}
+_RESERVED = frozenset(
+    {"torch", "torchscript", "math", "List", "Dict", "Tuple", "Optional", "NamedTuple", *dir(builtins)}
+) - {"input"}
 _CASTS = frozenset({"int", "float", "bool", "str", "complex"})
 _PLAIN_CALLS = frozenset({"range", "len", "print", "enumerate", "zip", "reversed", "list", "dict", "min", "max"})
 _NUMBERS = frozenset({"int", "float", "bool", "number"})
@@ -53,6 +55,7 @@ class Translator:
         self.switches = switches
         self.kinds: dict[str, str] = {}
         self.uses: Counter[str] = Counter()
+        self.lists: dict[str, ast.List] = {}  # names that hold a list that is used once
         self.own = ""
 
     # ---- statements
@@ -70,20 +73,30 @@ class Translator:
             told = _annotation(kind) if arg.arg != self.own else ""
             text = f"{_local(arg.arg)}: {told}" if told else _local(arg.arg)
             parameters.append(text + (f" = {ast.unparse(self.expr(default))}" if default is not None else ""))
-        self.uses = indexing.uses_of(node)
+        self.uses, self.lists = indexing.uses_of(node), {}
         yield depth, f"def {name or node.name}({', '.join(parameters)}):", node
         yield from self.block(node.body, depth + 1, node)
 
     def block(self, body: Sequence[ast.stmt], depth: int, around: ast.AST) -> Iterator[Line]:
         """Statements; `pass` where there are none."""
+        self.lists = {}  # what is held in one block is told of no other
         if not body:
             yield depth, "pass", around
         for statement in indexing.inlined(body, self.uses):
             yield from self.statement(statement, depth)
+        self.lists = {}
 
     def statement(self, node: ast.stmt, depth: int) -> Iterator[Line]:
         """One statement, with those inside it."""
         if isinstance(node, ast.If | ast.While):
+            if (
+                isinstance(node, ast.If)
+                and node.orelse
+                and all(map(_fails, node.orelse))
+                and not all(map(_fails, node.body))
+            ):
+                yield from self.checked(node, depth)
+                return
             word = "if" if isinstance(node, ast.If) else "while"
             yield depth, f"{word} {ast.unparse(self.expr(node.test))}:", node
             yield from self.block(node.body, depth + 1, node)
@@ -99,6 +112,12 @@ class Translator:
             yield from self.block(node.body, depth + 1, node)
         else:
             yield depth, ast.unparse(ast.fix_missing_locations(self.simple(node))), node
+
+    def checked(self, node: ast.If, depth: int) -> Iterator[Line]:
+        """`assert`, which TorchScript writes as a branch that does nothing, and one that fails."""
+        yield depth, f"if not ({ast.unparse(self.expr(node.test))}):", node
+        yield from self.block(node.orelse, depth + 1, node)
+        yield from (line for one in node.body if not isinstance(one, ast.Pass) for line in self.statement(one, depth))
 
     def simple(self, node: ast.stmt) -> ast.stmt:
         """A statement with none inside it."""
@@ -127,6 +146,9 @@ class Translator:
         for target in targets:
             if isinstance(target, ast.Name):
                 self.kinds[target.id] = self.kind(value)
+                self.lists = {word: one for word, one in self.lists.items() if target.id not in {word, *_names(one)}}
+                if isinstance(items := _unwrapped(value), ast.List) and self.uses[target.id] == 1:
+                    self.lists[target.id] = items
             elif isinstance(target, ast.Tuple):
                 parts = value.elts if isinstance(value, ast.Tuple) and len(value.elts) == len(target.elts) else []
                 for at, one in enumerate(target.elts):
@@ -152,6 +174,8 @@ class Translator:
         if isinstance(node, ast.Attribute):
             return self.attribute(node)
         if isinstance(node, ast.Name):
+            if node.id in ("inf", "nan") and node.id not in self.kinds:
+                return calls.call("float", [ast.Constant(node.id)])
             return ast.Name(_local(node.id), node.ctx)
         if isinstance(node, ast.Constant):
             return node if not isinstance(node.value, bytes) else _unread("bytes")
@@ -199,7 +223,9 @@ class Translator:
             return self.expr(node.args[1])
         if name == "uninitialized":
             return ast.Constant(None)  # on a way that code never takes
-        args = [self.expr(arg) for arg in node.args]
+        if name == "torch.index" and len(node.args) == 2 and isinstance(node.args[1], ast.Name):
+            node = ast.Call(node.func, [node.args[0], self.lists.get(node.args[1].id, node.args[1])], node.keywords)
+        args = [self.expr(_unwrapped(arg)) for arg in node.args]
         kwargs = {word.arg: self.expr(word.value) for word in node.keywords if word.arg is not None}
         if name == "isinstance" and len(args) == 2:
             return calls.call("isinstance", [args[0], _class_of_type(node.args[1])])
@@ -232,8 +258,6 @@ class Translator:
             return calls.call(self.resolve(name), args, kwargs)
         if isinstance(node.func, ast.Attribute):
             receiver = self.expr(node.func.value)
-            if node.func.attr == "forward":
-                return calls.call(receiver, args, kwargs)
             return calls.method(receiver, node.func.attr, args, kwargs)
         if isinstance(node.func, ast.Name):
             return calls.call(ast.Name(_local(node.func.id), ast.Load()), args, kwargs)
@@ -293,6 +317,22 @@ class Translator:
                 return any(self._divides(arg) for arg in node.args[:2])
             return True
         return not (isinstance(node, ast.Constant) and isinstance(node.value, int)) and not isinstance(node, ast.Name)
+
+
+def _unwrapped(node: ast.expr) -> ast.expr:
+    """A value without what TorchScript says of its type."""
+    if isinstance(node, ast.Call) and chain(node.func) in ("annotate", "unchecked_cast") and len(node.args) == 2:
+        return node.args[1]
+    return node
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
+
+
+def _fails(node: ast.stmt) -> bool:
+    value = node.value if isinstance(node, ast.Expr) else None
+    return isinstance(value, ast.Call) and chain(value.func) == "ops.prim.RaiseException"
 
 
 def _local(word: str) -> str:

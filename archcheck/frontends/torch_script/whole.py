@@ -91,6 +91,8 @@ def _called(code: Code, node: ast.AST) -> set[str] | None:
             count += 1
             if count > MOST:
                 return None
+            if isinstance(one, ast.Call) and _is_of_part(one.func):
+                return None  # what a part of it computes is no code of its own
             name = chain(one) if isinstance(one, ast.Attribute) else ""
             if name.startswith("torch.") and name.count(".") == 1:
                 found.add(name[6:])
@@ -102,6 +104,16 @@ def _called(code: Code, node: ast.AST) -> set[str] | None:
                 if defined is not None and isinstance(defined.node, ast.FunctionDef):
                     waiting.append(defined.node)
     return found - {"device"}
+
+
+def _is_of_part(called: ast.expr) -> bool:
+    """Whether a call is one of a method, and not of the layer's own."""
+    if not isinstance(called, ast.Attribute):
+        return False
+    first = chain(called).partition(".")[0]
+    return first not in ("torch", "ops", "__torch__", "self") or chain(called).startswith("self.") != (
+        isinstance(called.value, ast.Name) and called.value.id == "self"
+    )
 
 
 # ---- attention

@@ -9,29 +9,23 @@ from __future__ import annotations
 
 import ast
 import math
-import struct
 from dataclasses import dataclass, field
 from typing import Any
 
 from archcheck.errors import TargetError
 from archcheck.frontends.torch_export.archive import Archive
-from archcheck.frontends.torch_script import calls
-from archcheck.frontends.torch_script.code import Code, CodeFile, Definition, constants_of, listed, types_of
+from archcheck.frontends.torch_script import calls, held
+from archcheck.frontends.torch_script.code import Code, CodeFile, Definition, chain, constants_of, listed, types_of
 from archcheck.frontends.torch_script.pickles import Object, TensorData
 from archcheck.frontends.torch_script.translating import UNREAD, Line, Translator
 from archcheck.frontends.torch_script.whole import ASSUMED, Whole, whole_layer
 
 MAX_PARTS = 400_000  # of the values that objects hold
 MAX_TEXT = 4_000_000  # characters
-MAX_NUMBERS = 4096  # bytes of a tensor that is told number by number
 PACKAGE = "torchscript"
 LIBRARY, PROGRAM = f"{PACKAGE}.library", f"{PACKAGE}.program"
 _OWN = "__torch__.torch."  # what torch itself has defined
 _HEAD = "import math\nimport torch\nfrom typing import Dict, List, NamedTuple, Optional, Tuple\n"
-_FORMATS = {
-    "FloatStorage": "f", "DoubleStorage": "d", "HalfStorage": "e", "LongStorage": "q", "IntStorage": "i",
-    "ShortStorage": "h", "CharStorage": "b", "ByteStorage": "B", "BoolStorage": "?",
-}  # fmt: skip
 
 
 @dataclass
@@ -91,8 +85,7 @@ class Writer:
         self.building: list[str] = []
         self.layers: dict[str, str] = {}  # whole layers of torch -> the classes that stand for them
         self.assumed: dict[str, None] = {}
-        held = constants if isinstance(constants, tuple) else ()
-        self.constants = [self.constant(one) for one in held]
+        self.constants = [self.constant(one) for one in (constants if isinstance(constants, tuple) else ())]
 
     def write(self) -> str:
         """Write both files.
@@ -200,6 +193,8 @@ class Writer:
         origin = (found.file, node)
         file.add(0, f"class {name}({'torch.nn.Module' if is_module else ''}):", origin)
         methods = [one for one in node.body if isinstance(one, ast.FunctionDef)]
+        if is_module:  # TorchScript runs none of these where Python would
+            methods = [one for one in methods if one.name not in _PYTHONS]
         if not any(one.name == "__init__" for one in methods):
             taken = "" if values is not None else "".join(f", p{at}" for at in range(len(fields)))
             file.add(1, f"def __init__(self{taken}):", origin)
@@ -347,52 +342,30 @@ class Writer:
             if tensor in self.learned:
                 made = f"torch.nn.Parameter(torch.empty(({shape}{',' if shape else ''})))"
             else:
-                made = self.buffer(tensor)
+                made = self.held(tensor, "data")
             self.building.append(f"{name} = {made}")
             self.tensors[tensor] = name
         return self.tensors[tensor]
 
-    def buffer(self, tensor: TensorData) -> str:
-        """A tensor that is not learned; what it holds is told where that is little."""
-        numbers = self.numbers(tensor, "data")
-        shape = "".join(f"{size}, " for size in tensor.shape)
-        if numbers is not None and not tensor.shape:
-            return f"torch.tensor({numbers[0]!r})"
-        return f"torch.empty(({shape}))"
+    def held(self, tensor: TensorData, folder: str) -> str:
+        """A tensor that is not learned, as Python; what it holds is told where that is little, or plain."""
+        entry = self.inside.get(f"{folder}/{tensor.storage.key}")
+        small = 0 < held.size_of(tensor) <= held.MOST and entry is not None
+        if not small or entry is None or self.archive.entries[entry].size > held.MOST:
+            return held.written(tensor, b"")
+        return held.written(tensor, self.archive.read(entry))
 
     def constant(self, value: Any) -> ast.expr:
         """One of the constants beside the code: a number where it is a tensor of one."""
         if isinstance(value, TensorData):
-            numbers = self.numbers(value, "constants")
-            if numbers is not None and not value.shape:
-                return ast.parse(repr(numbers[0]), mode="eval").body
-            sizes: list[ast.expr] = [ast.Constant(size) for size in value.shape]
-            return calls.call("torch.empty", [ast.Tuple(sizes, ast.Load())])
+            made = ast.parse(self.held(value, "constants"), mode="eval").body
+            return made.args[0] if isinstance(made, ast.Call) and chain(made.func) == "torch.tensor" else made
         if value is None or isinstance(value, bool | int | float | str):
             return ast.Constant(value)
         return calls.call(f"{UNREAD}.constant")
 
-    def numbers(self, tensor: TensorData, folder: str) -> list[Any] | None:
-        """What a small tensor holds, in order; None where it is large, or of a kind that is not read."""
-        code = _FORMATS.get(tensor.storage.dtype)
-        entry = self.inside.get(f"{folder}/{tensor.storage.key}")
-        count = math.prod(tensor.shape)
-        if code is None or entry is None or self.archive.entries[entry].size > MAX_NUMBERS or count > MAX_NUMBERS:
-            return None
-        data = self.archive.read(entry)
-        size = struct.calcsize(f"<{code}")
-        found = []
-        for at in range(count):
-            place, rest = tensor.offset, at
-            for length, stride in zip(reversed(tensor.shape), reversed(tensor.strides), strict=True):
-                rest, index = divmod(rest, length)
-                place += index * stride
-            if (place + 1) * size > len(data):
-                return None
-            found.append(struct.unpack_from(f"<{code}", data, place * size)[0])
-        return found if all(math.isfinite(one) for one in found) else None
 
-
+_PYTHONS = frozenset({"__init__", "__new__", "__call__", "__getattr__", "__getattribute__", "__setattr__"})
 _LEFT_OUT = frozenset({"training", "_is_full_backward_hook", "__parameters__", "__buffers__"})
 
 

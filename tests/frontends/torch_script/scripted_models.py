@@ -263,3 +263,24 @@ class Update(nn.Module):
         y = torch.relu_(y.clone())
         y += x
         return y
+
+
+class Masked(nn.Module):
+    def __init__(self, d: int = 16, heads: int = 2, longest: int = 32):
+        super().__init__()
+        self.heads, self.d = heads, d
+        self.qkv = nn.Linear(d, 3 * d)
+        self.out = nn.Linear(d, d)
+        self.drop = nn.Dropout(0.1)
+        self.register_buffer("mask", torch.tril(torch.ones(longest, longest)).view(1, 1, longest, longest))
+
+    def forward(self, x):
+        b, s, d = x.size()
+        q, k, v = self.qkv(x).split(self.d, dim=2)
+        q = q.view(b, s, self.heads, d // self.heads).transpose(1, 2)
+        k = k.view(b, s, self.heads, d // self.heads).transpose(1, 2)
+        v = v.view(b, s, self.heads, d // self.heads).transpose(1, 2)
+        w = (q @ k.transpose(-2, -1)) * (1.0 / (d // self.heads) ** 0.5)
+        w = w.masked_fill(self.mask[:, :, :s, :s] == 0, float("-inf"))
+        y = self.drop(F.softmax(w, dim=-1)) @ v
+        return x + self.out(y.transpose(1, 2).contiguous().view(b, s, d))

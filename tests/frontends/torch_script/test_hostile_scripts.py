@@ -226,3 +226,58 @@ def test_two_that_share_their_numbers_are_one() -> None:
     assert len(weights) == 2
     assert len(set(weights.values())) == 1
     assert number(3) == b"J\x03\x00\x00\x00"
+
+
+def test_methods_that_python_would_call_are_not_called() -> None:
+    other = "\n  def __call__(self: __torch__.Model,\n    x: Tensor) -> Tensor:\n    return torch.tanh(x)\n"
+    other += "\n  def __init__(self: __torch__.Model,\n    x: Tensor) -> Tensor:\n    return torch.tanh(x)\n"
+    assert kinds(archive(CODE + other)) == ["input", "linear", "relu"]
+
+
+def test_an_attention_that_runs_its_parts_is_read() -> None:
+    """A layer that has torch's name, weights and ops, and runs code of a part of it, is not taken for torch's."""
+    code = """class MultiheadAttention(Module):
+  __parameters__ = ["in_proj_weight", ]
+  in_proj_weight : Tensor
+  num_heads : int
+  embed_dim : int
+  dropout : float
+  out_proj : __torch__.Model
+  def forward(self: __torch__.torch.nn.modules.activation.MultiheadAttention,
+    x: Tensor) -> Tensor:
+    out_proj = self.out_proj
+    w = self.in_proj_weight
+    q, k, v, = torch.chunk(torch.linear(x, w), 3, -1)
+    y = torch.scaled_dot_product_attention(q, k, v)
+    z = torch.softmax(y, -1)
+    return {last}
+"""
+    model = instance(
+        "__torch__.torch.nn.modules.activation.MultiheadAttention",
+        in_proj_weight=tensor("0", 12, 4), num_heads=number(2), embed_dim=number(4), dropout=b"G" + bytes(8),
+        out_proj=instance("__torch__.Model", weight=tensor("1", 4, 4), bias=tensor("2", 4), training=b"\x88"),
+        training=b"\x88",
+    )  # fmt: skip
+    whole = instance("__torch__.Model", weight=model, bias=tensor("3", 4), training=b"\x88")
+    outer = CODE.replace("torch.relu(torch.linear(x, weight, bias))", "(weight).forward(x, )")
+    for last, taken in (("(out_proj).forward(y, )", False), ("torch.linear(y, out_proj.weight)", True)):
+        files = {"code/__torch__/torch/nn/modules/activation.py": code.replace("{last}", last)}
+        found = load(archive(outer, whole, files=files))  # type: ignore[arg-type]
+        assert any("torch.nn.MultiheadAttention" in one for one in found.reading.assumptions) is taken
+
+
+def test_steps_of_an_index_stay_what_they_were_of() -> None:
+    """A name that is bound anew between two steps is another value."""
+    lines = ("_1 = torch.slice(x, 1, 0, 2)", "x = torch.tanh(x)", "_2 = torch.slice(_1, 0, 0, 1)", "return _2")
+    ops = load(archive(CODE.split("    bias = ")[0] + "".join(f"    {line}\n" for line in lines))).graphs[0].ops
+    (first, *_) = (op for op in ops if op.kind.name == "select")
+    assert first.reads[0].op == next(op.path for op in ops if op.kind.name == "input")
+
+
+def test_a_check_is_passed_over_where_it_cannot_be_made() -> None:
+    check = (
+        '    if torch.eq(torch.dim(x), 3):\n      pass\n    else:\n      ops.prim.RaiseException("AssertionError: ")\n'
+    )
+    found = load(archive(CODE.replace("    bias = self.bias\n", check + "    bias = self.bias\n")))
+    assert [op.kind.name for op in found.graphs[0].ops] == ["input", "linear", "relu"]
+    assert not found.reading.variants[0].error

@@ -37,6 +37,7 @@ SHAPES = {
     "Cross": ["7x2x16", "5x2x16"],
     "Recurrent": ["2x7:int64"],
     "Update": ["2x7x8"],
+    "Masked": ["2x7x16"],
 }
 SAVE = """
 import sys, warnings
