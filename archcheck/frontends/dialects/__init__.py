@@ -374,10 +374,13 @@ def _listed(dialect: Dialect, name: str) -> bool:
 
 @cache
 def method(name: str, first: str = "") -> Row | None:
-    """The row of a method of tensors; dialects are asked in the order of `DIALECTS`, behind the one called `first`."""
-    if first and name in _dialect(first).method_formulas:
-        return _dialect(first).methods.get(name)
-    return next((row for dialect in (first, *_ORDER) if dialect and (row := _dialect(dialect).methods.get(name))), None)
+    """The row of a method of tensors: that of the first dialect, in the order of `DIALECTS` behind the one called
+    `first`, that lists the method at all; None where that dialect has but a formula."""
+    for dialect in (first, *_ORDER) if first else _ORDER:
+        table = _dialect(dialect)
+        if name in table.methods or name in table.method_formulas:
+            return table.methods.get(name)
+    return None
 
 
 @cache

@@ -249,7 +249,8 @@ ONLY: dict[str, Row] = {
     "scalar_tensor": _row("constant", "s", {"value": "s"}),
     "triu_indices": _row("constant", "row, col, offset=0", {"start": "row", "end": "col", "step": "offset"}, value="triu_indices"),
     "tril_indices": _row("constant", "row, col, offset=0", {"start": "row", "end": "col", "step": "offset"}, value="tril_indices"),
-    **{f"{name}_window": _row("constant", "window_length, periodic=True", {"steps": "window_length"}, value=name) for name in ("hann", "hamming", "bartlett", "blackman", "kaiser")},
+    **{f"{name}_window": _row("constant", "window_length, periodic=True", {"steps": "window_length"}, value=name) for name in ("hann", "hamming", "bartlett", "blackman")},
+    "kaiser_window": _row("constant", "window_length, periodic=True, beta=12.0", {"steps": "window_length"}, value="kaiser"),
     "rand": _row("random", _N, _FILL, distribution="uniform"),
     "randn": _row("random", _N, _FILL, distribution="normal"),
     "rand_like": _row("random", "input", distribution="uniform"),
@@ -307,6 +308,7 @@ FUNCTIONAL: dict[str, Row] = {
     "sigmoid": _row("sigmoid"),
     "tanh": _row("tanh"),
     "logsigmoid": _row("log_sigmoid"),
+    "log_sigmoid": _row("log_sigmoid"),  # as torch calls it inside
     "hardsigmoid": _row("hard_sigmoid", _IN),
     "hardswish": _row("hard_swish", _IN),
     "hardtanh": _row("clamp", "input!, min_val=-1.0, max_val=1.0, inplace=False", {"min": "min_val", "max": "max_val"}),

@@ -129,3 +129,12 @@ def test_importing_builds_no_table_and_loads_no_framework() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[] []"
+
+
+def test_no_dialect_hides_what_another_one_spells() -> None:
+    """`x.max(1)` of PyTorch gives two tensors, which no row of another framework's arrays says."""
+    torch, jax = (next(one for one in dialects.DIALECTS if one.name == name) for name in ("torch", "jax"))
+    spelled = set(torch.method_formulas) - set(torch.methods)
+    assert {"max", "min", "var", "std"} <= spelled & set(jax.methods)
+    assert [name for name in spelled if dialects.method(name) is not None] == []
+    assert [name for name in jax.methods if dialects.method(name, "jax") is not jax.methods[name]] == []
