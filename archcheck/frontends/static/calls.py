@@ -6,7 +6,17 @@ import ast
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
-from archcheck.frontends.static import containers, definitions, functional, instances, modules, rows, wanted
+from archcheck.frontends.static import (
+    containers,
+    contents,
+    definitions,
+    functional,
+    instances,
+    modules,
+    rows,
+    statements,
+    wanted,
+)
 from archcheck.frontends.static.decorators import only_documents, veiled
 from archcheck.frontends.static.libraries import LIBRARY
 from archcheck.frontends.static.machine import Frame, OutOfFuel, Raised, flatten_tensors, place_of, span_of
@@ -25,6 +35,7 @@ from archcheck.frontends.static.values import (
     Partial,
     Scope,
     Super,
+    Tensor,
     TensorMethod,
     TensorModel,
     is_open,
@@ -125,9 +136,27 @@ def _external(vm: Machine, name: str, args: list[Data], kwargs: dict[str, Data])
         record.empty = frozenset(kwargs) - frozenset(held)
         return record
     tensors = list(flatten_tensors([args, kwargs]))
+    if tensors and name.startswith("numpy.") and all(contents.is_made_up(vm, tensor.value) for tensor in tensors):
+        return _of_numbers(vm, name, args)
     if tensors:
         return vm.opaque(name, tensors, f"{name} is not in the dialect and its source is not installed")
     return Open(f"{name}()", vm.here(), metadata=True)
+
+
+_CHANGES_FIRST = frozenset({
+    "numpy.put_along_axis", "numpy.put", "numpy.place", "numpy.putmask", "numpy.copyto", "numpy.fill_diagonal",
+    "numpy.random.shuffle",
+})  # fmt: skip
+
+
+def _of_numbers(vm: Machine, name: str, args: list[Data]) -> Data:
+    """What a function of numpy makes of numbers that no tensor is computed from: others, of which nothing is known."""
+    made = vm.emit("constant", (), {"value": vm.open(f"numbers of {name}", metadata=True)})
+    if name not in _CHANGES_FIRST:
+        return made
+    if isinstance(args[0], Tensor):
+        statements.write(vm, args[0], made)
+    return None
 
 
 def run(vm: Machine, function: Function, args: list[Data], kwargs: dict[str, Data], given: Given | None = None) -> Data:

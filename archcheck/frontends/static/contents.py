@@ -31,6 +31,23 @@ def holds_truths(vm: Machine, value: Value, depth: int = DEEPEST) -> bool:
     return kind in ("compare", "reduce_logical")
 
 
+def is_made_up(vm: Machine, value: Value) -> bool:
+    """Whether a tensor is certain to be numbers that code makes: nothing that is given or learned leads to it."""
+    waiting, seen = [value.op], {value.op}
+    while waiting:
+        op = vm.recorder.by_path.get(waiting.pop())
+        if op is None or op.kind.name in _GIVEN or op.body or len(seen) > _MOST:
+            return False
+        new = {read.op for read in op.reads} - seen
+        seen |= new
+        waiting += new
+    return True
+
+
+_GIVEN = frozenset({"input", "parameter", "opaque"})
+_MOST = 256  # ops that are looked at
+
+
 def told(vm: Machine, value: Data) -> Data:
     """The answer of a tensor that is asked whether it is true, where its content is known; any other value as it is."""
     if (held := sizes.number(vm, value)) is not None:

@@ -217,3 +217,38 @@ def test_the_keys_of_a_mapping_are_joined_whatever_they_stand_for(sources: Sourc
         return KINDS[found[0]](x) if len(found) > 0 else x
     """
     assert sources.computes(text) == "%1 = tanh %0"
+
+
+def test_the_extreme_along_an_axis_is_a_value_and_where_it_is(sources: Sources) -> None:
+    text = """
+        def f(x):
+            return x.max(dim=-1).indices, x.max(1)[1], x.min(0).values, x.max(), x.var(-1)
+        """
+    told = [line.partition(" = ")[2] for line in sources.computes(text).splitlines()]
+    wanted = {
+        "argmax %0 axis=-1",
+        "argmax %0 axis=1",
+        "reduce_min %0 axis=0",
+        "reduce_max %0",
+        "var %0 axis=-1 correction=1",
+    }
+    assert wanted <= set(told)
+
+
+def test_what_numpy_makes_of_numbers_is_no_part_of_the_graph(sources: Sources) -> None:
+    text = """
+        import numpy as np
+
+        def f(x):
+            mask = np.zeros((2, 16), dtype=bool)
+            at = np.array([np.random.choice(np.arange(12), 3, replace=False) for _ in range(2)])
+            np.put_along_axis(mask, np.broadcast_to(at, (2, 3)), 1, -1)
+            x[torch.tensor(mask)] = 0.0
+            return np.some_function(x)
+        """
+    [variant] = sources.read(text, "f").variants
+    (unread,) = variant.unread
+    assert "some_function" in unread.what  # of what is given, as before
+    assert not [
+        op for op in variant.graph.ops if op.kind.name == "opaque" and "some_function" not in str(op.attr("name"))
+    ]
