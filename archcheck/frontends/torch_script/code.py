@@ -12,7 +12,7 @@ from archcheck.errors import TargetError
 from archcheck.frontends.torch_export.archive import Archive
 from archcheck.frontends.torch_export.contents import within
 
-MAX_CODE = 16 * 1024**2  # bytes of one archive's code
+MAX_CODE = 4 * 1024**2  # bytes of one archive's code
 MAX_FILES = 20_000
 MAX_LINE = 200_000  # characters; a tree of one statement takes hundreds of times its text
 _PLAIN = re.compile(r"code/(?:[A-Za-z0-9_]+/)*[A-Za-z0-9_]+\.py")

@@ -223,7 +223,10 @@ def _check_depth(value: Any, what: str) -> None:
             continue
         open_.add(id(one))
         waiting.append((one, True))
-        waiting.extend((inner, False) for inner in held if _held(inner))
+        waiting.extend((inner, False) for inner in held if type(inner) in _HOLDERS and id(inner) not in heights)
+
+
+_HOLDERS = frozenset({list, tuple, dict, Object, Inert})
 
 
 def _held(value: Any) -> list[Any]:

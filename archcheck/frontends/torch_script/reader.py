@@ -24,12 +24,13 @@ from archcheck.frontends.torch_script.pickles import Object, PickleError, loads
 from archcheck.frontends.torch_script.sizes import sized
 from archcheck.frontends.torch_script.writing import LIBRARY, PACKAGE, PROGRAM, Writer, Written
 from archcheck.frontends.trace.replay import Places
-from archcheck.ir.graph import Attr, AttrValue, Op, OpGraph, Origin, Unknown
+from archcheck.ir.graph import AttrValue, Op, OpGraph, Origin, Unknown, attrs
 from archcheck.ir.span import Setting, Span, Step
 
 NAME = "torch_script"  # of this frontend
 _EVAL = "the model was saved in eval mode, in which dropout does nothing: save it in train mode to judge dropout"
 _TRACED = "it was traced: it tells the way that one call took, and not what code asked on that way"
+_NOT_READ = "what the tensor holds is not read"
 _PARTS = "parts of it were saved in another mode than the whole, and are read in that mode"
 
 Moved = Callable[[Span | None], Span | None]
@@ -184,9 +185,12 @@ def _variant(one: Variant, word: Callable[[str], str], moved: Moved) -> Variant:
 
 
 def _op(op: Op, word: Callable[[str], str], moved: Moved) -> Op:
+    told = {one.name: _value(one.value, word, moved) for one in op.attrs}
+    if op.kind.name == "constant" and told.get("value") == "uninitialised":
+        told["value"] = Unknown(_NOT_READ, moved(op.span))  # only its shape was written
     return replace(
         op,
-        attrs=tuple(Attr(one.name, _value(one.value, word, moved)) for one in op.attrs),
+        attrs=attrs(**told),
         body=tuple(_op(inner, word, moved) for inner in op.body),
         span=moved(op.span),
         because=tuple(_setting(one, moved) for one in op.because),

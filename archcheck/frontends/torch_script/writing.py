@@ -22,6 +22,7 @@ from archcheck.frontends.torch_script.whole import ASSUMED, Whole, whole_layer
 
 MAX_PARTS = 400_000  # of the values that objects hold
 MAX_TEXT = 4_000_000  # characters
+MAX_HELD = 256 * 1024**2  # bytes of tensors that nothing learns
 PACKAGE = "torchscript"
 LIBRARY, PROGRAM = f"{PACKAGE}.library", f"{PACKAGE}.program"
 _OWN = "__torch__.torch."  # what torch itself has defined
@@ -85,6 +86,8 @@ class Writer:
         self.building: list[str] = []
         self.layers: dict[str, str] = {}  # whole layers of torch -> the classes that stand for them
         self.assumed: dict[str, None] = {}
+        self.left = MAX_HELD
+        self.read: dict[tuple[str, str], bytes] = {}  # storages of tensors that nothing learns
         self.constants = [self.constant(one) for one in (constants if isinstance(constants, tuple) else ())]
 
     def write(self) -> str:
@@ -353,7 +356,14 @@ class Writer:
         small = 0 < held.size_of(tensor) <= held.MOST and entry is not None
         if not small or entry is None or self.archive.entries[entry].size > held.MOST:
             return held.written(tensor, b"")
-        return held.written(tensor, self.archive.read(entry))
+        if (tensor.storage.key, folder) not in self.read:
+            size = self.archive.entries[entry].size
+            if size > self.left:
+                return held.written(tensor, b"")
+            self.left -= size
+            self.read[tensor.storage.key, folder] = self.archive.read(entry)
+            self.archive.left += size  # code and pickles have a bound of their own
+        return held.written(tensor, self.read[tensor.storage.key, folder])
 
     def constant(self, value: Any) -> ast.expr:
         """One of the constants beside the code: a number where it is a tensor of one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import struct
 import sys
 import time
 from pathlib import Path
@@ -13,7 +14,8 @@ from archives import CODE, MODEL, archive, called, instance, number, tensor, tex
 
 from archcheck.errors import ArchcheckError
 from archcheck.frontends.targets import parse_target, resolve
-from archcheck.frontends.torch_script import pickles
+from archcheck.frontends.torch_script import pickles, writing
+from archcheck.ir.graph import Unknown
 from archcheck.sweep import Read, Request, read_symbol
 
 SECONDS = 10.0  # of a shared machine: alone, each takes less than two
@@ -136,7 +138,7 @@ def test_values_that_share_their_parts_do_not_grow() -> None:
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked() -> None:
-    assert "100 times its size" in refused(archive(CODE + "#" * 8_000_000, packed=True))
+    assert "100 times its size" in refused(archive(CODE + "#" * 3_000_000, packed=True))
     assert "MiB" in refused(archive(CODE + "#" * 70_000_000, packed=True))
     assert "characters" in refused(archive(CODE + "#" * 300_000))
 
@@ -281,3 +283,21 @@ def test_a_check_is_passed_over_where_it_cannot_be_made() -> None:
     found = load(archive(CODE.replace("    bias = self.bias\n", check + "    bias = self.bias\n")))
     assert [op.kind.name for op in found.graphs[0].ops] == ["input", "linear", "relu"]
     assert not found.reading.variants[0].error
+
+
+def test_wide_lists_that_share_a_wide_list() -> None:
+    inner = b"](" + b"K\x01" * 20_000 + b"eq\x00"
+    wide = b"](" + inner + b"h\x00" * 20_000 + b"e"
+    assert "more than 400,000 values" in refused(archive(model=instance("__torch__.Model", weight=wide)))
+
+
+def test_masks_beyond_the_bound_have_a_shape_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = CODE.replace('["weight", "bias", ]', "[]").replace("torch.linear(x, weight, bias)", "torch.mul(x, weight)")
+    model = instance("__torch__.Model", weight=tensor("0", 1, 1), bias=tensor("1", 4), training=b"\x88")
+    files = {"data/0": struct.pack("<f", 2.0)}
+    whole = archive(code, model, files=files)  # type: ignore[arg-type]
+    (held,) = (op for op in load(whole).graphs[0].ops if op.kind.name == "constant")
+    assert held.attr("value") == 2.0
+    monkeypatch.setattr(writing, "MAX_HELD", 3)
+    (held,) = (op for op in load(whole).graphs[0].ops if op.kind.name == "constant")
+    assert isinstance(held.attr("value"), Unknown)
