@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from zlib import crc32
 
+from archcheck.align.agree import DEFAULT_FREE
 from archcheck.align.flat import TOP, Numbers, Side
 from archcheck.ir.ops import OpKind, Tier
 
+_NEAR = 3  # ops behind each other that are near
 _MOST_CORE = 16  # classes kept of a body's core; more would not tell bodies apart better
 
 
@@ -57,7 +59,8 @@ _COMMUTES, _HOLDS = 1, 2
 
 
 class _Ranks:
-    """Sorts ops whose order no operand decides by what leads to them: kinds, then attributes and outer values.
+    """Sorts ops whose order no operand decides by what leads to them: kinds, near ones first, so that a difference far
+    before a sum does not turn its terms round; then attributes and outer values.
 
     A claim states few attributes, and where it states none its order must not hang on those of the code.
     """
@@ -67,15 +70,32 @@ class _Ranks:
         self.special = _special(side)
         self.hashes = [0] * len(side)  # 0 until a scope is reached: inner scopes come first, outer values look alike
         self._fine: list[int] | None = None
+        self._near: dict[tuple[int, int], int] = {}
 
     def sort(self, nodes: Iterable[int]) -> list[int]:
         """`nodes` in canonical order."""
         hashes = self.hashes
-        ranked = sorted(nodes, key=hashes.__getitem__)
-        if any(hashes[one] == hashes[other] for one, other in pairwise(ranked)):
+        keys = {node: (self._nearby(node, _NEAR), hashes[node]) for node in nodes}
+        ranked = sorted(keys, key=keys.__getitem__)
+        if any(keys[one] == keys[other] for one, other in pairwise(ranked)):
             fine = self._with_attributes()
-            ranked.sort(key=lambda node: (hashes[node], fine[node]))
+            ranked.sort(key=lambda node: (keys[node], fine[node]))
         return ranked
+
+    def _nearby(self, node: int, depth: int) -> int:
+        """A hash of the kinds of the ops that lead to `node`, as far as `depth`, without those that are mostly free and
+        sources, which stand inside of a layer or, where layers share them, outside."""
+        side = self.side
+        while side.ops[node].kind.name in DEFAULT_FREE and len(side.operands[node]) == 1:
+            node = side.operands[node][0]
+        known = self._near.get((node, depth))
+        if known is None:
+            reads = side.operands[node] if depth else ()
+            parts = [self._nearby(read, depth - 1) for read in reads if not side.source[read]]
+            if self.special[node]:
+                parts.sort()
+            known = self._near[node, depth] = hash((side.classes[node], side.content.get(node, 0), *parts))
+        return known
 
     def _with_attributes(self) -> list[int]:
         if self._fine is None:

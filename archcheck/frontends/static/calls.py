@@ -136,7 +136,7 @@ def _external(vm: Machine, name: str, args: list[Data], kwargs: dict[str, Data])
         record.empty = frozenset(kwargs) - frozenset(held)
         return record
     tensors = list(flatten_tensors([args, kwargs]))
-    if tensors and name.startswith("numpy.") and all(contents.is_made_up(vm, tensor.value) for tensor in tensors):
+    if tensors and name.startswith("numpy.") and all(contents.is_made_up(vm, tensor) for tensor in tensors):
         return _of_numbers(vm, name, args)
     if tensors:
         return vm.opaque(name, tensors, f"{name} is not in the dialect and its source is not installed")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from archcheck.frontends.static import sizes
-from archcheck.frontends.static.values import Data, Tensor
+from archcheck.frontends.static.values import Data, Tensor, Tensors
 from archcheck.ir.graph import Value
 
 if TYPE_CHECKING:
@@ -31,9 +31,10 @@ def holds_truths(vm: Machine, value: Value, depth: int = DEEPEST) -> bool:
     return kind in ("compare", "reduce_logical")
 
 
-def is_made_up(vm: Machine, value: Value) -> bool:
+def is_made_up(vm: Machine, tensor: Tensor | Tensors) -> bool:
     """Whether a tensor is certain to be numbers that code makes: nothing that is given or learned leads to it."""
-    waiting, seen = [value.op], {value.op}
+    first = tensor.value.op if isinstance(tensor, Tensor) else tensor.op
+    waiting, seen = [first], {first}
     while waiting:
         op = vm.recorder.by_path.get(waiting.pop())
         if op is None or op.kind.name in _GIVEN or op.body or len(seen) > _MOST:
