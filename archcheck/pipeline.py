@@ -35,13 +35,27 @@ from archcheck.store import Store
 from archcheck.sweep import Kept, Progress, Read, Request, canonical, over_classes, read_symbol, silent
 
 
+def resolved(request: Request, progress: Progress = silent) -> Target:
+    """The sources that a request is about, with what gin files bind in them.
+
+    Raises:
+        TargetError: the target or a gin file cannot be found or read.
+    """
+    target = resolve(parse_target(request.target), progress=progress)
+    if request.gin:
+        from archcheck.frontends.static.gin import load as load_gin
+
+        target.library.gin = load_gin(request.gin, target.library)
+    return target
+
+
 def load_target(request: Request, progress: Progress = silent) -> tuple[Read, ...]:
     """Every symbol that a target names, read.
 
     Raises:
         TargetError: the target cannot be found or read.
     """
-    target = resolve(parse_target(request.target), progress=progress)
+    target = resolved(request, progress)
     if target.symbol:
         assert target.source is not None
         return (read_symbol(target, target.source.module, target.symbol, request, progress),)
@@ -84,7 +98,7 @@ def check(request: Request, reference: str, progress: Progress = silent, *, jobs
     _refuse_unknown("--bind", request.preset.pinned, bindable, spec, "block")
     if request.running is not None and any(isinstance(claim.states, Init) for claim in spec.claims):
         request = replace(request, running=replace(request.running, initial=True))
-    target = resolve(parse_target(request.target), progress=progress)
+    target = resolved(request, progress)
     if target.symbol:
         assert target.source is not None
         if request.both and request.running is not None and target.program is None:
@@ -180,7 +194,7 @@ def describe(request: Request, progress: Progress = silent, *, jobs: int = 1) ->
     """
     from archcheck.describe.hparams import registers
 
-    target = resolve(parse_target(request.target), progress=progress)
+    target = resolved(request, progress)
     source = target.source
     sets = registers(source) if source is not None and not target.symbol else False
     if sets and source is not None:  # its models take a set: which one is the reader's choice, --arg hparams=SET()
@@ -214,7 +228,7 @@ def extent(request: Request, progress: Progress = silent) -> Extent:
     """
     from archcheck.describe.hparams import registers
 
-    target = resolve(parse_target(request.target), progress=progress)
+    target = resolved(request, progress)
     if target.source is None:
         return Extent.FOLDER
     return Extent.ONE if target.symbol or registers(target.source) else Extent.FILE
@@ -237,7 +251,7 @@ def survey(
     from archcheck.describe.text import as_text
 
     _refuse_whole(request)
-    target = resolve(parse_target(request.target), progress=progress)
+    target = resolved(request, progress)
     whole = target.source is not None
 
     def entry(one: Read) -> Entry:

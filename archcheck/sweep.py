@@ -52,6 +52,7 @@ class Request:
         arguments: parameter -> Python expression in the module's own words.
         training: train mode, in which dropout is active; eval mode otherwise.
         explore: also read the other side of flags.
+        gin: files of gin that bind parameters of functions and classes, in order.
         given: optional arguments of the call that are given a tensor, and no others; None: what it needs.
         sample: the call against which what is read is held; None: its inputs may be any.
         running: how the code is run; None where it is read.
@@ -65,6 +66,7 @@ class Request:
     training: bool = True
     explore: bool = True
     preset: Preset = field(default_factory=Preset)
+    gin: tuple[str, ...] = ()
     given: frozenset[str] | None = None
     sample: Sample | None = None
     running: Running | None = None
@@ -172,7 +174,11 @@ def read_program(target: Target, program: Program, request: Request) -> Read:
     Raises:
         TargetError: it cannot be read, or is asked for something that it does not have.
     """
-    for option, given in (("--trace", request.running is not None), ("--arg", bool(request.arguments))):
+    for option, given in (
+        ("--trace", request.running is not None),
+        ("--arg", bool(request.arguments)),
+        ("--gin", bool(request.gin)),
+    ):
         if given:
             hint = "name the Python file that builds the model"
             raise TargetError(f"{option} is for code, and this is a saved program", place=target.ref.place, hint=hint)
@@ -282,7 +288,9 @@ class Kept(Generic[Result]):
         return _form(form, self.kind)  # type: ignore[arg-type]  # classes are hashable
 
     def _key(self, target: Target, what: str) -> str:
-        return "\0".join([self.what, what, *(str(root.path) for root in target.library.roots)])
+        gin = target.library.gin
+        bound = "" if gin is None else gin.digest
+        return "\0".join([self.what, what, bound, *(str(root.path) for root in target.library.roots)])
 
 
 @dataclass

@@ -59,6 +59,11 @@ class Reading:
         "--arg", multiple=True, metavar="NAME=EXPR",
         help="A constructor or call argument, a Python expression in the module's own words. Repeatable.",
     )  # fmt: skip
+    gin: tuple[str, ...] = option(
+        "--gin", multiple=True, metavar="FILE",
+        help="A gin file that binds parameters of the target's functions and classes; it is read as data. Repeatable: "
+        "the last binding counts. A file inside of the target's package is found too.",
+    )  # fmt: skip
     mode: str = option(
         "--mode", type=click.Choice(["train", "eval"]), default="train", show_default=True,
         help="Train mode has dropout, eval mode has not.",
@@ -161,7 +166,9 @@ def request_of(target: str, reading: Reading, beside: Beside | None = None, trac
         ArchcheckError: a size is no number, a NAME=VALUE is none, or options say how to run what is not to be run.
     """
     preset = Preset() if beside is None else _preset_of(beside)
-    request = Request(target, pairs(reading.arguments, "--arg"), reading.mode == "train", preset=preset)
+    request = Request(
+        target, pairs(reading.arguments, "--arg"), reading.mode == "train", preset=preset, gin=reading.gin
+    )
     return request if tracing is None else _traced(request, tracing)
 
 
@@ -182,6 +189,8 @@ def _traced(request: Request, tracing: Tracing) -> Request:
         if tracing.interpreter or tracing.inputs or tracing.isolation:
             raise ArchcheckError("nothing is run without --trace or --both", hint="reading is the default, and is safe")
         return request
+    if request.gin:
+        raise ArchcheckError("--gin is for reading", hint="code that is run binds its parameters itself")
     from archcheck.frontends.trace.sandbox import Limits
     from archcheck.frontends.trace.tracer import Running
 

@@ -18,6 +18,7 @@ from archcheck.frontends.static import (
     wanted,
 )
 from archcheck.frontends.static.decorators import only_documents, veiled
+from archcheck.frontends.static.gin import bound as gin
 from archcheck.frontends.static.libraries import LIBRARY
 from archcheck.frontends.static.machine import Frame, OutOfFuel, Raised, flatten_tensors, place_of, span_of
 from archcheck.frontends.static.opens import Open, Told
@@ -274,6 +275,9 @@ def _bind(
     given: Given | None,
 ) -> None:
     """Bind arguments to parameters; one that is missing becomes an open value, since callers may be guesses."""
+    args, kwargs, bound = gin.supplied(vm, function, args, kwargs)
+    if bound:
+        given = {**bound, **(given or {})}
     spec = function.node.args
     names = [*spec.posonlyargs, *spec.args]
     rest = dict(kwargs)

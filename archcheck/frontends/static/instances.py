@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
 from archcheck.frontends.static import containers, functional, named, parts, rows
+from archcheck.frontends.static.gin import bound as gin
 from archcheck.frontends.static.machine import Raised
 from archcheck.frontends.static.opens import Open
 from archcheck.frontends.static.sources import code_of
@@ -51,6 +52,7 @@ def _initialise(vm: Machine, init: Method, args: list[Data], kwargs: dict[str, D
     vm.building += 1
     depth, trying = len(vm.frames), vm.trying
     try:
+        args, kwargs, given = _as_gin_binds(vm, init, args, kwargs, given)
         vm.call(init, args, kwargs, given)
     except Raised as error:
         if not is_module(instance.cls):
@@ -63,6 +65,21 @@ def _initialise(vm: Machine, init: Method, args: list[Data], kwargs: dict[str, D
         vm.unknown(instance.cls.name, f"its constructor raised {error}")
     finally:
         vm.building -= 1
+
+
+def _as_gin_binds(
+    vm: Machine, init: Method, args: list[Data], kwargs: dict[str, Data], given: Given | None
+) -> tuple[list[Data], dict[str, Data], Given | None]:
+    """The arguments of a constructor that classes known to gin have from a base: theirs are bound for it too."""
+    for cls in init.receiver.cls.mro:
+        if cls is init.function.cls:
+            break
+        known = gin.of_class(vm, cls) if isinstance(cls, Class) else None
+        if known is not None:
+            [_, *args], kwargs, more = gin.supplied(vm, init.function, [init.receiver, *args], kwargs, known)
+            more = {key - 1 if isinstance(key, int) else key: value for key, value in more.items()}
+            given = {**more, **(given or {})}
+    return args, kwargs, given
 
 
 def _constructor(cls: Class) -> Function | Class | None:

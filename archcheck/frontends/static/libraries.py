@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from archcheck.frontends.static import functional, parts, sizes
 from archcheck.frontends.static.bookkeeping import learned, new_parameter
 from archcheck.frontends.static.environment import ENVIRONMENT, INSTALLED
+from archcheck.frontends.static.gin.bound import config_scope
 from archcheck.frontends.static.hparams import named_values
 from archcheck.frontends.static.standard import STANDARD
 from archcheck.frontends.static.transforms import TRANSFORMS
@@ -236,6 +237,7 @@ LIBRARY: dict[str, Handler] = {
     "tensorflow.get_variable": _get_variable,
     "tensorflow.Variable": _get_variable,
     "tensorflow.contrib.training.HParams": named_values,
+    "gin.config_scope": config_scope,
 }
 LIBRARY.update(
     {

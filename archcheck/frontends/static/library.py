@@ -12,11 +12,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from archcheck.errors import TargetError
 from archcheck.frontends.static.footprint import Footprint
 from archcheck.frontends.static.loaded import Loaded
 from archcheck.frontends.static.sources import SourceFile
+
+if TYPE_CHECKING:
+    from archcheck.frontends.static.gin.files import Configuration
 
 __all__ = ["Library", "Package", "Root", "SourceFile", "environment_roots"]
 
@@ -86,6 +90,7 @@ class Library:
         self._listings: dict[Path, dict[str, bool]] = {}
         self._definitions: dict[str, dict[str, list[SourceFile]]] = {}
         self.footprint = Footprint(self)
+        self.gin: Configuration | None = None  # what gin files bind
         self._loaded: dict[frozenset[str], Loaded] = {}
 
     @contextmanager
@@ -138,6 +143,15 @@ class Library:
         is_package = parts[-1] == "__init__.py" and len(parts) > 1
         names = parts[:-1] if is_package else [*parts[:-1], path.stem]
         return self._source(root, ".".join(names), path, is_package)
+
+    def beside(self, path: Path) -> SourceFile:
+        """A file that is no module and is read all the same: a configuration, whose lines reports show."""
+        root = self._root_of(path.parent)
+        if path not in self._sources:
+            shown = str(path).replace(os.sep, "/") if root is None else root.below(path)
+            shown = f"{root.prefix}/{shown}" if root is not None and root.prefix else shown
+            self._sources[path] = SourceFile("", path, shown, False, self.footprint.tell)
+        return self._sources[path]
 
     def shown(self, name: str) -> SourceFile | None:
         """The source, among those found so far, whose places are shown under `name`."""

@@ -143,6 +143,7 @@ class Machine:
         self.touched: list[Setting] = []  # settings that the expression being evaluated has read
         self.control: Control | None = None
         self.steps = 0
+        self.gin_scopes: tuple[str, ...] = ()  # those of gin that hold
         self.loading = 0  # statements of modules that are being evaluated
         self.registered: set[SourceFile] = set()  # files whose registrations have run
         self.sought: set[tuple[str, str]] = set()  # packages in which a name was looked for that is registered

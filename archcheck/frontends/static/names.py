@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 NAMESPACES = frozenset(sys.stdlib_module_names) | {
     "torch", "tensorflow", "keras", "tf_keras", "jax", "flax", "haiku", "numpy", "einops", "six", "mesh_tensorflow",
     "torchvision", "torchaudio", "scipy", "absl", "apex", "flash_attn", "xformers", "typing_extensions", "packaging",
-    "optax", "chex", "jaxlib", "huggingface_hub", "safetensors", "tokenizers", "tqdm", "yaml",
+    "optax", "chex", "jaxlib", "gin", "huggingface_hub", "safetensors", "tokenizers", "tqdm", "yaml",
 }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from archcheck.frontends.static import conditions, containers, definitions, forks, loops, names, patterns
+from archcheck.frontends.static.gin.bound import Entered
 from archcheck.frontends.static.machine import Raised
 from archcheck.frontends.static.opens import Open
 from archcheck.frontends.static.signals import BREAK, CONTINUE, Signal
@@ -266,10 +267,20 @@ def only_complains(body: list[ast.stmt]) -> bool:
 
 
 def _with(vm: Machine, node: ast.With | ast.AsyncWith, scope: Scope) -> Signal | None:
+    scopes = vm.gin_scopes
+    try:
+        return _inside(vm, node, scope)
+    finally:
+        vm.gin_scopes = scopes
+
+
+def _inside(vm: Machine, node: ast.With | ast.AsyncWith, scope: Scope) -> Signal | None:
     for item in node.items:
         value = vm.evaluate(item.context_expr, scope)
         if isinstance(value, Instance) and value.cls.lookup("__enter__"):
             value = vm.call(vm.get(value, "__enter__"), [], {})
+        elif isinstance(value, Entered):
+            vm.gin_scopes = value.scopes
         elif isinstance(value, list) and len(value) == 1:
             value = value[0]  # a generator made a context manager gives what it yields
         if item.optional_vars is not None:
