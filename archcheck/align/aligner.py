@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from archcheck.align.agree import DEFAULT_FREE, compatible, free_kinds
 from archcheck.align.anchors import Matcher
 from archcheck.align.classify import Classifier
-from archcheck.align.edits import Alignment, Edit
+from archcheck.align.edits import Alignment, Edit, EditKind
 from archcheck.align.flat import TOP, Numbers, Side, flatten
 from archcheck.align.fold import Placed, fold
 from archcheck.align.layers import SMALLEST, Places, repeated, survey
@@ -46,7 +46,7 @@ def align(
     """
     with _uncollected():
         result, repeats = _align(expected, actual, free, closed, unroll=False)
-        if repeats:  # a repeat without counterpart: perhaps the other side wrote its layers out
+        if repeats:  # perhaps the other side wrote its layers out, or folded them from another one on
             written_out, _ = _align(expected, actual, free, closed, unroll=True)
             if _size(written_out) < _size(result):
                 return written_out
@@ -65,8 +65,10 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _size(alignment: Alignment) -> int:
-    return sum(1 + len(edit.also) for edit in alignment.edits)
+def _size(alignment: Alignment) -> tuple[int, int]:
+    """How much differs, and how much may: what is not known is told again for each layer that is written out."""
+    known = [1 + len(edit.also) for edit in alignment.edits if edit.kind is not EditKind.UNKNOWN]
+    return sum(known), sum(1 + len(edit.also) for edit in alignment.edits)
 
 
 def _align(
@@ -119,7 +121,8 @@ def _align_kept(
     alignment = Alignment(
         _ops(pairs, one, other, places), tuple(fold(_everywhere(placed, places))), tuple(sorted(wiring.equivalences))
     )
-    return alignment, _lone_repeats(one, match.to) or _lone_repeats(other, match.back)
+    lone = _lone_repeats(one, match.to) or _lone_repeats(other, match.back)
+    return alignment, lone or (_repeats(one) and _repeats(other) and _is_out_of_step(alignment))
 
 
 def _left_out(expected: OpGraph, actual: OpGraph) -> Places | None:
@@ -177,6 +180,20 @@ def _join_families(mentioned: list[OpKind], numbers: Numbers, *sides: Side) -> N
 
 def _name(key: object) -> str:
     return key.name if isinstance(key, OpKind) else ""
+
+
+def _repeats(side: Side) -> bool:
+    return any(side.ops[scope].kind.name == "repeat" for scope in side.inside if scope != TOP)
+
+
+def _is_out_of_step(alignment: Alignment) -> bool:
+    """Whether layers that alternate may have been folded from another one on: whole residuals are missing or moved."""
+    return any(
+        op is not None and op.kind.name in ("residual", "repeat")
+        for edit in alignment.edits
+        if edit.kind in (EditKind.MISSING, EditKind.EXTRA, EditKind.MOVED)
+        for op in (edit.expected, edit.actual)
+    )
 
 
 def _lone_repeats(side: Side, counterpart: list[int]) -> bool:

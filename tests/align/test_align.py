@@ -415,3 +415,32 @@ def test_equal_branches_are_told_apart_by_what_they_state(before, more):
     assert [edit for edit in edits if edit.aspect == "attr:kernel"] == []
     wider = run(claim, BRANCHES.format(before=before, first=1, second=5, more=more)).edits
     assert [(edit.stated, edit.found) for edit in wider if edit.aspect == "attr:kernel"] == [(3, 5)]
+
+
+def test_layers_that_alternate_may_be_folded_from_another_one_on():
+    """What is not known in each layer must not outweigh that nothing differs."""
+    local = "%{0} = residual %{1}:\n  %a{0} = layer_norm %{1}\n  %b{0} = linear %a{0} out_features={2}\n"
+    wide = "%{0} = residual %{1}:\n  %a{0} = rms_norm %{1}\n  %b{0} = linear %a{0} out_features={2}\n"
+
+    def folded(head, body, tail, count, size):
+        lines = ["%x = input"]
+        at = "x"
+        for name, layer in enumerate(head):
+            lines.append(layer.format(f"h{name}", at, size).rstrip())
+            at = f"h{name}"
+        inner, inside = [], at
+        for name, layer in enumerate(body):
+            inner.append(layer.format(f"r{name}", inside, size).rstrip())
+            inside = f"r{name}"
+        lines.append(f"%rep = repeat %{at} count={count}:")
+        lines += ["  " + line for part in inner for line in part.splitlines()]
+        at = "rep"
+        for name, layer in enumerate(tail):
+            lines.append(layer.format(f"t{name}", at, size).rstrip())
+            at = f"t{name}"
+        return "\n".join(lines) + "\n"
+
+    known = folded([], [local, wide], [], 4, 8)
+    shifted = folded([local], [wide, local], [wide], 3, "unknown('not told')")
+    edits = run(known, shifted).edits
+    assert {edit.kind for edit in edits} == {EditKind.UNKNOWN}
