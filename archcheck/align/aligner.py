@@ -16,6 +16,7 @@ from archcheck.align.layers import SMALLEST, Places, repeated, survey
 from archcheck.align.mending import settle
 from archcheck.align.order import arrange
 from archcheck.align.wiring import Wiring
+from archcheck.ir.equivalences import WRITTEN_OUT
 from archcheck.ir.graph import Op, OpGraph
 from archcheck.ir.ops import FAMILIES, OpKind
 
@@ -113,7 +114,7 @@ def _align_kept(
     classifier = Classifier(match, wiring)
     placed = classifier.run()
     if unroll and (one.unrolled or other.unrolled):
-        wiring.equivalences.add("repeat written out")
+        wiring.equivalences.add(WRITTEN_OUT)
     moved = dict(classifier.moved)
     pairs = [(node, moved.get(node, twin)) for node, twin in enumerate(match.to) if twin >= 0 or node in moved]
     if places and not places.hold(pairs):

@@ -12,6 +12,7 @@ from archcheck.align.fold import Placed
 from archcheck.align.mending import settle
 from archcheck.align.places import Key, Neighbours
 from archcheck.align.wiring import Mismatch, Read, Wiring
+from archcheck.ir.equivalences import AS_A_SUM, unstated
 from archcheck.ir.graph import Op, Unknown
 from archcheck.ir.ops import Tier
 
@@ -272,7 +273,7 @@ class Classifier:
     def _kinds(self, node: int, twin: int, op: Op, other: Op) -> None:
         """Report a kind that differs; what other attributes it has says nothing more."""
         if {op.kind.name, other.kind.name} == {"residual", "add"}:
-            self.wiring.equivalences.add("residual written as a sum")
+            self.wiring.equivalences.add(AS_A_SUM)
             return
         if twin in self._shut and op.kind.tier is Tier.STRUCTURE:
             edit = Edit(EditKind.UNKNOWN, op, other, "kind", op.kind.name, self._why(twin))
@@ -347,7 +348,7 @@ class Classifier:
                 if node in side.dissolved:
                     stack.extend(side.results[node])
                 if side.classes[node] in self.match.free and not side.source[node]:
-                    self.wiring.equivalences.add(f"unstated {side.ops[node].kind.name}")
+                    self.wiring.equivalences.add(unstated(side.ops[node].kind.name))
                 continue
             if self.match.looks_inside(twin, node):
                 stack.extend(side.results[node])

@@ -8,12 +8,12 @@ from enum import Enum
 
 from archcheck.align.anchors import Matcher
 from archcheck.align.flat import TOP, Side
+from archcheck.ir.equivalences import COMMUTED, OUTPUTS
 from archcheck.ir.ops import Tier
 
 Read = tuple[int, int]  # op, output index
 
 _MOST_REACHED = 12  # ops that an operand is traced back to through unmatched ones; more say no more
-_COMMUTED, _OUTPUTS = "commuted operands", "outputs left out"
 
 
 class Mode(Enum):
@@ -51,7 +51,7 @@ class Wiring:
 
     def compare(self) -> list[Mismatch]:
         """All that matched ops, the graph and the bodies that were compared take from elsewhere."""
-        self.equivalences -= {_COMMUTED, _OUTPUTS}  # noted while matches were only tried
+        self.equivalences -= {COMMUTED, OUTPUTS}  # noted while matches were only tried
         found = [mismatch for suspect in self.suspects() for mismatch in self.mismatches(*suspect)]
         for scope, other in self.scopes():
             found.extend(self.outputs(scope, other))
@@ -223,7 +223,7 @@ class Wiring:
                 elif exact:
                     open_places.append(place)
         if not open_places and len(stated) > 1:
-            self.equivalences.add(_COMMUTED)
+            self.equivalences.add(COMMUTED)
         extra = [read for read in left if not self.aside(read[0])] if len(found) > len(stated) else left
         result: list[Mismatch] = []
         for place in open_places:
@@ -266,7 +266,7 @@ class Wiring:
         stated, found = self.expected.given(scope), self.actual.given(other)
         result = self._sequence(scope, other, stated, found, Mode.SOME)
         if not result and len(found) > len(stated):
-            self.equivalences.add(_OUTPUTS)
+            self.equivalences.add(OUTPUTS)
         return [Mismatch(scope, other, each.place, each.stated, each.found, output=True) for each in result]
 
     def forget(self) -> None:

@@ -6,16 +6,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from archcheck.align import Alignment
+from archcheck.ir.equivalences import FUSED, MODULE, PADDING, POINTWISE, unstated
 from archcheck.ir.graph import Op, OpGraph, Value
 from archcheck.ir.ops import kind
 from archcheck.passes.raise_pointwise import is_pointwise
 from archcheck.passes.values import rename
 
 LINEAR = kind("linear")
-POINTWISE = "1x1 convolution as linear"
-FUSED = "fused projection"
-PADDING = "padding removed"
-MODULE = "attention with its projections in one call"
 _CUTS = frozenset({"split", "select"})
 _MOVED = frozenset({"gather", "scatter", "update"})
 
@@ -28,7 +25,7 @@ def folds(alignment: Alignment, actual: OpGraph) -> frozenset[str]:
         actual: the code's graph; what stands free in it (padding taken out) is in no pair.
     """
     found = {name for pair in alignment.pairs for op in pair for name in _names(op)}
-    if any(name.startswith("unstated identity") for name in alignment.equivalences) and any(
+    if any(name == unstated("identity") for name in alignment.equivalences) and any(
         op.kind.name == "identity" and any(inner.kind.name in _MOVED for inner in op.body) for op in actual.walk()
     ):
         found.add(PADDING)

@@ -19,6 +19,7 @@ from archcheck.findings import (
     Verdict,
 )
 from archcheck.frontends.static.reader import ModulePlace
+from archcheck.ir.equivalences import NO_DROPOUT
 from archcheck.ir.graph import AttrValue, OpGraph, Unknown
 from archcheck.ir.span import Span
 from archcheck.ir.weights import Initial
@@ -322,7 +323,7 @@ class Judge:
         if periods > 1 and fits(expected, target.region):
             stated = chained(stated, periods)
         closed = EVERYTHING - {what.name for what in block.only} if block.only is not None else frozenset()
-        used = {modes.OFF} if self.evaluated and (expected.hides or closed & modes.FREE) else set()
+        used = {NO_DROPOUT} if self.evaluated and (expected.hides or closed & modes.FREE) else set()
         if expected.hides:
             closed -= modes.FREE
         actual = target.graph
@@ -337,9 +338,9 @@ class Judge:
         case = Case(block.id, block.says, target.region.symbol, stated, actual, alignment, self.place)
         findings = explain(case)
         barred = used if "*" in block.strict else used & set(block.strict)
-        if barred == {modes.OFF} and not findings:
+        if barred == {NO_DROPOUT} and not findings:
             findings = (modes.untold(f"whether {target.region.symbol} is {block.id}, whose claim is strict,"),)
-        barred -= {modes.OFF}
+        barred -= {NO_DROPOUT}
         if barred and not findings:
             findings = (
                 Finding(

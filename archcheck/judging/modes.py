@@ -13,16 +13,16 @@ from dataclasses import replace
 from archcheck.align import EVERYTHING, Alignment, align
 from archcheck.align.edits import Edit
 from archcheck.findings import Finding, Place
+from archcheck.ir.equivalences import NO_DROPOUT, unstated
 from archcheck.ir.graph import Op, OpGraph
 from archcheck.judging import parts
 from archcheck.judging.binding import Expected
 from archcheck.passes.kinds import DROPOUTS
 from archcheck.spec.model import Path, What
 
-OFF = "dropout in eval mode"  # the name of the equivalence
 RATE = "dropout"  # the attribute of an op that holds a dropout
 FREE = frozenset(kind.name for kind in DROPOUTS)
-STILL_THERE = frozenset(f"unstated {name}" for name in FREE)  # equivalences of an alignment that let a dropout be
+STILL_THERE = frozenset(map(unstated, FREE))  # equivalences of an alignment that let a dropout be
 _FIX = "judge it in train mode: --mode train, or a program that was saved in train mode"
 
 
@@ -76,7 +76,7 @@ def without_rates(
         return edit.aspect == f"attr:{RATE}" and any(op is not None and is_off(op) for op in of)
 
     kept = tuple(edit for edit in alignment.edits if not is_rate(edit))
-    return replace(alignment, edits=kept), frozenset({OFF} if len(kept) < len(alignment.edits) else ())
+    return replace(alignment, edits=kept), frozenset({NO_DROPOUT} if len(kept) < len(alignment.edits) else ())
 
 
 def differ_in_dropout_alone(one: Expected, other: Expected) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from archcheck.ir import equivalences
 from archcheck.ir.span import Span
 from archcheck.spec.formula import Expression
 from archcheck.spec.model import Citation, What
@@ -81,7 +82,13 @@ class Source:
 
     def strict(self, node: Node | None) -> tuple[str, ...]:
         """The equivalences under `strict:`; ("*",) for all of them."""
-        return ("*",) if is_true(node) else tuple(text.text for text in self.texts(node))
+        if is_true(node):
+            return ("*",)
+        for text in (texts := self.texts(node)):
+            if text.text not in equivalences.NAMES:
+                hint = hints(did_you_mean(text.text, equivalences.NAMES), "reports list those used as Taken as equal")
+                self.problems.add(text.span, f'nothing that is taken as equal is called "{text.text}"', hint)
+        return tuple(text.text for text in texts)
 
     def unknown_block(self, name: str, span: Span) -> None:
         """Note that no block has this name."""

@@ -10,8 +10,8 @@ from test_fixtures import looked_at, told
 from test_fixtures_traced import Run, judged, run_all
 
 from archcheck.findings import ClaimResult, Report, Verdict
+from archcheck.ir.equivalences import NO_DROPOUT
 from archcheck.judging import Preset
-from archcheck.judging.modes import OFF
 from archcheck.pipeline import check
 from archcheck.sweep import Request
 
@@ -37,7 +37,7 @@ def assert_evaluated(fixture: Fixture, report: Report) -> None:
 
 def _is_named(claim: ClaimResult) -> bool:
     """Whether the equivalence is named by which a claim with dropout holds of code that shows none."""
-    return OFF in claim.equivalences or "dropout" not in claim.says or not claim.bound
+    return NO_DROPOUT in claim.equivalences or "dropout" not in claim.says or not claim.bound
 
 
 @pytest.mark.parametrize("fixture", ALL)

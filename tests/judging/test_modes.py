@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from archcheck.findings import ClaimResult, ReadingResult, Variant, Verdict
+from archcheck.ir.equivalences import NO_DROPOUT
 from archcheck.judging import Preset
-from archcheck.judging.modes import OFF
 from archcheck.pipeline import check
 from archcheck.sweep import Request
 
@@ -117,10 +117,10 @@ def test_an_equation_is_held_against_code_in_eval_mode_without_its_dropouts(
 ) -> None:
     found = judged(tmp_path, symbol, LAYER, "train")
     assert found.verdict is train
-    assert OFF not in found.equivalences
+    assert NO_DROPOUT not in found.equivalences
     found = judged(tmp_path, symbol, LAYER)
     assert found.verdict is evaluated
-    assert (OFF in found.equivalences) is (symbol != "Always")  # whose dropouts are all there
+    assert (NO_DROPOUT in found.equivalences) is (symbol != "Always")  # whose dropouts are all there
 
 
 def test_what_else_departs_is_told_alone(tmp_path: Path) -> None:
@@ -146,12 +146,12 @@ def test_that_a_closed_list_has_no_dropout_holds_by_the_mode(tmp_path: Path) -> 
     assert judged(tmp_path, "Always", closed).verdict is VIOLATED
     found = judged(tmp_path, "Layer", closed)
     assert found.verdict is HOLDS
-    assert OFF in found.equivalences
+    assert NO_DROPOUT in found.equivalences
 
 
 @pytest.mark.parametrize(
     ("strict", "verdict"),
-    [("true", UNDETERMINED), (f"[{OFF}]", UNDETERMINED), ("[fused projection]", HOLDS)],
+    [("true", UNDETERMINED), (f"[{NO_DROPOUT}]", UNDETERMINED), ("[fused projection]", HOLDS)],
 )
 def test_a_strict_claim_is_not_decided_by_the_mode(tmp_path: Path, strict: str, verdict: Verdict) -> None:
     assert judged(tmp_path, "Layer", f"{LAYER}    strict: {strict}\n").verdict is verdict
@@ -206,7 +206,7 @@ def test_a_rate_that_is_off_in_eval_mode_departs_from_none(tmp_path: Path) -> No
     for block in (right, wrong):
         found = judged(tmp_path, "Functional", block)
         assert found.verdict is HOLDS
-        assert OFF in found.equivalences
+        assert NO_DROPOUT in found.equivalences
 
 
 def test_a_layer_shows_its_rate_in_any_mode(tmp_path: Path) -> None:

@@ -129,6 +129,10 @@ BLOCK = "blocks:\n  b: {where: x, flow: x + dropout(self_attention(x))}\n"
             BLOCK + "claims: [{id: a, where: x, strict: 3, absent: norm}]\n",
             "3: true or false or a list must stand here",
         ),
+        (
+            BLOCK + "claims: [{id: a, where: x, strict: [fused projections], absent: norm}]\n",
+            'fused projections: nothing that is taken as equal is called "fused projections"',
+        ),
         # readings
         (BLOCK + "readings: [{id: r, says: s, blocks: {c: {flow: relu(x)}}}]\n", 'c: no block is called "c"'),
         (BLOCK + "readings: [{id: r, says: s, blocks: {b: {flow: rleu(x)}}}]\n", 'rleu: no op is called "rleu"'),

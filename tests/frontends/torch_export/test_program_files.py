@@ -18,8 +18,8 @@ from archcheck.frontends.static.library import Library
 from archcheck.frontends.torch_export.reader import load
 from archcheck.frontends.trace.sandbox import Limits
 from archcheck.frontends.trace.tracer import Running
+from archcheck.ir.equivalences import NO_DROPOUT
 from archcheck.ir.graph import OpGraph
-from archcheck.judging.modes import OFF
 from archcheck.passes import canonicalise
 from archcheck.sweep import Read, Request
 from archcheck.witnesses import compared
@@ -146,7 +146,7 @@ def test_a_program_in_eval_mode_is_held_against_a_claim_without_its_dropouts(
     ):
         (report,) = pipeline.check(Request(file), "spec.yaml")
         assert [claim.verdict for claim in report.default.claims] == [layer, rate]
-        assert any(OFF in claim.equivalences for claim in report.default.claims) is (file == "eval.pt2")
+        assert any(NO_DROPOUT in claim.equivalences for claim in report.default.claims) is (file == "eval.pt2")
 
 
 @pytest.mark.parametrize("sides", [("block.py:Block", "eval.pt2"), ("eval.pt2", "block.py:Block")])

@@ -1,0 +1,25 @@
+"""Names of what is taken as equal: reports list those that were used, and a claim may bar some (`strict:`)."""
+
+from __future__ import annotations
+
+from archcheck.ir.ops import BY_NAME
+
+COMMUTED = "commuted operands"
+OUTPUTS = "outputs left out"
+AS_A_SUM = "residual written as a sum"
+WRITTEN_OUT = "repeat written out"
+POINTWISE = "1x1 convolution as linear"
+FUSED = "fused projection"
+PADDING = "padding removed"
+MODULE = "attention with its projections in one call"
+NO_DROPOUT = "dropout in eval mode"
+
+
+def unstated(kind: str) -> str:
+    """An op of this kind that the code has and the claim leaves open."""
+    return f"unstated {kind}"
+
+
+NAMES = (
+    COMMUTED, OUTPUTS, AS_A_SUM, WRITTEN_OUT, POINTWISE, FUSED, PADDING, MODULE, NO_DROPOUT, *map(unstated, BY_NAME),
+)  # fmt: skip
