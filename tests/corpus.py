@@ -59,6 +59,10 @@ class Outcome:
     silent: list[str] = field(default_factory=list)
 
 
+MESH = "mesh-tensorflow==0.1.21"
+MESH_FOLDER = "mesh_tensorflow/transformer"
+
+
 def main() -> int:
     """Print the table; the exit code."""
     parser = argparse.ArgumentParser(description="describe against hand-labelled architectures")
@@ -84,11 +88,9 @@ def _outcome(entry: Mapping[str, Any]) -> Outcome:
         return found
     told: dict[str, Description] = {}
     why = ""
-    for symbol, arguments in _targets(entry):
+    for symbol, request in _requests(entry, folder):
         try:
-            file = _file_of(folder, entry["file"], symbol)
-            explore = symbol == entry["symbol"]
-            (told[symbol],) = describe(Request(f"{folder}/{file}:{symbol}", arguments, explore=explore))
+            (told[symbol],) = describe(request)
         except ArchcheckError as error:
             why = why or str(error).splitlines()[0]
     pictures = list(_pictures(entry["symbol"], told))
@@ -97,6 +99,22 @@ def _outcome(entry: Mapping[str, Any]) -> Outcome:
         if wanted is not None:
             _compare_fact(found, name, wanted, list(told.values()))
     return found
+
+
+def _requests(entry: Mapping[str, Any], folder: Path) -> Iterator[tuple[str, Request]]:
+    """What is described, under the label's name or the model's."""
+    bound = [row["file"] for row in (entry["lines"], *entry["lines"]["decisive"]) if "file" in row]
+    gin = [name for name in dict.fromkeys([entry["file"], *bound]) if name.endswith(".gin")]
+    if gin:  # what a whole model is that is built with these files, behind those with which mesh-tensorflow begins
+        mesh = unpacked(MESH)
+        files = tuple(dict.fromkeys([f"{mesh}/{MESH_FOLDER}/gin/defaults.gin", *(str(folder / name) for name in gin)]))
+        sizes = {"input_vocab_size": "32128", "output_vocab_size": "32128"}
+        target = f"{mesh}/{MESH_FOLDER}/transformer.py:make_bitransformer"
+        yield entry["symbol"], Request(target, sizes, explore=False, gin=files)
+        return
+    for symbol, arguments in _targets(entry):
+        file = _file_of(folder, entry["file"], symbol)
+        yield symbol, Request(f"{folder}/{file}:{symbol}", arguments, explore=symbol == entry["symbol"])
 
 
 def _targets(entry: Mapping[str, Any]) -> list[tuple[str, dict[str, str]]]:

@@ -44,6 +44,7 @@ __all__ = [
     "may_tie",
     "method",
     "method_formula",
+    "model_of",
     "modes",
     "prepares",
     "presets",
@@ -73,6 +74,7 @@ _PACKAGES = {
     "haiku": "haiku",
     "numpy": "numpy",
     "tensor2tensor": "tensor2tensor",
+    "mesh_tensorflow": "mesh_tensorflow",
     "contextvars": "python",
     "huggingface_hub": "weights",
     "safetensors": "weights",
@@ -83,7 +85,7 @@ _PACKAGES = {
 # (dialect, attribute of its arrays) -> the class, spelled by the dialect, of what it gives.
 ARRAYS = {("jax", "at"): "jax.Array.At"}
 # Where two dialects name a method of tensors, the first one's row counts.
-_ORDER = ("torch", "tensorflow", "keras", "einops", "kernels", "numpy", "tensor2tensor", "python", "jax", "flax", "haiku", "onnx", "weights")
+_ORDER = ("torch", "tensorflow", "keras", "einops", "kernels", "numpy", "tensor2tensor", "python", "jax", "flax", "haiku", "onnx", "weights", "mesh_tensorflow")
 
 
 def __getattr__(name: str) -> tuple[Dialect, ...]:
@@ -110,6 +112,10 @@ def _dialect(name: str) -> Dialect:
         from archcheck.frontends.dialects.tensor2tensor import TENSOR2TENSOR
 
         return TENSOR2TENSOR
+    if name == "mesh_tensorflow":
+        from archcheck.frontends.dialects.mesh_tensorflow import MESH_TENSORFLOW
+
+        return MESH_TENSORFLOW
     if name == "jax":
         from archcheck.frontends.dialects.jax import JAX
 
@@ -322,6 +328,12 @@ def answer(qualified: str) -> tuple[AttrValue, str] | None:
     """What a function is taken to answer that asks what a tensor holds, and the assumption; None for any other."""
     dialect = _of(qualified)
     return None if dialect is None else dialect.answers.get(qualified)
+
+
+def model_of(qualified: str) -> Dialect | None:
+    """The dialect of a class of models that extends no base; it says how a model is called. None for other classes."""
+    dialect = _of(qualified)
+    return dialect if dialect is not None and qualified in dialect.models else None
 
 
 @cache

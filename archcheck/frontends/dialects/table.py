@@ -231,6 +231,10 @@ class Dialect:
             the vocabulary uses the embedding's own matrix.
         classes: qualified class name -> its definition in Python, for classes that other code extends and looks into; a
             class that has a row too is what its row says where it is used as it is.
+        models: qualified name of a class of models that extends no base -> the method that a call of a model runs.
+        model_arguments: what a caller who only wants the model's output gives this method.
+        model_modes: argument of this method -> the name of what it is in evaluation, and in training.
+        given: name of the formula that makes an input of such a model from a tensor; "" where a tensor is one.
         tensor: prefix under which the methods of tensors are functions too (`torch.Tensor.`), or "".
     """
 
@@ -263,6 +267,10 @@ class Dialect:
     tied_by: dict[str, str] = field(default_factory=dict)
     module_metadata: frozenset[str] = frozenset()
     classes: dict[str, str] = field(default_factory=dict)
+    models: dict[str, str] = field(default_factory=dict)
+    model_arguments: dict[str, AttrValue] = field(default_factory=dict)
+    model_modes: dict[str, tuple[str, str]] = field(default_factory=dict)
+    given: str = ""
     tensor: str = ""
 
 

@@ -39,6 +39,7 @@ from archcheck.frontends.static.values import (
     Tensor,
     TensorMethod,
     TensorModel,
+    is_module,
     is_open,
     shown,
 )
@@ -192,7 +193,8 @@ def run(vm: Machine, function: Function, args: list[Data], kwargs: dict[str, Dat
     frame = Frame(function.name, function.file, node.lineno, node.col_offset + 1, place, vm.control)
     if function.formula:
         _stand_outside(vm, frame)
-    if isinstance(args[0] if args else None, Instance) and function.cls is not None:
+    spelled = function.formula and function.cls is not None and not is_module(function.cls)  # no part of the model
+    if isinstance(args[0] if args else None, Instance) and function.cls is not None and not spelled:
         frame.place = place_of(args[0]) or place
         frame.receiver = args[0]
     vm.frames.append(frame)

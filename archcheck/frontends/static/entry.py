@@ -18,6 +18,7 @@ from archcheck.frontends.static import (
     modules,
     names,
     parts,
+    rows,
     sizes,
     speech,
     tree,
@@ -146,6 +147,7 @@ class _Runner:
         self.offered = ""
         self.tied: bool | None = None
         self.attribute_overrides = dict(call.overrides)
+        self.given = ""  # the formula that makes an input of a tensor
 
     def run(self, value: Data) -> Run:
         vm = self.vm
@@ -166,10 +168,11 @@ class _Runner:
                 function = self.entry_method(made, made) if isinstance(made, Instance) else made
             if isinstance(function, (Method, Function, Instance, Layer)):
                 result = self.invoke(function)
-                builds = isinstance(result, TensorModel) or (isinstance(result, Instance) and is_module(result.cls))
+                whole = isinstance(result, Instance) and (is_module(result.cls) or _model(result.cls) is not None)
+                builds = isinstance(result, TensorModel) or whole
                 if builds and self.offered:
                     raise Raised("TypeError", f"it builds a model, and takes no tensor as {self.offered}", vm.here())
-                if isinstance(result, Instance) and is_module(result.cls) and not self.given_tensors():
+                if whole and not self.given_tensors():
                     function = self.entry_method(result, result)  # a function that builds a model, and is called for it
                     result = self.invoke(function)
                 veil = (
@@ -277,7 +280,8 @@ class _Runner:
             return Method(value.function, instance)
         for base in instance.cls.mro:
             qualified = base.name if isinstance(base, External) else f"{base.file.module}.{base.name}"
-            for name in dialects.base_methods(qualified) or ():
+            model = dialects.model_of(qualified)
+            for name in (model.models[qualified],) if model is not None else dialects.base_methods(qualified) or ():
                 if (found := instance.cls.lookup(name)) is not None and isinstance(found[1], Function):
                     return Method(found[1], instance)
         for name in ("forward", "call", "__call__"):
@@ -304,6 +308,11 @@ class _Runner:
         receiver = function.receiver if isinstance(function, Method) else None
         filled = modules.modes(vm, receiver, plain, [receiver], {}) if isinstance(receiver, Instance) else {}
         filled |= speech.trains(vm, receiver.cls if isinstance(receiver, Instance) else None, plain)
+        model = _model(receiver.cls) if isinstance(receiver, Instance) else None
+        if model is not None:
+            filled |= model.model_arguments
+            filled |= {name: External(modes[vm.training]) for name, modes in model.model_modes.items()}
+            self.given = model.given
         kwargs, given = self.arguments(plain, skip=skip, calling=True, filled=filled)
         positional = _positional(plain, kwargs, skip)
         vm.target = plain if receiver is None else receiver
@@ -363,7 +372,7 @@ class _Runner:
                         kwargs[name] = self.input(name)
             else:
                 kwargs[name] = self.required(parameter, function, calling, owner)
-            if name in kwargs:
+            if name in kwargs and not (calling and self.given):
                 self.override_attributes(kwargs[name])
             if not calling and name in kwargs:
                 sizes.settle(vm, kwargs[name])
@@ -407,9 +416,15 @@ class _Runner:
             f"{name} is not given", Span(function.file.shown, parameter.lineno, parameter.col_offset + 1), flag=name
         )
 
-    def input(self, name: str) -> Tensor:
+    def input(self, name: str) -> Data:
         """A tensor that the caller gives."""
-        return self.vm.emit_source("input", {"name": name}, span=None)
+        tensor = self.vm.emit_source("input", {"name": name}, span=None)
+        formula = dialects.formula(self.given) if self.given else None
+        if formula is None:
+            return tensor
+        found = rows.evaluate_formula(self.vm, formula, [tensor], {})
+        self.vm.assume(f"an input is what {self.given} makes of a tensor")
+        return found
 
     def expression(self, name: str, text: str) -> Data:
         """The value of `--arg name=text`, evaluated in the module's own words."""
@@ -441,6 +456,12 @@ class _Runner:
             for p in [*f.node.args.args, *f.node.args.kwonlyargs]
             if p.arg != "self"
         ]
+
+
+def _model(cls: Class) -> dialects.Dialect | None:
+    """The dialect that says how a model of a class is called which extends no base."""
+    names = (f"{base.file.module}.{base.name}" for base in cls.mro if isinstance(base, Class))
+    return next((found for name in names if (found := dialects.model_of(name)) is not None), None)
 
 
 def _positional(function: Function, kwargs: dict[str, Data], skip: int) -> list[Data]:

@@ -431,6 +431,7 @@ FORMULA_NAMES: dict[str, Data] = {
     "flax": External("flax"),
     "haiku": External("haiku"),
     "transformers": External("transformers"),
+    "mesh_tensorflow": External("mesh_tensorflow"),
     "keras": External("keras"),
     "op": OPS,
     "named": Native("named", lambda vm, args, kwargs: NamedParts(tuple(kwargs.values()), tuple(kwargs))),
