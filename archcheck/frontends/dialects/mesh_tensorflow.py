@@ -332,7 +332,7 @@ _FUNCTIONS = {
     "convert_to_dimension": "lambda d: mesh_tensorflow.dimension(d)",
     "convert_to_shape": "lambda x: x if x is None or isinstance(x, mesh_tensorflow.Shape) else mesh_tensorflow.Shape(x)",
     "VariableDType": "lambda master_dtype=None, slice_dtype=None, activation_dtype=None: named(master_dtype=master_dtype, slice_dtype=slice_dtype, activation_dtype=activation_dtype or master_dtype)",
-    "get_variable": "lambda mesh, name, shape, dtype=None, *args, **kwargs: mesh_tensorflow.Tensor(tensorflow.get_variable(name, [one.size for one in mesh_tensorflow.dims(shape)]), mesh_tensorflow.dims(shape))",
+    "get_variable": "lambda mesh, name, shape, dtype=None, *args, **kwargs: mesh_tensorflow.Tensor(mesh_tensorflow.variable(name, [one.size for one in mesh_tensorflow.dims(shape)]), mesh_tensorflow.dims(shape))",
     "einsum": "lambda xs, output_shape=None, reduced_dims=None, name=None: mesh_tensorflow.Named().einsum(xs, output_shape, reduced_dims)",
     "matmul": "lambda a, b, output_shape=None, reduced_dims=None, name=None: mesh_tensorflow.Named().einsum([a, b], output_shape, reduced_dims)",
     "softmax": "lambda x, reduced_dim, extra_logit=None, name=None: x.like(tensorflow.nn.softmax(x.value, axis=x.at(reduced_dim) - len(x.axes))) if extra_logit is None else x.like(op.opaque(x.value, name='mesh_tensorflow.softmax', why='a logit more is in its sum'))",
@@ -360,6 +360,7 @@ _FUNCTIONS = {
     "cumsum": "lambda x, dim, exclusive=False: x.like(tensorflow.cumsum(x.value, axis=x.at(dim), exclusive=exclusive))",
     "add_n": "lambda xs: mesh_tensorflow.Named().add_n(xs)",
     "recompute_grad": "lambda fn, explicit_inputs, control_dependencies=True: fn(*explicit_inputs)",
+    "import_tf_tensor": "lambda mesh, tf_tensor, shape=None, name=None: mesh_tensorflow.Tensor(tf_tensor, mesh_tensorflow.dims(shape))",
     # what an input of a whole model is: ids of tokens
     "given": "lambda value: mesh_tensorflow.Tensor(value, [mesh_tensorflow.Dimension('batch', 3), mesh_tensorflow.Dimension('length', 17)])",
 }  # fmt: skip
@@ -375,4 +376,5 @@ MESH_TENSORFLOW = Dialect(
     model_arguments={"compute_loss": False},
     model_modes={"mode": ("tensorflow.estimator.ModeKeys.EVAL", "tensorflow.estimator.ModeKeys.TRAIN")},
     given="mesh_tensorflow.given",
+    given_as="a model is given ids of tokens with the axes batch=3 and length=17",
 )

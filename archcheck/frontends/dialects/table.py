@@ -235,6 +235,7 @@ class Dialect:
         model_arguments: what a caller who only wants the model's output gives this method.
         model_modes: argument of this method -> the name of what it is in evaluation, and in training.
         given: name of the formula that makes an input of such a model from a tensor; "" where a tensor is one.
+        given_as: what is taken for granted by that.
         tensor: prefix under which the methods of tensors are functions too (`torch.Tensor.`), or "".
     """
 
@@ -271,6 +272,7 @@ class Dialect:
     model_arguments: dict[str, AttrValue] = field(default_factory=dict)
     model_modes: dict[str, tuple[str, str]] = field(default_factory=dict)
     given: str = ""
+    given_as: str = ""
     tensor: str = ""
 
 

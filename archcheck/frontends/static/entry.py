@@ -313,6 +313,7 @@ class _Runner:
             filled |= model.model_arguments
             filled |= {name: External(modes[vm.training]) for name, modes in model.model_modes.items()}
             self.given = model.given
+            vm.assume(model.given_as)
         kwargs, given = self.arguments(plain, skip=skip, calling=True, filled=filled)
         positional = _positional(plain, kwargs, skip)
         vm.target = plain if receiver is None else receiver
@@ -423,7 +424,6 @@ class _Runner:
         if formula is None:
             return tensor
         found = rows.evaluate_formula(self.vm, formula, [tensor], {})
-        self.vm.assume(f"an input is what {self.given} makes of a tensor")
         return found
 
     def expression(self, name: str, text: str) -> Data:

@@ -189,6 +189,15 @@ def _get_variable(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     return learned(vm, name if isinstance(name, str) else "")
 
 
+def _named_variable(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    """mesh-tensorflow's variable of a name and sizes: one of the same name in the same scope is the same one, and scopes
+    are not followed."""
+    vm.notes.tied = True
+    name, dims = args
+    known = isinstance(dims, list) and all(isinstance(size, int) for size in dims)
+    return learned(vm, name if isinstance(name, str) else "", {"shape": tuple(dims)} if known else None)
+
+
 def _whole_range(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     known = all(isinstance(value, int) for value in args)
     return range(*args) if known else vm.open("a range", metadata=True)
@@ -238,6 +247,7 @@ LIBRARY: dict[str, Handler] = {
     "tensorflow.Variable": _get_variable,
     "tensorflow.contrib.training.HParams": named_values,
     "gin.config_scope": config_scope,
+    "mesh_tensorflow.variable": _named_variable,
 }
 LIBRARY.update(
     {

@@ -83,9 +83,9 @@ def test_plain_parameters_have_a_default(dialect: Dialect) -> None:
 
 @DIALECTS
 def test_formulas_are_lambdas_over_ops_and_packages(dialect: Dialect) -> None:
-    packages = {"torch", "tensorflow", "keras", "transformers", "jax", "flax", "haiku", "math"}
+    packages = {"torch", "tensorflow", "keras", "transformers", "jax", "flax", "haiku", "math", "mesh_tensorflow"}
     builtin = {"isinstance", "len", "int", "tuple", "list", "range", "sum", "enumerate", "str", "round", "unknown"}
-    builtin |= {"all", "any", "bool", "float", "max", "next", "zip", "slice", "type", "dict", "callable"}
+    builtin |= {"all", "any", "bool", "float", "max", "next", "zip", "slice", "type", "dict", "callable", "hasattr"}
     for name, formula in formulas(dialect):
         bound = {node.arg for node in ast.walk(formula.tree) if isinstance(node, ast.arg)}
         bound |= {
