@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from archcheck.frontends import dialects
-from archcheck.frontends.static import bounds, contents, forks, sizes, vectors
+from archcheck.frontends.static import bounds, contents, forks, sizes, speech, vectors
 from archcheck.frontends.static.machine import Decision, OutOfFuel, Raised
 from archcheck.frontends.static.opens import Expected, Open, OpenRange, Rank, Several, Shape, SizeOf, Told
 from archcheck.frontends.static.sources import code_of
@@ -170,7 +170,6 @@ MORE = 2  # what a size that is not known is taken for where it is held against 
 MOST_ENTRIES = 16  # of a tensor, over which a loop is followed entry by entry
 _EQUALITY = (ast.Eq, ast.NotEq)
 _ACCELERATORS = ("cuda", "tpu", "xla", "mps", "npu", "xpu", "hpu", "mlu", "musa")  # of which a model needs none
-_MODES = {"TRAIN": "train", "EVAL": "eval", "PREDICT": "infer"}  # of tf.estimator
 _MIRRORED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
 
 
@@ -199,7 +198,7 @@ def compare(vm: Machine, op: type[ast.cmpop], left: Data, right: Data) -> Data:
     if op in _EQUALITY and {type(left), type(right)} == {External, Class}:
         cls, outside = (left, right) if isinstance(left, Class) else (right, left)
         return (dialects.canonical(f"{cls.file.module}.{cls.name}") == outside.name) == (op is ast.Eq)
-    if op in _EQUALITY and (told := _mode(left, right)) is not None:
+    if op in _EQUALITY and (told := speech.is_mode(left, right)) is not None:
         return told == (op is ast.Eq)
     if op in (ast.Eq, ast.NotEq) and any(
         isinstance(v, External) and v.name.endswith("ModeKeys.TRAIN") for v in (left, right)
@@ -265,16 +264,6 @@ def _identical(vm: Machine, left: Data, right: Data, wanted: bool) -> Data:
     if isinstance(left, (bool, int, str, type)) or isinstance(right, (bool, int, str, type)):
         return (type(left) is type(right) and left == right) == wanted
     return (left is right) == wanted
-
-
-def _mode(left: Data, right: Data) -> bool | None:
-    """Whether one of TensorFlow's modes, which are words, is a word; None where they are not compared."""
-    for mode, word in ((left, right), (right, left)):
-        if isinstance(mode, External) and isinstance(word, str):
-            name, _, last = mode.name.rpartition(".")
-            if name.endswith(".ModeKeys") and last in _MODES:
-                return _MODES[last] == word
-    return None
 
 
 def _contains(vm: Machine, container: Data, item: Data, wanted: bool) -> Data:

@@ -423,8 +423,7 @@ class _Runner:
         formula = dialects.formula(self.given) if self.given else None
         if formula is None:
             return tensor
-        found = rows.evaluate_formula(self.vm, formula, [tensor], {})
-        return found
+        return rows.evaluate_formula(self.vm, formula, [tensor], {})
 
     def expression(self, name: str, text: str) -> Data:
         """The value of `--arg name=text`, evaluated in the module's own words."""

@@ -190,8 +190,10 @@ def _get_variable(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
 
 
 def _named_variable(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-    """mesh-tensorflow's variable of a name and sizes: one of the same name in the same scope is the same one, and scopes
-    are not followed."""
+    """mesh-tensorflow's variable of a name and sizes.
+
+    One of the same name in the same scope is the same one, and scopes are not followed: which are shared is not known.
+    """
     vm.notes.tied = True
     name, dims = args
     known = isinstance(dims, list) and all(isinstance(size, int) for size in dims)

@@ -1,4 +1,4 @@
-"""Whose arrays a target computes with, and what the caller of a whole JAX model says of training."""
+"""Whose arrays a target computes with, and what the caller of a whole model says of training."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import re
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
-from archcheck.frontends.static.values import Class, Data, Function, Method
+from archcheck.frontends.static.values import Class, Data, External, Function, Method
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.library import SourceFile
     from archcheck.frontends.static.machine import Machine
 
+MODES = {"TRAIN": "train", "EVAL": "eval", "PREDICT": "infer"}  # of tf.estimator
 PACKAGES = ("flax", "haiku", "jax")
 IMPORTS = re.compile(r"^[ \t]*(?:import|from)[ \t]+(?:jax|flax|haiku)\b", re.MULTILINE)
 
@@ -54,3 +55,13 @@ def trains(vm: Machine, cls: Class | None, function: Function) -> dict[str, Data
             found[name] = names[name] is vm.training
             vm.assume(f"{name} is {found[name]}, as its caller says in {'training' if vm.training else 'evaluation'}")
     return found
+
+
+def is_mode(left: Data, right: Data) -> bool | None:
+    """Whether one of TensorFlow's modes, which are words, is a word; None where they are not compared."""
+    for mode, word in ((left, right), (right, left)):
+        if isinstance(mode, External) and isinstance(word, str):
+            name, _, last = mode.name.rpartition(".")
+            if name.endswith(".ModeKeys") and last in MODES:
+                return MODES[last] == word
+    return None
