@@ -25,8 +25,10 @@ def as_text(description: Description) -> str:
         lines += _layer(layer)
     if description.hparams:
         lines[-1:] = []
+    stop = next((one for one in description.undetermined if default.error and one.why.endswith(default.error)), None)
     if default.error:
-        lines.append(f"could not be read to its end: {default.error}")
+        where = f" ({stop.span})" if stop is not None and stop.span else ""
+        lines.append(f"could not be read to its end: {default.error}{where}")
     elif not default.layers and default.wiring is None and not description.hparams:
         lines.append("no residual sublayers were found")
     if default.wiring is not None and not default.layers:
@@ -51,7 +53,7 @@ def as_text(description: Description) -> str:
         lines += ["", "taken for granted:", *(f"  {text}" for text in description.assumptions)]
     hidden = default.wiring is not None and not default.layers  # facts are about layers
     facts = {fact.name for fact in default.facts} if hidden else set()
-    unknown = [one for one in description.undetermined if one.what not in facts]
+    unknown = [one for one in description.undetermined if one.what not in facts and one is not stop]
     if unknown:
         lines += ["", "not determined:"]
         lines += [f"  {one.what}: {one.why}{f' ({one.span})' if one.span else ''}" for one in unknown]

@@ -171,7 +171,7 @@ def test_what_was_guessed_is_listed(model: str) -> None:
 def test_code_that_reaches_out_is_stopped_and_the_report_says_so(model: str) -> None:
     code, text = _traced("describe", f"{model}:Evil", "--trace", "--require-isolation", "2")
     assert code == 3
-    assert "reading stopped: running it failed" in text
+    assert "could not be read to its end: running it failed" in text
 
 
 @pytest.mark.parametrize(
