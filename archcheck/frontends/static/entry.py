@@ -315,6 +315,8 @@ class _Runner:
             self.given = model.given
             vm.assume(model.given_as)
         kwargs, given = self.arguments(plain, skip=skip, calling=True, filled=filled)
+        if self.attribute_overrides and isinstance(receiver, Instance):  # all is given: running it would tell nothing
+            raise Raised("LookupError", f"no {next(iter(self.attribute_overrides))} is given", vm.here())
         positional = _positional(plain, kwargs, skip)
         vm.target = plain if receiver is None else receiver
         vm.entry = wanted.entry_nodes(plain)
