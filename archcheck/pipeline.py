@@ -18,7 +18,7 @@ from archcheck.errors import ArchcheckError
 from archcheck.findings import Finding, Place, Report, Undetermined, Verdict
 from archcheck.frontends.static.library import Library, SourceFile
 from archcheck.frontends.static.reader import Limits, Reading, read, takes_argument
-from archcheck.frontends.targets import Target, parse_target, resolve
+from archcheck.frontends.targets import Target, in_release, parse_target, resolve
 from archcheck.ir.graph import OpGraph
 from archcheck.ir.span import Span
 from archcheck.judging import Judge, fitting_preset
@@ -45,7 +45,8 @@ def resolved(request: Request, progress: Progress = silent) -> Target:
     if request.gin:
         from archcheck.frontends.static.gin import load as load_gin
 
-        target.library.gin = load_gin(request.gin, target.library)
+        folders = {path: in_release(path, progress=progress) for path in request.gin}
+        target.library.gin = load_gin(request.gin, target.library, folders)
     return target
 
 

@@ -173,6 +173,22 @@ def _symbol(symbol: str | None, text: str) -> str:
     )
 
 
+def in_release(text: str, *, fetch: Fetch | None = None, progress: Callable[[str], None] | None = None) -> Path | None:
+    """The folder of a release whose file `dist==version/path` names; None where it names no release.
+
+    Raises:
+        TargetError: the release cannot be had.
+    """
+    ref = parse_target(text)
+    if not ref.dist:
+        return None
+    if fetch is None:
+        from archcheck.frontends import releases
+
+        fetch = releases.fetch
+    return fetch(ref.dist, ref.version, progress=progress)
+
+
 def _release(ref: TargetRef, fetch: Fetch | None, progress: Callable[[str], None] | None) -> Target:
     if fetch is None:
         from archcheck.frontends import releases

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -89,21 +89,27 @@ class Configuration:
         return last
 
 
-def load(paths: Iterable[str], library: Library) -> Configuration:
+def load(paths: Iterable[str], library: Library, releases: Mapping[str, Path | None] | None = None) -> Configuration:
     """The configuration that gin files make, read one after the other.
 
     Args:
         paths: of files; one that is not found is looked for in the folders that the target's modules come from.
         library: where modules are looked for.
+        releases: for a path that names a file of a release, `dist==version/path`, the folder of that release.
 
     Raises:
         TargetError: a file cannot be found or read, is no gin file, or includes without end.
     """
     loader = _Loader(library)
     for path in paths:
-        found = next((one for one in _places(path, library) if one.is_file()), None)
+        folder = (releases or {}).get(path)
+        places = _places(path, library) if folder is None else _inside(folder, path.partition("/")[2])
+        found = next((one for one in places if one.is_file()), None)
         if found is None:
-            raise TargetError(f"no gin file {path}", hint="name a file, or one inside of the target's package")
+            hint = "name a file, one inside of the target's package, or one of a release: t5==0.9.4/t5/models/gin/FILE"
+            raise TargetError(f"no gin file {path}", hint=hint)
+        if folder is not None and folder not in loader.folders:
+            loader.folders.append(folder)
         loader.read(found, ())
     return loader.found
 
@@ -113,9 +119,15 @@ def _places(path: str, library: Library) -> Iterator[Path]:
     yield from (root.path / path for root in library.roots)
 
 
+def _inside(folder: Path, path: str) -> list[Path]:
+    inner = Path(path)
+    return [] if inner.is_absolute() or ".." in inner.parts else [folder / inner]
+
+
 class _Loader:
     def __init__(self, library: Library) -> None:
         self.library = library
+        self.folders: list[Path] = []  # of releases, in which what their files include is looked for
         self.found = Configuration()
         self.texts: dict[Path, tuple[str, str]] = {}
 
@@ -150,7 +162,7 @@ class _Loader:
         """An included file: beside the file, in a folder around it, or where the target's modules come from."""
         if Path(name).is_absolute():
             return None  # a file must not lead to any other of the machine
-        folders = list(path.absolute().parents)[:FOLDERS_AROUND]
+        folders = [*list(path.absolute().parents)[:FOLDERS_AROUND], *self.folders]
         places = (*(folder / name for folder in folders), *_places(name, self.library))
         return next((one for one in places if one.is_file()), None)
 
