@@ -60,18 +60,23 @@ def regions(scope: Scope, *, learned: bool, reductions: bool) -> list[Region]:
         if not op.reads:
             continue
         name = op.kind.name
-        bases: set[int] = set()
+        base: int | None = None
+        several = False
         fixed: list[int] = []
         givers = scope.sources(slot)
         for giver in givers:
             if giver >= 0 and not scope.origins(giver) & ~allowed:
                 fixed.append(giver)
-            else:
-                beside = region_of.get(giver)
-                bases.add(giver if beside is None else beside.base)
-        if len(bases) != 1:
+                continue
+            beside = region_of.get(giver)
+            own = giver if beside is None else beside.base
+            if base is None:
+                base = own
+            elif base != own:
+                several = True
+                break
+        if base is None or several:
             continue
-        base = bases.pop()
         region = found.get(base)
         if region is None:
             region = found[base] = Region(base)
@@ -81,7 +86,8 @@ def regions(scope: Scope, *, learned: bool, reductions: bool) -> list[Region]:
         if name in RESHAPING and not reduced:
             continue
         region.slots.append(slot)
-        region.fixed += [giver for giver in fixed if giver not in region.fixed]
+        if fixed:
+            region.fixed += [giver for giver in fixed if giver not in region.fixed]
         if reduced:
             region.reduced.add(slot)
         region_of[slot] = region
@@ -91,7 +97,7 @@ def regions(scope: Scope, *, learned: bool, reductions: bool) -> list[Region]:
 def _is_reduced(name: str, givers: Sequence[int], region: Region, fixed: Sequence[int]) -> bool:
     if name in REDUCTIONS:
         return True
-    return all(giver in region.reduced for giver in givers if giver not in fixed)
+    return bool(region.reduced) and all(giver in region.reduced for giver in givers if giver not in fixed)
 
 
 @dataclass(slots=True)
