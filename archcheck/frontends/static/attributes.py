@@ -11,7 +11,6 @@ from archcheck.frontends import dialects
 from archcheck.frontends.dialects.table import Formula
 from archcheck.frontends.static import containers, functional, modules, names, parts, rows
 from archcheck.frontends.static.bookkeeping import REGISTERS
-from archcheck.frontends.static.conditions import item_of
 from archcheck.frontends.static.inherited import (
     OF_BASES,
     assign_directly,
@@ -22,6 +21,7 @@ from archcheck.frontends.static.inherited import (
     mapping_mixin,
     of_base,
 )
+from archcheck.frontends.static.iteration import item_of
 from archcheck.frontends.static.libraries import CONSTANTS
 from archcheck.frontends.static.machine import Raised, place_of
 from archcheck.frontends.static.natives import container_method, plain_method

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
 from archcheck.frontends.static.attributes import bind_to
-from archcheck.frontends.static.conditions import item_of
+from archcheck.frontends.static.iteration import item_of
 from archcheck.frontends.static.machine import Raised, flatten_tensors
 from archcheck.frontends.static.opens import Open, Shape, Told
 from archcheck.frontends.static.standard import Defaulting

@@ -207,7 +207,7 @@ class Machine:
         return conditions.truth(self, value, test)
 
     def iterate(self, value: Data) -> list[Data]:
-        return conditions.iterate(self, value)
+        return iteration.iterate(self, value)
 
     def module(self, dotted: str) -> ModuleValue | None:
         return names.module(self, dotted)
@@ -447,6 +447,7 @@ from archcheck.frontends.static import (  # noqa: E402
     conditions,
     expressions,
     items,
+    iteration,
     names,
     registries,
     statements,

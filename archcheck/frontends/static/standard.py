@@ -7,7 +7,7 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING
 
-from archcheck.frontends.static import bounds, conditions
+from archcheck.frontends.static import bounds, conditions, iteration
 from archcheck.frontends.static.hparams import named_values
 from archcheck.frontends.static.named import AUTO, named_tuple
 from archcheck.frontends.static.opens import SizeOf
@@ -190,7 +190,7 @@ def _foldl(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     """`tf.foldl(fn, elems, initializer)`: a function that is given its own result, once for each entry of a tensor."""
     given = dict(zip(("fn", "elems", "initializer"), args, strict=False)) | kwargs
     elements = given.get("elems")
-    if conditions.counted(vm, elements) is None and not isinstance(elements, (list, tuple, range)):
+    if iteration.counted(vm, elements) is None and not isinstance(elements, (list, tuple, range)):
         from archcheck.frontends.static.machine import flatten_tensors
 
         tensors = list(flatten_tensors([elements, given.get("initializer")]))

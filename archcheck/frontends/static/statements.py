@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from archcheck.frontends.static import conditions, containers, definitions, forks, loops, names, patterns
+from archcheck.frontends.static import conditions, containers, definitions, forks, iteration, loops, names, patterns
 from archcheck.frontends.static.gin.bound import Entered
 from archcheck.frontends.static.machine import Raised
 from archcheck.frontends.static.opens import Open
@@ -165,7 +165,7 @@ def _bind_many(
 ) -> None:
     count = len(target.elts)
     star = next((at for at, item in enumerate(target.elts) if isinstance(item, ast.Starred)), None)
-    values = conditions.unpack(vm, value, count, star)
+    values = iteration.unpack(vm, value, count, star)
     if star is not None:
         behind = count - star - 1
         middle = values[star : len(values) - behind]
