@@ -23,7 +23,7 @@ _DRIVE = re.compile(r"[A-Za-z]:(?=[\\/])")
 # A folder with one of these is where a project starts; its files are shown relative to it.
 _PROJECT = frozenset({".git", ".hg", "pyproject.toml", "setup.py", "setup.cfg", "archcheck.toml"})
 _SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules", "site-packages", "dist-packages"})
-_WEIGHTS = "holds weights, not the code that computes with them, and unpickling it would run code"
+_WEIGHTS = "is no saved program: others like it hold weights, not code, and unpickling them would run code"
 _NOT_PYTHON = {
     **dict.fromkeys((".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".joblib"), _WEIGHTS),
     **dict.fromkeys((".safetensors", ".npz", ".npy", ".gguf", ".index"), "holds weights, not the code that uses them"),

@@ -80,10 +80,10 @@ def printable(text: str) -> bool:
         ("model.py", "x = " + "(" * 100_000, "model.py:f", ["model.py:1:", "too many nested parentheses", "^"]),
         ("model.py", "x = " + "(" * 100_000 + ")" * 100_000, "model.py:x", ["model.py:1:", "^"]),
         ("model.py", "x = " + "-" * 100_000 + "1\n", "model.py:x", ["model.py"]),
-        ("model.py", b"\x00\x01\x02\xff" * 999, "model.py:f", ["NUL byte", "not Python source"]),
+        ("model.py", b"\x00\x01\x02\xff" * 999, "model.py:f", ["NUL byte", "no text"]),
         ("model.py", b"# caf\xe9\nx = 1\n", "model.py:x", ["model.py: not Python source", "save the file as UTF-8"]),
         ("data/readme.txt", "no code", "data", ["data: there is no Python file in this folder"]),
-        ("model.pt", b"PK\x03\x04", "model.pt", ["holds weights, not the code"]),
+        ("model.pt", b"PK\x03\x04", "model.pt", ["hold weights, not code"]),
         ("model.ipynb", "{}", "model.ipynb", ["is a notebook", "nbconvert"]),
     ],
 )  # fmt: skip

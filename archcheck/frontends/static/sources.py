@@ -141,7 +141,7 @@ def decode(data: bytes, shown: str) -> str:
     """
     if b"\0" in data:
         line = data.count(b"\n", 0, data.index(b"\0")) + 1
-        raise TargetError("a NUL byte: this is not Python source", place=f"{shown}:{line}")
+        raise TargetError("a NUL byte: this is no text", place=f"{shown}:{line}")
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
         if codecs.lookup(encoding).name.replace("-", "_") in _REFUSED_CODECS:

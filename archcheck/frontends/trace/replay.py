@@ -16,7 +16,7 @@ from pathlib import Path
 import archcheck.frontends.static.machine  # noqa: F401  # before its parts, which import it
 from archcheck.errors import TargetError
 from archcheck.frontends import dialects
-from archcheck.frontends.static import conditions, modules, rows, sizes
+from archcheck.frontends.static import conditions, iteration, modules, rows, sizes
 from archcheck.frontends.static.library import Library
 from archcheck.frontends.static.machine import Frame, Limits, Machine, OutOfFuel, Raised, flatten_tensors
 from archcheck.frontends.static.sources import SourceFile
@@ -399,7 +399,7 @@ class _Replay:
         if given[0] == "t":
             number = given[1]
             if isinstance(result, Tensors):
-                result = conditions.item_of(result, 0)
+                result = iteration.item_of(result, 0)
             if isinstance(result, (tuple, list)) and len(result) == 1:
                 result = result[0]
             if isinstance(result, Tensor):
@@ -411,7 +411,7 @@ class _Replay:
             if not _given_any(part):
                 continue
             if isinstance(result, Tensors):
-                one: Data = conditions.item_of(result, at)
+                one: Data = iteration.item_of(result, at)
             elif isinstance(result, (tuple, list)):
                 one = result[at] if at < len(result) else None
             elif isinstance(result, Tensor):
