@@ -33,6 +33,7 @@ _PLAIN = (bool, int, float, str, type(None))
 # words for a reader, or places in a module tree: they identify nothing that a claim states
 _LABELS = frozenset(
     {("input", "name"), ("parameter", "name"), ("branch", "name"), ("opaque", "name"), ("opaque", "why")}
+    | {("attention", "hides")}  # how a mask is to be read, and no part of what is computed with it
 )
 
 

@@ -77,6 +77,7 @@ _ATTENTION = _attrs(
     "head_dim: size in elements",
     "scale: factor on the scores",
     "causal: whether keys after the query are masked",
+    "hides: whether keys are hidden where a mask of truths is true, rather than seen",
     "dropout: probability of dropping an attention weight, in [0, 1]",
     "bias: what is added to the scores",
     "window: keys visible to a query, in elements",

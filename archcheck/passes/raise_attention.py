@@ -9,6 +9,7 @@ from archcheck.ir.graph import AttrValue, Op, Size, Unknown, Value, attrs
 from archcheck.passes.base import RESULT, Scope, ScopePass
 from archcheck.passes.heads import heads_of
 from archcheck.passes.kinds import ACTIVATIONS, ATTENTION, NORMS, VIEWS, named
+from archcheck.passes.masks import HIDDEN, is_otherwise, shows_later
 from archcheck.passes.raise_scales import factor_of
 
 _PRODUCTS = named("matmul", "einsum")
@@ -24,7 +25,6 @@ _SAME_AXES = (
 )
 _SAME_AXES |= ACTIVATIONS | named("neg", "update", "concat", "expand", "roll", "pad")
 _DEEPEST = 16
-_HIDDEN = -1e3  # a score below it has no weight
 _FEWEST = 3  # axes of scores: batch, queries, keys
 _MASK_STEPS = 64
 
@@ -106,7 +106,7 @@ def _raise(scope: Scope, softmax: int) -> None:
         if scope.ops[slot].kind.name == "dropout" and scope.ops[slot].states("p"):
             stated["dropout"] = scope.ops[slot].attr("p")
     if _is_causal(scope, scores.beside):
-        stated["causal"] = True
+        stated["causal"] = not shows_later(scope, scores.beside, sorted(scores.group), scores.product, softmax)
     if scope.is_knot(group):
         return
     scope.fold(
@@ -335,7 +335,7 @@ def _joined(op: Op) -> list[str]:
     if op.kind.name == "concat":
         return ["behind"] if op.attr("axis") in (-1, 3) and len(op.reads) > 1 else []
     by = op.attr("by")
-    if isinstance(by, int | float) and by < _HIDDEN:
+    if isinstance(by, int | float) and by < HIDDEN:
         return []  # weighs nothing
     amount = op.attr("amount")
     sides = amount if isinstance(amount, tuple) and len(amount) > 1 else ()
@@ -469,8 +469,10 @@ def _complete(scope: Scope, slot: int) -> None:
     op = scope.ops[slot]
     held = {attr.name: attr.value for attr in op.attrs}
     told = {name: value for name, value in heads_of(scope, op).items() if name not in held}
-    if held.get("causal") is not True and len(op.reads) > 3 and _is_causal(scope, op.reads[3:]):
-        told["causal"] = True
+    if op.body:
+        pass  # its masks were looked at when it was raised
+    elif held.get("causal") is not True and len(op.reads) > 3 and _is_causal(scope, op.reads[3:]):
+        told["causal"] = not is_otherwise(scope, slot)
     elif held.get("causal") is False and not op.claim:  # a kernel's flag: a mask may be given instead
         del held["causal"]
     size = told.get("head_dim", held.get("head_dim"))

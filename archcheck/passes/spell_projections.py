@@ -106,6 +106,8 @@ def _spelled(op: Op, learned: list[Value], sizes: _Sizes, paths: Paths) -> tuple
     key = linear(op.reads[1], op.attr("key_features", width), keys)
     value = linear(op.reads[2], op.attr("value_features", width), keys if isinstance(width, int) else None)
     beside = [other for other in op.reads[3:] if other not in learned]
+    if not beside:  # no mask is there to tell it of
+        stated.pop("hides", None)
     alone = replace(
         op,
         path=paths.fresh(op.path, ATTENTION),

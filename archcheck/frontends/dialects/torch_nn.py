@@ -87,7 +87,7 @@ _LAYERS |= {
         f"embed_dim, num_heads, dropout=0.0, bias=True, add_bias_kv=False, add_zero_attn=False, kdim=None, vdim=None, batch_first=False, {_FACTORY}",
         "query!, key!, value!, key_padding_mask=None!, need_weights=True, attn_mask=None!, average_attn_weights=True, is_causal=False",
         {"heads": "num_heads", "dropout": "dropout", "batch_first": "batch_first", "causal": "is_causal", "out_features": "embed_dim", "key_features": "kdim", "value_features": "vdim", "projection_bias": "bias"},
-        {"projected": True},
+        {"projected": True, "hides": True},
         ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight", "in_proj_bias", "bias_k", "bias_v"),
         outputs=2,
         plain=("add_bias_kv", "add_zero_attn"),
