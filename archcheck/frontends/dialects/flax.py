@@ -100,7 +100,7 @@ _FORMULAS: dict[str, str] = {
     "linen.dot_product_attention_weights": "lambda *args, **kwargs: jax.flax.attention_weights(*args, **kwargs)",
     "linen.dot_product_attention": "lambda *args, **kwargs: jax.flax.attention(*args, **kwargs)",
     "linen.make_attention_mask": "lambda query_input, key_input, pairwise_fn=jax.numpy.multiply, extra_batch_dims=0, dtype=None: op.reshape(pairwise_fn(op.reshape(query_input, form='unsqueeze', axis=-1), op.reshape(key_input, form='unsqueeze', axis=-2)), form='unsqueeze', axis=-3)",
-    "linen.make_causal_mask": "lambda x, extra_batch_dims=0, dtype=None: op.triangle(op.constant(value=1), upper=False)",
+    "linen.make_causal_mask": "lambda x, extra_batch_dims=0, dtype=None: op.triangle(op.constant(value=True), upper=False, diagonal=0)",
     "linen.combine_masks": "lambda *masks, dtype=None: (lambda given: None if not given else given[0] if len(given) == 1 else op.logical(*given, operator='and'))([mask for mask in masks if mask is not None])",
     "linen.merge_param": _MERGED,
     "linen.param_with_axes": "lambda name, init_fn=None, *args, axes=None, module=None, **kwargs: flax.learned(module, name, args[0] if args else None)",

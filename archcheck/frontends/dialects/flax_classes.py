@@ -173,7 +173,7 @@ class MultiHeadDotProductAttention(flax.linen.Module):
     bias_init: Any = None
     out_bias_init: Any = None
     use_bias: bool = True
-    attention_fn: Any = flax.linen.dot_product_attention
+    attention_fn: Any = None
     decode: bool = False
     normalize_qk: bool = False
     qkv_dot_general: Any = None
@@ -189,7 +189,8 @@ class MultiHeadDotProductAttention(flax.linen.Module):
         if self.normalize_qk:
             q, k = flax.linen.LayerNorm(name="query_ln", use_bias=False)(q), flax.linen.LayerNorm(name="key_ln", use_bias=False)(k)
         still = self.deterministic if deterministic is None else deterministic
-        x = self.attention_fn(q, k, v, mask=mask, dropout_rate=self.dropout_rate, deterministic=still)
+        attend = flax.linen.dot_product_attention if self.attention_fn is None else self.attention_fn
+        x = attend(q, k, v, mask=mask, dropout_rate=self.dropout_rate, deterministic=still)
         return flax.linen.DenseGeneral(self.out_features or inputs_q.shape[-1], axis=(-2, -1), use_bias=self.use_bias, name="out")(x)
 """
 
@@ -239,6 +240,30 @@ class LinearGeneral(flax.nnx.Module):
         x = inputs if len(self.axis) == 1 else op.reshape(inputs, form="flatten", axis=-len(self.axis), end=-1)
         x = self.map(x)
         return x if len(self.features) == 1 else x.reshape((*x.shape[:-1], *self.features))
+"""
+
+_NNX_ATTENTION = """
+class MultiHeadAttention(flax.nnx.Module):
+    def __init__(self, num_heads, in_features, qkv_features=None, out_features=None, in_kv_features=None, *, broadcast_dropout=True, dropout_rate=0.0, deterministic=None, use_bias=True, attention_fn=None, normalize_qk=False, **kwargs):
+        width = in_features if qkv_features is None else qkv_features
+        heads = (num_heads, width // num_heads)
+        keys = in_features if in_kv_features is None else in_kv_features
+        self.query = flax.nnx.LinearGeneral(in_features, heads, use_bias=use_bias)
+        self.key, self.value = flax.nnx.LinearGeneral(keys, heads, use_bias=use_bias), flax.nnx.LinearGeneral(keys, heads, use_bias=use_bias)
+        self.out = flax.nnx.LinearGeneral(heads, in_features if out_features is None else out_features, axis=(-2, -1), use_bias=use_bias)
+        self.query_ln = flax.nnx.LayerNorm(heads[1], use_bias=False) if normalize_qk else None
+        self.key_ln = flax.nnx.LayerNorm(heads[1], use_bias=False) if normalize_qk else None
+        self.attention_fn, self.dropout_rate, self.deterministic = attention_fn, dropout_rate, deterministic
+
+    def __call__(self, inputs_q, inputs_k=None, inputs_v=None, *, mask=None, deterministic=None, rngs=None, sow_weights=False, decode=None):
+        key = inputs_q if inputs_k is None else inputs_k
+        value = key if inputs_v is None else inputs_v
+        q, k, v = self.query(inputs_q), self.key(key), self.value(value)
+        if self.query_ln is not None:
+            q, k = self.query_ln(q), self.key_ln(k)
+        still = self.deterministic if deterministic is None else deterministic
+        attend = flax.nnx.dot_product_attention if self.attention_fn is None else self.attention_fn
+        return self.out(attend(q, k, v, mask=mask, dropout_rate=self.dropout_rate, deterministic=still))
 """
 
 _NNX_CONV = """
@@ -291,6 +316,7 @@ CLASSES: dict[str, str] = {
     "flax.linen.Mapped": _MAPPED,
     "flax.nnx.Module": _NNX_MODULE,
     "flax.nnx.LinearGeneral": _NNX_LINEAR_GENERAL,
+    "flax.nnx.MultiHeadAttention": _NNX_ATTENTION,
     "flax.nnx.Conv": _NNX_CONV,
     "flax.nnx.ConvTranspose": _NNX_CONV_TRANSPOSE,
 }
