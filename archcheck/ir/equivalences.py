@@ -11,6 +11,8 @@ WRITTEN_OUT = "repeat written out"
 POINTWISE = "1x1 convolution as linear"
 FUSED = "fused projection"
 PADDING = "padding removed"
+BORDERS = "borders added before a window"
+POOLED = "mean over space as pooling"
 MODULE = "attention with its projections in one call"
 NO_DROPOUT = "dropout in eval mode"
 
@@ -21,5 +23,6 @@ def unstated(kind: str) -> str:
 
 
 NAMES = (
-    COMMUTED, OUTPUTS, AS_A_SUM, WRITTEN_OUT, POINTWISE, FUSED, PADDING, MODULE, NO_DROPOUT, *map(unstated, BY_NAME),
+    COMMUTED, OUTPUTS, AS_A_SUM, WRITTEN_OUT, POINTWISE, FUSED, PADDING, BORDERS, POOLED, MODULE, NO_DROPOUT,
+    *map(unstated, BY_NAME),
 )  # fmt: skip

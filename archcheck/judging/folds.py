@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from archcheck.align import Alignment
-from archcheck.ir.equivalences import FUSED, MODULE, PADDING, POINTWISE, unstated
+from archcheck.ir.equivalences import BORDERS, FUSED, MODULE, PADDING, POINTWISE, POOLED, unstated
 from archcheck.ir.graph import Op, OpGraph, Value
 from archcheck.ir.ops import kind
 from archcheck.passes.raise_pointwise import is_pointwise
@@ -39,6 +39,10 @@ def _names(op: Op) -> Iterator[str]:
             yield POINTWISE
         if any(one.kind is LINEAR for one in op.body) and any(one.kind.name in _CUTS for one in op.body):
             yield FUSED
+    elif any(inner.kind.name == "pad" for inner in op.body) and op.attr("padding") is not None:
+        yield BORDERS
+    elif op.kind.name == "pool" and any(inner.kind.name == "mean" for inner in op.body):
+        yield POOLED
     elif op.kind.name == "attention" and op.attr("projected") is False:
         yield MODULE
 

@@ -12,6 +12,7 @@ from archcheck.passes.drop_dropout import DropDropout
 from archcheck.passes.drop_no_ops import DropNoOps
 from archcheck.passes.drop_padding import DropPadding
 from archcheck.passes.fold_numbers import FoldNumbers
+from archcheck.passes.fold_pads import FoldPads
 from archcheck.passes.fold_repeats import FoldRepeats
 from archcheck.passes.fold_residual import FoldResidual
 from archcheck.passes.fold_sublayers import FoldSublayers
@@ -20,6 +21,7 @@ from archcheck.passes.raise_attention import RaiseAttention
 from archcheck.passes.raise_linears import RaiseLinears
 from archcheck.passes.raise_norms import RaiseNorms
 from archcheck.passes.raise_pointwise import RaisePointwise
+from archcheck.passes.raise_pools import RaisePools
 from archcheck.passes.raise_rope import RaiseRope
 from archcheck.passes.raise_scales import RaiseScales
 from archcheck.passes.raise_softmax import RaiseSoftmax
@@ -34,9 +36,11 @@ CANONICAL: tuple[Pass, ...] = (
     SpellRearrange(),  # early: all that follows knows reshapes and permutations
     SpellProjections(),  # before linears, which take in the learned tensors that such a call may read
     RaiseLinears(),  # then what is learned: a product with a matrix is no product of scores, a weight no operand
+    FoldPads(),  # behind linears, which give functional convolutions their weights
     RaiseNorms(),  # before activations: a bound on a variance is no ReLU
     RaiseActivations(),
     RaisePointwise(),  # behind norms and activations, through which it looks for what the positions are
+    RaisePools(),  # behind norms, whose means are no pooling
     RaiseSoftmax(),
     RaiseRope(),  # before attention, whose queries and keys it turns
     SplitFused(),  # behind rotary positions, whose pieces are no parts; before attention, which reads parts

@@ -1,7 +1,7 @@
 """What a mask that code computes from constants holds: for keys up to the query, and for those after it.
 
-A mask of the scores is worked out on two numbers, one for each side of the diagonal. What is not the same all over a side
-has no such pair, and what is made from an input has none either.
+A mask of the scores is worked out on two numbers, one for each side of the diagonal. What is not the same all over a
+side has no such pair, and what is made from an input has none either.
 """
 
 from __future__ import annotations
@@ -269,14 +269,15 @@ def _related(score: Score, relation: str, by: float) -> Score | None:
 
 def _chosen(op: Op, reads: Sequence[Held | None]) -> Halves | None:
     """The one or the other, by a truth."""
-    rest = list(reads)
+    yes: Held | None
+    no: Held | None
     if op.kind.name == "masked_fill":
-        rest = [rest[1], None, rest[0]] if len(rest) > 1 else []
-        yes, no = _plain(op.attr("by")), rest[2] if rest else None
+        no, truth = (*reads, None, None)[:2]
+        yes = _plain(op.attr("by"))
     else:
-        behind = iter(rest[1:])
+        behind = iter(reads)
+        truth = next(behind, None)
         yes, no = (_plain(op.attr(name)) if op.states(name) else next(behind, None) for name in ("yes", "no"))
-    truth = rest[0] if rest else None
     if not (isinstance(truth, Halves) and isinstance(yes, Halves) and isinstance(no, Halves)):
         return None
     if truth.kept.share or truth.hidden.share:

@@ -94,7 +94,12 @@ def test_the_module_of_torch_hides_where_a_mask_is_true() -> None:
 %m = triangle %one upper={upper} diagonal={diagonal}
 attention %x, %x, %x, %m heads=8 out_features=512 projected=True batch_first=True hides={hides}
 """
-    for upper, hides, expected in ((True, True, True), (False, True, False), (False, False, True), (True, False, False)):
+    for upper, hides, expected in (
+        (True, True, True),
+        (False, True, False),
+        (False, False, True),
+        (True, False, False),
+    ):
         given = text.format(upper=upper, diagonal=int(upper), hides=hides)
         graph = canonicalise(parse(given.strip()))
         (found,) = (op for op in graph.walk() if op.kind.name == "attention")
