@@ -111,6 +111,16 @@ def _load_graph(path: Path, library: Library, shown: str, choice: str, training:
     return load(path, library, shown, choice, training=training)
 
 
+def _is_lite(path: Path, shown: str) -> bool:
+    return True  # what reads it says what it is not
+
+
+def _load_lite(path: Path, library: Library, shown: str, choice: str, training: bool) -> Loaded:
+    from archcheck.frontends.tflite_model.reader import load
+
+    return load(path, library, shown, choice, training=training)
+
+
 _SAVED_IN_TRAINING = "name a signature that was made with training=False, after a colon, or save one"
 _CHECKPOINTS = frozenset({".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle"})
 
@@ -137,6 +147,7 @@ KINDS: tuple[Kind, ...] = (
         "save it anew, with model.eval() before torch.onnx.export",
     ),
     Kind("keras_file", frozenset({".keras", ".h5", ".hdf5", ".json"}), _is_keras, _load_keras),
+    Kind("tflite_model", frozenset({".tflite", ".lite"}), _is_lite, _load_lite),
     Kind("tensorflow_graph", frozenset({".pb"}), _is_graph, _load_graph, _SAVED_IN_TRAINING),
     Kind("tensorflow_graph", frozenset(), _is_graph, _load_graph, _SAVED_IN_TRAINING, folder=True),
 )

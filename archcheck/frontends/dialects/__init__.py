@@ -80,12 +80,13 @@ _PACKAGES = {
     "safetensors": "weights",
     "inspect": "python",
     "onnx": "onnx",
+    "tflite": "tflite",
     **dict.fromkeys(("apex", "causal_conv1d", "flash_attn", "flash_attn_interface", "mamba_ssm", "torchvision", "transformers", "xformers"), "kernels"),
 }
 # (dialect, attribute of its arrays) -> the class, spelled by the dialect, of what it gives.
 ARRAYS = {("jax", "at"): "jax.Array.At"}
 # Where two dialects name a method of tensors, the first one's row counts.
-_ORDER = ("torch", "tensorflow", "keras", "einops", "kernels", "numpy", "tensor2tensor", "python", "jax", "flax", "haiku", "onnx", "weights", "mesh_tensorflow")
+_ORDER = ("torch", "tensorflow", "keras", "einops", "kernels", "numpy", "tensor2tensor", "python", "jax", "flax", "haiku", "onnx", "tflite", "weights", "mesh_tensorflow")
 
 
 def __getattr__(name: str) -> tuple[Dialect, ...]:
@@ -144,6 +145,10 @@ def _dialect(name: str) -> Dialect:
         from archcheck.frontends.dialects.onnx import ONNX
 
         return ONNX
+    if name == "tflite":
+        from archcheck.frontends.dialects.tflite import TFLITE
+
+        return TFLITE
     from archcheck.frontends.dialects.kernels import KERNELS, NUMPY
 
     return {"kernels": KERNELS, "numpy": NUMPY}[name]

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import archcheck.frontends.static.machine  # noqa: F401  # before its parts, which import it
-from archcheck.frontends.dialects.tensorflow_raw import PREFIX, REASONS
+from archcheck.frontends.dialects.tensorflow_raw import REASONS
 from archcheck.frontends.static import rows
 from archcheck.frontends.static.machine import Machine, OutOfFuel, Raised
 from archcheck.frontends.static.opens import Open
 from archcheck.frontends.static.values import Tensor, Tensors
-from archcheck.frontends.tensorflow_graph import calls, patterns
+from archcheck.frontends.tensorflow_graph import calls, folded, patterns
 from archcheck.frontends.tensorflow_graph.names import RESULTS
 from archcheck.frontends.tensorflow_graph.nodes import (
     MAX_DEPTH,
@@ -41,7 +41,6 @@ from archcheck.frontends.tensorflow_graph.roles import Roles
 from archcheck.ir.graph import OpGraph, Origin, Unknown, Value
 
 MOST_ROUNDS = 256  # of a loop that are spelled out
-FOLDED = "a batch norm may have been folded into it, as tools do that prepare a frozen graph"
 _PLACE = re.compile(r"[^\w.\-]")
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 _BRANCHES = frozenset({"If", "StatelessIf"})
@@ -53,7 +52,7 @@ _SAME = frozenset({
 })  # fmt: skip
 _MEETING = frozenset({"Merge", "RefMerge"})
 _DEAD = object()  # what a branch gives that is not taken
-_SEQUENCES = ("TensorList", "EmptyTensorList", "TensorArray")
+_SEQUENCES = ("TensorList", "EmptyTensorList", "TensorArray", "tflite.FlexTensorList", "tflite.FlexEmptyTensorList")
 
 
 @dataclass(eq=False)
@@ -102,6 +101,7 @@ class Builder:
         self.stored: dict[tuple[str, str], Tensor] = {}
         self.weights: list[str] = []
         self.fed: set[str] = set()
+        self.folded: set[str] = set()  # ops that may be more than they say
         self.sequences: set[str] = set()  # ops that give lists of tensors
         self.stands = vm.here()
         self.current: Scope | None = None
@@ -194,12 +194,21 @@ class Builder:
         if node.op in (*_MEETING, "Switch", "RefSwitch"):
             return self._of_old_branches(node, given)
         given = [self.read(one) for one in given]
+        if node.why:
+            found = [self.opaque(node, given, None)]
+            self._shaped(node, found)
+            return found
         number = worked_out(self.vm, node.op, [_number_of(one) for one in given], node.attrs)
         if number is not None:
             return [number]
         return self._results(node, given, scope)
 
     def _results(self, node: Node, given: list[Any], scope: Scope) -> list[Any]:
+        if folded.may_be(self, node, given):
+            made = [self.vm.opaque(calls.qualified(node.op), [self.tensor(one) for one in given], folded.WHY)]
+            self.folded.add(made[0].value.op)
+            self._shaped(node, made)
+            return list(made)
         try:
             result = calls.computed(calls.Call(self, node, given))
         except (Raised, OutOfFuel) as error:
@@ -215,8 +224,6 @@ class Builder:
             result = [Tensor(Value(result.op, at)) for at in range(result.count or 1)]
         parts = list(result) if isinstance(result, (tuple, list)) else [result]
         self._shaped(node, parts)
-        if self._may_be_folded(node, given):
-            return [self.vm.opaque(PREFIX + node.op, [self.tensor(parts[0])], FOLDED)]
         return parts
 
     def _shaped(self, node: Node, parts: list[Any]) -> None:
@@ -228,23 +235,6 @@ class Builder:
             dims = dims_of(one)
             if dims is not None and isinstance(part, Tensor) and self.vm.sizes.shape(part.value) is None:
                 self.vm.sizes.know(part.value, dims)
-
-    def _may_be_folded(self, node: Node, given: list[Any]) -> bool:
-        """Whether a shift behind a convolution may be all that is left of a batch norm."""
-        if not self.told.frozen or self.trains or node.op not in ("BiasAdd", "Add", "AddV2") or len(given) != 2:
-            return False
-        learned = any(isinstance(one, Stored) or (isinstance(one, Tensor) and one.learned) for one in given)
-        first = next((one for one in given if isinstance(one, Tensor) and not one.learned), None)
-        if not learned or first is None or self._is_normed(node):
-            return False
-        op = self.vm.recorder.by_path[first.value.op]
-        if op.kind.name == "mul" and op.reads:  # scale and shift of a norm, worked out with its statistics
-            op = self.vm.recorder.by_path[op.reads[0].op]
-        return op.kind.name in ("conv", "conv_transpose")
-
-    def _is_normed(self, node: Node) -> bool:
-        readers = self.current.roles.readers(node.name) if self.current is not None else []
-        return bool(readers) and all(one.op in patterns.NORMS for one in readers)
 
     # ---- functions
 
@@ -374,7 +364,9 @@ class Builder:
         if not isinstance(told, Stored):
             return self.vm.opaque("tensorflow.raw_ops.Const", (), "it holds what is no number")
         if told.numbers is not None and (
-            not told.real or told.shape in ((), (1,)) or not scope.roles.learns(node.name)
+            not told.real
+            or told.shape in ((), (1,))
+            or not (scope.roles.learns(node.name) or (self.told.converted and not folded.is_mask(told.numbers)))
         ):
             return told.numbers
         return Stored(node.name, told.shape, told.real, told.numbers)
@@ -404,6 +396,9 @@ class Builder:
                 self.weights.append(name)
                 self.stored[key] = self._made("parameter", name, {"shape": value.shape, "name": name})
             else:
+                if self.told.converted and value.real and not folded.is_mask(value.numbers):
+                    self.stored[key] = self.vm.opaque("constant", (), folded.NOT_TOLD)
+                    return self.stored[key]
                 held = value.numbers.plain() if value.numbers is not None else Unknown("what it holds is much")
                 self.stored[key] = self._made("constant", name, {"shape": value.shape, "value": held})
         return self.stored[key]
@@ -432,8 +427,8 @@ class Builder:
 
     def opaque(self, node: Node, given: Iterable[Any], why: str | None) -> Tensor:
         """An op that stands under its own name."""
-        name = PREFIX + node.op.lstrip("~")
-        why = why or REASONS.get(node.op) or f"{name} is not in the dialect"
+        name = calls.qualified(node.op.lstrip("~"))
+        why = why or node.why or REASONS.get(node.op) or f"{name} is not in the dialect"
         made = self.vm.opaque(
             name, [self.tensor(one) for one in given if isinstance(one, (Tensor, Stored, Handle))], why
         )

@@ -45,6 +45,11 @@ _BESIDE = frozenset({
 })  # fmt: skip
 
 
+def qualified(op: str) -> str:
+    """The name of an op in the tables: TensorFlow's own have one without dots."""
+    return op if "." in op else PREFIX + op
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """An op with what it is given.
@@ -62,7 +67,7 @@ class Call:
     @property
     def name(self) -> str:
         """Under which the tables list it."""
-        return PREFIX + self.node.op
+        return qualified(self.node.op)
 
     @property
     def attrs(self) -> Mapping[str, Any]:
@@ -236,6 +241,8 @@ _OWN: dict[str, Callable[[Call], Data]] = {
     "Squeeze": layouts.squeeze,
     "OneHot": _one_hot,
     "ClipByValue": _clip,
+    patterns.FACTOR: spelled.factor,
+    patterns.SHIFTED_MAP: windows.shifted_map,
     patterns.DROPOUT: spelled.dropout,
     patterns.LAYER_NORM: spelled.layer_norm,
     patterns.BATCH_NORM: windows.batch_norm_by_formula,

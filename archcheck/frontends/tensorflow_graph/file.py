@@ -35,6 +35,7 @@ _SAVED = Form(
 _FROZEN = Form("graph of TensorFlow", "graph", _GRAPH, {"tensor": _TENSOR}, most=_MOST, counted=False)
 _INIT = "__saved_model_"  # before what is no signature
 _DEFAULT = "serving_default"
+NAMELESS = "graph"
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,11 @@ class File:
     frozen: bool
     release: str = ""
     written: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def nameless(self) -> bool:
+        """Whether it has one graph, of which it does not tell the name."""
+        return self.frozen and tuple(self.graphs) == (NAMELESS,)
 
 
 class Functions(Mapping[str, Function]):
@@ -179,7 +185,9 @@ def _frozen(wire: Wire) -> File:
     ends = [one for one in nodes.values() if one.name not in read and one.op not in _NO_ENDS]
     frozen = not any(one.op in _VARIABLES for one in nodes.values())
     return File(
-        {"graph": Graph(nodes, functions, inputs, {one.name: one.name for one in ends}, frozen=frozen)}, "graph", frozen
+        {NAMELESS: Graph(nodes, functions, inputs, {one.name: one.name for one in ends}, frozen=frozen)},
+        NAMELESS,
+        frozen,
     )
 
 
@@ -192,7 +200,7 @@ def _graph(wire: Wire, at: int, end: int) -> tuple[dict[str, Node], Functions]:
     functions: dict[str, tuple[int, int]] = {}
     for number, form, start, after in wire.fields(at, end):
         if number == 1 and form == 2:
-            _add(nodes, _node(wire, start, after))
+            _add(nodes, node_of(wire, start, after))
         elif number == 2 and form == 2:
             for one in wire.messages(start, after, 1):
                 functions[_name_of(wire, *one)] = one
@@ -229,7 +237,7 @@ def _function(wire: Wire, name: str, at: int, end: int) -> Function:
                     told = next((wire.text(*one) for one in wire.messages(first, last, 1)), "")
                     (arguments if inner == 2 else results).append(told)
         elif number == 3:
-            _add(nodes, _node(wire, start, after))
+            _add(nodes, node_of(wire, start, after))
         elif number == 4:
             key, place = wire.entry(start, after)
             given[key] = wire.text(*place)
@@ -255,7 +263,12 @@ def _argument(wire: Wire, at: int, end: int) -> tuple[int, tuple[int, ...] | Non
     return argument, shape
 
 
-def _node(wire: Wire, at: int, end: int) -> Node:
+def node_of(wire: Wire, at: int, end: int) -> Node:
+    """A node.
+
+    Raises:
+        NonsenseError: it is none.
+    """
     name = op = ""
     inputs: list[str] = []
     places: dict[str, tuple[int, int]] = {}
@@ -273,4 +286,6 @@ def _node(wire: Wire, at: int, end: int) -> Node:
         elif number == 5:
             key, place = wire.entry(start, after)
             places[key] = place
+    if "." in op or op.startswith("~"):
+        raise NonsenseError(f'"{op[:80]}" is no name of an op')
     return Node(name, op, tuple(inputs), Attributes(wire, name, places))

@@ -99,12 +99,14 @@ class Node:
         op: its type: "Mul".
         inputs: what it reads, as the file spells it: "x", "split:1", "split:output:1"; without control inputs.
         attrs: numbers, texts, shapes, lists of them, `Stored`, `Called`; types are None.
+        why: it is known that nothing is known of it, and why; "" of all others.
     """
 
     name: str
     op: str
     inputs: tuple[str, ...]
     attrs: Mapping[str, Any] = field(default_factory=dict)
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,6 +154,7 @@ class Graph:
         outputs: the same, with the outputs as nodes' inputs are spelled.
         captures: function -> what its last arguments are, of those that are variables of the file's own object tree.
         frozen: whether its variables have become constants.
+        converted: whether a tool has rewritten it, which folds whatever is constant.
     """
 
     nodes: Mapping[str, Node]
@@ -160,6 +163,7 @@ class Graph:
     outputs: Mapping[str, str]
     captures: Mapping[str, tuple[Variable | None, ...]] = field(default_factory=dict)
     frozen: bool = False
+    converted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

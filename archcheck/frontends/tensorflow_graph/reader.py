@@ -41,13 +41,31 @@ def load(path: Path, library: Library, shown: str, choice: str = "", *, training
     Raises:
         TargetError: it is no such file, is refused, or makes no sense; it has no such signature.
     """
-    file = file_of(path, shown)
+    return loaded(file_of(path, shown), library, shown, choice, training=training)
+
+
+def loaded(
+    file: File, library: Library, shown: str, choice: str, *, training: bool, noted: tuple[str, ...] = ()
+) -> Loaded:
+    """One graph of what a file tells.
+
+    Args:
+        file: what it tells.
+        library: the sources among which its lines of code may lie.
+        shown: how reports call it.
+        choice: which graph; "" for the one that is served.
+        training: the mode that is asked for.
+        noted: what is taken for granted of files of this kind.
+
+    Raises:
+        TargetError: it makes no sense, or has no such graph.
+    """
     try:
         name = _chosen(file, shown, choice, training)
         told = file.graphs[name]
-        with library.footprint.of(), library.loaded(frozenset()) as loaded:
+        with library.footprint.of(), library.loaded(frozenset()) as names:
             limits = Limits(steps=50_000_000)
-            vm = Machine(library, training=True, loaded=loaded, limits=limits, sample=Sample({}))
+            vm = Machine(library, training=True, loaded=names, limits=limits, sample=Sample({}))
             vm.inplace_sums = False
             vm.frames.append(Frame("", SpelledFile(shown, ""), 1, fixed=True))
             builder = Builder(vm, told)
@@ -60,13 +78,15 @@ def load(path: Path, library: Library, shown: str, choice: str = "", *, training
         *vm.notes.assumptions,
         *([] if builder.trains else [_EVAL]),
         *([_LEARNED] if file.frozen else []),
+        *noted,
     ]
     variant = Variant(
         when=(),
         default=True,
         graph=graph,
         unread=tuple(Unread(what, why, span) for (what, why), span in vm.notes.unknowns.items()),
-        weights=tuple((one, one) for one in sorted(set(builder.weights))),
+        # of a graph that was rewritten it is not known which of them are one
+        weights=tuple((one, "" if told.converted else one) for one in sorted(set(builder.weights))),
     )
     symbol = name if name.isidentifier() else "graph"
     reading = Reading(symbol, Span(shown, 1), (variant,), tuple(dict.fromkeys(assumptions)), (), frozenset(told.inputs))
@@ -76,9 +96,9 @@ def load(path: Path, library: Library, shown: str, choice: str = "", *, training
 def _chosen(file: File, shown: str, choice: str, training: bool) -> str:
     """The name of the graph that is meant."""
     if choice:
-        if choice not in file.graphs or file.frozen:
+        if choice not in file.graphs or file.nameless:
             near = similar(choice, file.graphs) or tuple(file.graphs)[:6]
-            hint = f"it has {', '.join(near)}" if not file.frozen else f"name the file alone: {shown}"
+            hint = f"it has {', '.join(near)}" if not file.nameless else f"name the file alone: {shown}"
             raise TargetError(f'it has no signature "{choice}"', place=shown, hint=hint)
         return choice
     if not file.default:

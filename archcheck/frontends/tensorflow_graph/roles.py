@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from archcheck.frontends.tensorflow_graph.nodes import Node, Stored, ref
+from archcheck.frontends.tensorflow_graph.patterns import SHIFTED_MAP
 
 MOST_STEPS = 64  # from a tensor to where it is used
 
@@ -17,6 +18,7 @@ _VIEWS = frozenset({"Transpose", "Reshape", "Squeeze", "ExpandDims", "Cast", "Id
 _MAPS = frozenset({
     "MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "Einsum", "Conv2D", "Conv3D", "DepthwiseConv2dNative",
     "Conv2DBackpropInput", "BiasAdd", "FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3",
+    SHIFTED_MAP, "tflite.PRELU", "tflite.UNIDIRECTIONAL_SEQUENCE_LSTM",
 })  # fmt: skip
 _TABLES = frozenset({"Gather", "GatherV2"})
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from archcheck.frontends.static import sizes
-from archcheck.frontends.static.values import Data
+from archcheck.frontends.static.values import Data, Tensor
+from archcheck.frontends.tensorflow_graph import folded
 from archcheck.frontends.tensorflow_graph.nodes import Held
 from archcheck.ir.shapes import Dims
 
@@ -78,7 +79,27 @@ def conv(call: Call) -> Data:
         else:
             told |= {"out_features": outside, "in_features": unknown if channels is None else channels}
             told["groups"] = unknown if channels is None else channels // inside
+    if folded.may_be_shift(call.builder, call.node):
+        told["bias"] = vm.open(folded.WHY)
     return vm.emit("conv", reads, told)
+
+
+def shifted_map(call: Call) -> Data:
+    """A map of rows, with a shift. What a batch norm behind it does may have gone into both, unless the rows are tokens
+    of sequences, of which a batch norm is taken to be over another axis."""
+    vm, rows, matrix = call.vm, call.tensor(0), call.tensor(1)
+    maker = vm.recorder.by_path[rows.value.op]
+    before = sizes.known(vm, Tensor(maker.reads[0])) if maker.kind.name == "reshape" and maker.reads else ()
+    if before is None or len(before) > 2:
+        return call.does("tensorflow.add", call.does("tensorflow.matmul", rows, matrix), call.tensor(2))
+    told: dict[str, Data] = {"bias": vm.open(folded.WHY)}
+    shape = sizes.known(vm, matrix)
+    if shape is not None and len(shape) == 2 and None not in shape:
+        told["in_features"], told["out_features"] = shape
+    found = vm.emit("linear", (rows, matrix, call.tensor(2)), told)
+    made = vm.opaque("tensorflow.raw_ops.BiasAdd", [found], folded.WHY)
+    call.builder.folded.add(made.value.op)
+    return made
 
 
 def conv_transpose(call: Call) -> Data:
@@ -222,7 +243,7 @@ def _of_map(call: Call, tensor: Any) -> bool | None:
         if op.kind.name in ("conv", "conv_transpose", "pool"):
             layout = op.attr("channels_last")
             return layout if isinstance(layout, bool) else None
-        if op.kind.name not in _KEEPING or not op.reads:
+        if (op.kind.name not in _KEEPING and op.path not in call.builder.folded) or not op.reads:
             return None
         value = op.reads[0]
     return None

@@ -239,7 +239,8 @@ class Wire:
         if kind == "bool":
             return tuple(bool(one) for one in found)
         if kind in REAL:
-            return tuple(shortest(one) if kind != "double" else float(one) for one in found)
+            form = _PACKED[kind]
+            return tuple(shortest(one, form) if kind != "double" else float(one) for one in found)
         return tuple(int(one) for one in found)
 
 
@@ -256,16 +257,16 @@ def _signed(value: int) -> int:
     return value - 2**64 if value >= 2**63 else value
 
 
-def shortest(number: float) -> float:
-    """The number that somebody wrote, of which the file keeps 32 bits: 1e-05 for 9.999999747378752e-06."""
+def shortest(number: float, form: str = "f") -> float:
+    """The number that somebody wrote, of which the file keeps 32 bits, or 16: 1e-05 for 9.999999747378752e-06."""
     try:
-        wanted = struct.pack("<f", number)
+        wanted = struct.pack("<" + form, number)
     except OverflowError:
         return number
     for digits in range(1, 9):
         found = float(f"{number:.{digits}g}")
         try:
-            if struct.pack("<f", found) == wanted:
+            if struct.pack("<" + form, found) == wanted:
                 return found
         except OverflowError:  # rounded up beyond the greatest
             continue
