@@ -315,28 +315,34 @@ class _Probe:
         """What a scale and a shift must be for the norm to give the outputs, as attributes; None where none do."""
         beside = [slot for slot in self.found.fixed if self.scope.origins(slot) & self.scope.ON_PARAMETER]
         ones: list[float] = [1.0] * size
-        factors: list[tuple[list[float], dict[str, AttrValue]]] = [(ones, {})]
+        factors: list[tuple[list[float], dict[str, AttrValue], int | None]] = [(ones, {}, None)]
         for slot in beside:
             row = _row(fixed[slot], size)
             offset = offset_of(self.scope, slot)
-            factors.append((row, {"offset": offset} if offset != 0 else {}))
+            factors.append((row, {"offset": offset} if offset != 0 else {}, slot))
             more = offset if isinstance(offset, Unknown) else 1 + offset if isinstance(offset, int | float) else 1
-            factors.append(([1 + value for value in row], {"offset": more} if more != 0 else {}))
-        shifts: list[list[float] | None] = [None, *(_row(fixed[slot], size) for slot in beside)]
-        for factor, said in factors:
-            for shift in shifts:
+            factors.append(([1 + value for value in row], {"offset": more} if more != 0 else {}, slot))
+        shifts: list[tuple[list[float] | None, int | None]] = [(None, None)]
+        shifts += [(_row(fixed[slot], size), slot) for slot in beside]
+        for factor, said, scaled in factors:
+            for shift, shifted in shifts:
                 if all(
                     close(output, _affine(row, factor, shift), _TOLERANCE)
                     for row, output in zip(normed, outputs, strict=True)
                 ):
-                    learned = factor is not ones or shift is not None
+                    scale, bias = self._learned(scaled), self._learned(shifted)
                     return {
                         **said,
-                        "elementwise_affine": learned,
-                        "bias": shift is not None,
+                        "elementwise_affine": scale if scale is True or bias is False else bias,
+                        "bias": bias,
                         **self._width(beside, size),
                     }
         return None
+
+    def _learned(self, slot: int | None) -> AttrValue:
+        """Whether a scale or a shift is there; Unknown where that is not told, as its name then is not."""
+        name = None if slot is None else self.scope.ops[slot].attr("name")
+        return name if isinstance(name, Unknown) else slot is not None
 
     def _width(self, beside: Sequence[int], size: int) -> dict[str, AttrValue]:
         for slot in beside:

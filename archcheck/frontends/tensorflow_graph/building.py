@@ -30,6 +30,7 @@ from archcheck.frontends.tensorflow_graph.nodes import (
     Node,
     NonsenseError,
     Ref,
+    Rough,
     Stored,
     Variable,
     dims_of,
@@ -363,6 +364,8 @@ class Builder:
         told = node.attrs.get("value")
         if not isinstance(told, Stored):
             return self.vm.opaque("tensorflow.raw_ops.Const", (), "it holds what is no number")
+        if told.numbers is not None and told.numbers.single and isinstance(told.numbers.only(), Rough):
+            return Held(told.shape, (self.vm.open(f"it was rounded to 16 bits, as {told.numbers.only()}"),), True)
         if told.numbers is not None and (
             not told.real
             or told.shape in ((), (1,))

@@ -242,6 +242,8 @@ _OWN: dict[str, Callable[[Call], Data]] = {
     "OneHot": _one_hot,
     "ClipByValue": _clip,
     patterns.FACTOR: spelled.factor,
+    patterns.LOST_SCALE: spelled.lost,
+    patterns.LOST_SHIFT: spelled.lost,
     patterns.SHIFTED_MAP: windows.shifted_map,
     patterns.DROPOUT: spelled.dropout,
     patterns.LAYER_NORM: spelled.layer_norm,

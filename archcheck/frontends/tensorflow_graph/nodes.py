@@ -60,6 +60,12 @@ class Held:
         return [_whole(one) for one in self.flat]
 
 
+class Rough(float):
+    """A number that was rounded so far that what it was is not known."""
+
+    __slots__ = ()
+
+
 def _whole(value: Any) -> int:
     if not isinstance(value, (int, float)):
         raise TypeError("a number that is not known")

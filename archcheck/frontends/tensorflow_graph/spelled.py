@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from archcheck.frontends.static.opens import Shape
 from archcheck.frontends.static.values import Data, Tensor
+from archcheck.frontends.tensorflow_graph import patterns
 from archcheck.frontends.tensorflow_graph.layouts import is_axis, is_own, laid_out
 
 if TYPE_CHECKING:
@@ -88,3 +89,13 @@ def factor(call: Call) -> Data:
     """A number of which it is not known whether it is there, or what it is."""
     why = "a factor may have gone into the weights of a map before it, as tools do that convert a graph"
     return call.vm.emit("scale", (call.tensor(0),), {"by": call.vm.open(why)})
+
+
+def lost(call: Call) -> Data:
+    """A scale or a shift of a norm of which it is not known whether it is there."""
+    why = "it may have gone into the weights of the map behind it, as tools do that convert a graph"
+    tensor, dims = call.tensor(0), call.dims()
+    shape = {"shape": dims[-1:]} if dims and dims[-1] is not None else {}
+    made = call.vm.emit("parameter", (), {"name": call.vm.open(why), **shape})
+    made.learned = True
+    return call.vm.emit("mul" if call.node.op == patterns.LOST_SCALE else "add", (tensor, made))

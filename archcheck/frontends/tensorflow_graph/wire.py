@@ -239,8 +239,8 @@ class Wire:
         if kind == "bool":
             return tuple(bool(one) for one in found)
         if kind in REAL:
-            form = _PACKED[kind]
-            return tuple(shortest(one, form) if kind != "double" else float(one) for one in found)
+            packed = _PACKED[kind]
+            return tuple(shortest(one, packed) if kind != "double" else float(one) for one in found)
         return tuple(int(one) for one in found)
 
 

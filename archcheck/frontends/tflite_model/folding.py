@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from archcheck.frontends.tensorflow_graph.nodes import Held, Node, Stored, ref
 from archcheck.frontends.tensorflow_graph.patterns import FACTOR, SHIFTED_MAP
+from archcheck.frontends.tflite_model.norms import restored
 
 _PRODUCTS = frozenset({"BatchMatMulV2", "MatMul"})
 _FACTORS = frozenset({"Mul", "RealDiv"})
@@ -29,8 +30,8 @@ Nodes = Mapping[str, Node]
 
 
 def unfolded(nodes: Nodes) -> dict[str, Node]:
-    """The nodes, with shifts at their maps, and a factor that is not known where one may be."""
-    found = _shifted(nodes)
+    """The nodes, with shifts at their maps, whole norms, and a factor that is not known where one may be."""
+    found = restored(_shifted(nodes))
     for node in list(found.values()):
         product = _product(found, node.inputs[0]) if node.op == "Softmax" and node.inputs else None
         if product is not None:

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archcheck.errors import TargetError
-from archcheck.frontends.tensorflow_graph.nodes import MAX_NODES, Held, NonsenseError, Stored
+from archcheck.frontends.tensorflow_graph.nodes import MAX_NODES, Held, NonsenseError, Rough, Stored
 from archcheck.frontends.tensorflow_graph.wire import KEPT_NUMBERS, MAX_RANK, REAL, shortest
 from archcheck.frontends.tflite_model import schema
 from archcheck.frontends.tflite_model.flat import INT8, UINT8, UINT32, UINT64, File, Table
 
 MAX_NAME = 512
 MAX_GRAPHS = 10_000
+HALF_DIGITS = 3  # of a number that somebody wrote and that 16 bits keep
 MAX_FLEX = 65_536  # bytes beside one operator
 _PACKED = {"float": "f", "double": "d", "half": "e", "int32": "i", "uint8": "B", "int16": "h", "int8": "b",
            "int64": "q", "bool": "?", "uint16": "H", "uint32": "I", "uint64": "Q"}  # fmt: skip
@@ -196,7 +197,14 @@ class _Buffers:
             return None
         found = struct.unpack(f"<{count}{form}", self._file.part(at, size))
         real = kind in REAL
-        return Held(shape, tuple(shortest(one, form) if kind in ("float", "half") else one for one in found), real)
+        return Held(shape, tuple(_plain(one, form) if kind in ("float", "half") else one for one in found), real)
+
+
+def _plain(number: float, form: str) -> float:
+    """A number as somebody wrote it; of one that 16 bits keep, and that takes many digits, nobody knows that."""
+    found = shortest(number, form)
+    digits = f"{found:.8e}".partition("e")[0].replace(".", "").strip("-0")
+    return Rough(found) if form == "e" and len(digits) > HALF_DIGITS else found
 
 
 def _graph(told: Table, codes: list[tuple[str, str]], buffers: _Buffers) -> Subgraph:
