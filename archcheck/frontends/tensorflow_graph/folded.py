@@ -35,6 +35,9 @@ def may_be(builder: Builder, node: Node, given: Sequence[Any]) -> bool:
     op = by_path[first.value.op]
     if node.op == "Mul" and builder.told.converted:
         dims = sizes.known(builder.vm, first)
+        factor = next(sizes.known(builder.vm, builder.tensor(one)) for one in given if one is not first)
+        if factor is None or sum(size != 1 for size in factor) != 1 or factor[-1] == 1:
+            return False
         makers = [by_path[one.op] for one in op.reads] if op.kind.name in ("mul", "div") else []
         return (dims is None or len(dims) in (2, 4, 5)) and not _divides(op, *makers)
     if node.op not in _SHIFTS:
