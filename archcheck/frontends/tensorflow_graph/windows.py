@@ -65,6 +65,8 @@ def conv(call: Call) -> Data:
         "dilation": _alike(_of_space(call, "dilations", layout)),
         "channels_last": layout[-1] == "C",
     }
+    if call.builder.told.converted and told["padding"] == "same" and told["stride"] != 1:
+        told["padding"] = vm.open("a padding before it may have become its own, as tools do that convert a graph")
     weight, given = sizes.known(vm, reads[1]), sizes.known(vm, reads[0])
     channels = given[layout.index("C")] if given is not None and len(given) == len(layout) else None
     unknown = vm.open("how many channels it reads is not known", metadata=True)
@@ -121,6 +123,8 @@ def conv_transpose(call: Call) -> Data:
         told |= {"kernel": _alike(weight[:axes]), "in_features": weight[-1], "out_features": weight[-2]}
         if told["padding"] == "same" and tuple(weight[:axes]) == tuple(stride):
             told["padding"] = 0  # nothing is cut off, and nothing added
+    if folded.may_be_shift(call.builder, call.node):
+        told["bias"] = vm.open(folded.WHY)
     found = vm.emit("conv_transpose", reads, told)
     asked = call.number(0)
     if isinstance(asked, list) and vm.sizes is not None:

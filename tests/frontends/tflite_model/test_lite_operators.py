@@ -88,9 +88,8 @@ def test_convolutions_are_laid_out_as_tensorflow_lays_them_out(tmp_path: Path) -
     found = raw(model(lite, lite.op("CONV_2D", "x", "w", padding=SAME, stride_w=1, stride_h=2)), tmp_path)
     conv = only(found, "conv")
     told = {name: conv.attr(name) for name in ("kernel", "stride", "in_features", "out_features", "groups", "padding")}
-    assert told == {
-        "kernel": (3, 5), "stride": (2, 1), "in_features": 8, "out_features": 12, "groups": 1, "padding": "same",
-    }  # fmt: skip
+    assert isinstance(told.pop("padding"), Unknown)  # one before it, of other amounts, may have become its own
+    assert told == {"kernel": (3, 5), "stride": (2, 1), "in_features": 8, "out_features": 12, "groups": 1}
     assert only(found, "parameter").attr("shape") == (3, 5, 8, 12)
 
 
