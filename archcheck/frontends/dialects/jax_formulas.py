@@ -54,6 +54,11 @@ _SPELLED: dict[str, str] = {
     "numpy.dtype": "lambda *args: None",
     # ---- jax.nn
     "nn.dropout": "lambda x, rate, deterministic: x if deterministic is True else op.dropout(x, p=rate)",  # of a formula here
+    # what equations say that several public functions give (trace/jax_child/telling.py)
+    "nn.dropped": "lambda x, rate, axes=None: op.dropout(x, p=rate, axes=axes)",
+    "nn.rows": "lambda table, ids: op.embedding(table, ids)",
+    "nn.windows": "lambda x, weight, **told: op.conv(x, weight, axes=len(told['kernel']), channels_last=True, kernel=flax.one(told['kernel']), stride=flax.one(told['stride']), dilation=flax.one(told['dilation']), padding=flax.padding(told['padding']), groups=told['groups'], in_features=told['in_features'], out_features=told['out_features'])",
+    "constant": "lambda: op.constant(value=unknown('it is a constant of many numbers'))",
     "nn.standardize": "lambda x, axis=-1, mean=None, variance=None, epsilon=1e-05, where=None: (lambda mean, variance: (x - mean) * jax.lax.rsqrt(variance + epsilon))(op.mean(x, axis=axis, keepdim=True) if mean is None else mean, op.var(x, axis=axis, correction=0, keepdim=True) if variance is None else variance)",
     "nn.squareplus": "lambda x, b=4: (x + jax.numpy.sqrt(jax.numpy.square(x) + b)) / 2",
     "nn.sparse_plus": "lambda x: op.opaque(x, name='jax.nn.sparse_plus')",

@@ -147,6 +147,7 @@ _LAX: dict[str, Row] = {
     "square": UNARY["square"],
     "rsqrt": _row("rsqrt"),
     "erf": _row("erf"),
+    "erfc": _row("elementwise", function="erfc"),
     "logistic": _row("sigmoid"),
     "integer_pow": _row("pow", "x!, y", {"exponent": "y"}),
     "pow": BINARY["power"],

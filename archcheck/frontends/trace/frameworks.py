@@ -51,7 +51,15 @@ TENSORFLOW = Framework(
     ("keras",),
     frozenset({"tensorflow", "keras", "tf_keras", "keras_hub", "keras_nlp", "keras_cv", "tensorflow_addons"}),
 )
-_ALL = (TORCH, TENSORFLOW)
+JAX = Framework(
+    "jax",
+    "archcheck.frontends.trace.jax_child.main",
+    (),
+    (),
+    (),
+    frozenset({"jax", "flax", "haiku"}),
+)
+_ALL = (TORCH, TENSORFLOW, JAX)
 
 
 def framework_of(target: Target) -> Framework:

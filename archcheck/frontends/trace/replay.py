@@ -38,10 +38,11 @@ _RUNS_GRAPHS = {  # ops of TensorFlow that are given graphs
     **dict.fromkeys(("PartitionedCall", "StatefulPartitionedCall"), "it runs a graph of its own"),
 }
 _RELATIONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge"})
-_METHODS = ("torch.Tensor.", "tensorflow.Tensor.")  # before the name of a method
+_METHODS = ("torch.Tensor.", "tensorflow.Tensor.", "jax.Array.")  # before the name of a method
 _LAYING_OUT = frozenset({
     "torch.Tensor.view", "torch.Tensor.reshape", "torch.reshape", "torch.Tensor.expand", "tensorflow.reshape",
-    "keras.ops.reshape", "tensorflow.broadcast_to", "keras.ops.broadcast_to",
+    "keras.ops.reshape", "tensorflow.broadcast_to", "keras.ops.broadcast_to", "jax.numpy.reshape",
+    "jax.numpy.broadcast_to",
 })  # fmt: skip
 _PART = re.compile(r"(.+)\[(\d+)\]")  # of an input that is a tuple
 CONSTRUCTED = "*"  # the keyword under which a layer's constructor arguments are told

@@ -166,7 +166,7 @@ def _traced(target: Target, symbol: str, recording: Recording | Failure, isolati
 def _error(failure: Failure, target: Target) -> TraceError:
     """A failure, with the line of code that it comes from, or else with the name of the target."""
     hint = failure.hint
-    if failure.stage in ("torch", "tensorflow"):
+    if failure.stage in ("torch", "tensorflow", "jax"):
         hint = f"pip install 'nn-archcheck[{failure.stage}]', or name another interpreter with --python"
     if failure.stage == "time":
         hint = LATE
