@@ -58,6 +58,13 @@ _SPELLED: dict[str, str] = {
     "nn.dropped": "lambda x, rate, axes=None: op.dropout(x, p=rate, axes=axes)",
     "nn.rows": "lambda table, ids: op.embedding(table, ids)",
     "nn.windows": "lambda x, weight, **told: op.conv(x, weight, axes=len(told['kernel']), channels_last=True, kernel=flax.one(told['kernel']), stride=flax.one(told['stride']), dilation=flax.one(told['dilation']), padding=flax.padding(told['padding']), groups=told['groups'], in_features=told['in_features'], out_features=told['out_features'])",
+    "nn.windows_transposed": "lambda x, weight, **told: op.conv_transpose(x, weight, axes=len(told['kernel']), channels_last=True, kernel=flax.one(told['kernel']), stride=flax.one(told['stride']), dilation=1, groups=1, padding=unknown('its sides are cut differently') if told['padding'] is None else flax.one(told['padding']), in_features=told['in_features'], out_features=told['out_features'])",
+    "nn.general": (
+        "lambda x, w, b=None, inside=1, outside=(), in_features=None, out_features=None: "
+        "(lambda found: found if len(outside) == 1 else op.reshape(found, shape=(*found.shape[:-1], *outside)))"
+        "(op.linear(x if inside == 1 else op.reshape(x, form='flatten', axis=-inside, end=-1), w, *([] if b is None else [b]), in_features=in_features, out_features=out_features, bias=b is not None))"
+    ),
+    "nn.batch_norm": "lambda x, *learned, eps, scaled, shifted, dim: op.batch_norm(x, *learned, eps=eps, elementwise_affine=scaled, bias=shifted, axis=-1, dim=dim, momentum=unknown('the equations do not tell how fast its statistics run'))",
     "constant": "lambda: op.constant(value=unknown('it is a constant of many numbers'))",
     "nn.standardize": "lambda x, axis=-1, mean=None, variance=None, epsilon=1e-05, where=None: (lambda mean, variance: (x - mean) * jax.lax.rsqrt(variance + epsilon))(op.mean(x, axis=axis, keepdim=True) if mean is None else mean, op.var(x, axis=axis, correction=0, keepdim=True) if variance is None else variance)",
     "nn.squareplus": "lambda x, b=4: (x + jax.numpy.sqrt(jax.numpy.square(x) + b)) / 2",

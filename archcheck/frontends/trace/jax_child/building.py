@@ -99,6 +99,8 @@ def told(error: BaseException) -> str:
 
 def parameters_of(call: Any) -> list[inspect.Parameter]:
     """The parameters of a function, without the object that a method is of."""
+    if inspect.isclass(call) and _kind(call) == "nnx":
+        call = call.__init__  # type: ignore[misc]  # its metaclass takes anything
     try:
         return [one for one in inspect.signature(call).parameters.values() if one.name != "self"]
     except (TypeError, ValueError):

@@ -57,6 +57,11 @@ class Arguments:
         self.names = [name for name, _ in found]
         self.tensors = [jax.ShapeDtypeStruct(one.shape, np.dtype(one.dtype)) for _, one in found]
 
+    @property
+    def has_images(self) -> bool:
+        """Whether a tensor has two axes of space."""
+        return any(len(one.shape) == 4 for one in self.tensors)
+
     def __call__(self, tensors: Any) -> tuple[list[Any], dict[str, Any]]:
         """What is given by position and by name."""
         given = iter(self.tensors if tensors is None else tensors)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from archcheck.frontends.trace.jax_child.equations import Equation, Value, readers_of
+from archcheck.frontends.trace.jax_child.norms import batch_norm
 
 MOST_HELD = 1_024  # entries of a constant that is told as numbers
 Told = tuple[str, list[Any], dict[str, Any]]
@@ -44,13 +45,17 @@ class Teller:
     Args:
         equations: of a model.
         learned: values that are learned.
+        held: values that the model keeps beside them, such as running statistics.
     """
 
-    def __init__(self, equations: Sequence[Equation], learned: set[Value]) -> None:
+    def __init__(self, equations: Sequence[Equation], learned: set[Value], held: set[Value]) -> None:
         self.learned = learned
+        self.held = held
         self.readers = readers_of(equations)
         self.kept: dict[int, tuple[int, ...]] = {}  # reductions whose readers put the axes back, by identity
         self.means: set[int] = set()
+        self.shifts: dict[int, tuple[Equation, Value]] = {}  # sums that end a map: by identity, the map and the shift
+        self.ends: dict[int, Told] = {}  # what ends several that mean one thing, by identity
         self.same: dict[Value, Value] = {}  # value -> the value that it is
         self._look(equations)
 
@@ -61,8 +66,22 @@ class Teller:
             if one.name in _REDUCES:
                 self._keeps(one)
         for one in equations:
+            if one.name == "broadcast_in_dim" or one.name == "reshape":
+                told = _OWN[one.name](self, one)
+                if isinstance(told, Value):
+                    self.same[one.gives[0]] = told
+        for one in equations:
             if one.name == "div":
                 self._is_mean(one)
+        for one in equations:
+            if one.name in ("add", "mul") and (norm := batch_norm(self, one)) is not None:
+                self.ends[id(one)] = norm
+            if one.name == "transpose":
+                self._is_product(one)
+            elif one.name == "add":
+                self._is_shift(one)
+            elif one.name == "max" and (kept := _unbounded(one)) is not None:
+                self.same[one.gives[0]] = kept
 
     def _keeps(self, one: Equation) -> None:
         """A reduction whose result, through what works entry by entry, is given back its axes, of one entry each."""
@@ -114,6 +133,30 @@ class Teller:
         if float(by) == count and len(self.readers.get(maker.gives[0], ())) == 1:
             self.means.add(id(one))
 
+    def _is_product(self, one: Equation) -> None:
+        """A product of an einsum whose result is laid out otherwise by it; both stand in its scope."""
+        given = one.reads[0]
+        maker = given.maker if isinstance(given, Value) else None
+        if maker is None or "->" not in one.scope or one.scope != maker.scope or maker.name != "dot_general" or len(self.readers[given]) != 1 or _map_of(maker, self) is not None:
+            return
+        equation, *operands = _einsum(maker)
+        inside, _, outside = equation.partition("->")
+        result = "".join(outside[axis] for axis in one.params["permutation"])
+        self.ends[id(one)] = "jax.numpy.einsum", [f"{inside}->{result}", *operands], {}
+
+    def _is_shift(self, one: Equation) -> None:
+        """A learned tensor that is added to what a map into several axes gives, with an entry for each feature."""
+        for at in (0, 1):
+            given, shift = one.reads[at], one.reads[1 - at]
+            if not isinstance(given, Value) or not isinstance(shift, Value) or given.maker is None:
+                continue
+            mapped, shift = given.maker, self.root(shift)
+            if mapped.name != "dot_general" or len(self.readers.get(given, ())) != 1 or shift not in self.learned:
+                continue
+            parts = _map_of(mapped, self)
+            if parts is not None and parts[1] == shift.shape:
+                self.shifts[id(one)] = mapped, shift
+
     def root(self, value: Value) -> Value:
         """The value that one is."""
         while value in self.same:
@@ -130,6 +173,11 @@ class Teller:
             maker = self.root(one.reads[0]).maker
             assert maker is not None
             return "jax.numpy.mean", [maker.reads[0]], self._axes(maker)
+        if id(one) in self.ends:
+            return self.ends[id(one)]
+        if id(one) in self.shifts:
+            mapped, shift = self.shifts[id(one)]
+            return _general(mapped, self, shift)
         if one.name == "mul" and (dropped := _dropped(one)) is not None:
             return dropped
         if one.name in _PLAIN:
@@ -164,6 +212,14 @@ class Teller:
             else:
                 found.append(value)
         return found
+
+
+def _unbounded(one: Equation) -> Value | None:
+    """What a maximum with the least of all numbers gives: what it is given."""
+    for at in (0, 1):
+        if isinstance(one.reads[at], Value) and _is_all(one.reads[1 - at], -math.inf):
+            return one.reads[at]  # type: ignore[no-any-return]
+    return None
 
 
 def _puts_back(reader: Equation, axes: tuple[int, ...]) -> bool:
@@ -266,7 +322,31 @@ def _split(teller: Teller, one: Equation) -> Told:
 # ---- products
 
 
+def _map_of(one: Equation, teller: Teller) -> tuple[int, tuple[int, ...]] | None:
+    """Of a map from the last axes of a value to several by a learned tensor: how many they are, and what it gives."""
+    (left, right), (batch, _) = one.params["dimension_numbers"]
+    x, w = one.reads
+    count = len(left)
+    if batch or w not in teller.learned or tuple(right) != tuple(range(count)) or not isinstance(x, Value):
+        return None
+    if tuple(left) != tuple(range(len(x.shape) - count, len(x.shape))):
+        return None
+    outside = tuple(w.shape[count:])
+    return (count, outside) if (count > 1 or len(outside) > 1) and outside else None
+
+
+def _general(one: Equation, teller: Teller, shift: Value | None) -> Told:
+    parts = _map_of(one, teller)
+    assert parts is not None
+    inside, outside = parts
+    sizes = {"in_features": math.prod(one.reads[1].shape[:inside]), "out_features": math.prod(outside)}
+    args = [*one.reads, *([] if shift is None else [shift])]
+    return "jax.nn.general", args, {"inside": inside, "outside": outside, **sizes}
+
+
 def _dot(teller: Teller, one: Equation) -> Told:
+    if _map_of(one, teller) is not None:
+        return _general(one, teller, None)
     (left, right), (left_batch, right_batch) = one.params["dimension_numbers"]
     x, w = one.reads
     rank, other = len(x.shape), len(w.shape)
@@ -276,6 +356,15 @@ def _dot(teller: Teller, one: Equation) -> Told:
     stacked = tuple(left_batch) == many == tuple(right_batch) and rank == other == len(many) + 2
     if stacked and tuple(left) == (rank - 1,) and tuple(right) == (rank - 2,):
         return "jax.numpy.matmul", [x, w], {}
+    equation, *operands = _einsum(one)
+    return "jax.numpy.einsum", [equation, *operands], {}
+
+
+def _einsum(one: Equation) -> tuple[str, Any, Any]:
+    """The equation of a product, and what it multiplies."""
+    (left, right), (left_batch, right_batch) = one.params["dimension_numbers"]
+    x, w = one.reads
+    rank, other = len(x.shape), len(w.shape)
     letters = iter(_LETTERS)
     names: list[list[str]] = [[""] * rank, [""] * other]
     for pairs in ((left_batch, right_batch), (left, right)):
@@ -286,7 +375,7 @@ def _dot(teller: Teller, one: Equation) -> Told:
     batch = [names[0][at] for at in left_batch]
     free = [name for at, name in enumerate(names[0]) if at not in (*left_batch, *left)]
     free += [name for at, name in enumerate(names[1]) if at not in (*right_batch, *right)]
-    return "jax.numpy.einsum", [f"{''.join(names[0])},{''.join(names[1])}->{''.join([*batch, *free])}", x, w], {}
+    return f"{''.join(names[0])},{''.join(names[1])}->{''.join([*batch, *free])}", x, w
 
 
 def _conv(teller: Teller, one: Equation) -> Told | None:
@@ -294,8 +383,11 @@ def _conv(teller: Teller, one: Equation) -> Told | None:
     numbers = params["dimension_numbers"]
     rank = len(numbers.lhs_spec)
     last = numbers.lhs_spec == (0, rank - 1, *range(1, rank - 1)) and numbers.rhs_spec == (rank - 1, rank - 2, *range(rank - 2))
-    if not last or any(step != 1 for step in params["lhs_dilation"]) or params["batch_group_count"] != 1:
+    if not last or params["batch_group_count"] != 1:
         return None
+    grown = tuple(params["lhs_dilation"])
+    if any(step != 1 for step in grown):
+        return _conv_transpose(one, grown)
     weight, groups = one.reads[1].shape, params["feature_group_count"]
     told = {
         "kernel": tuple(weight[:-2]), "stride": tuple(params["window_strides"]), "dilation": tuple(params["rhs_dilation"]),
@@ -303,6 +395,20 @@ def _conv(teller: Teller, one: Equation) -> Told | None:
         "out_features": weight[-1],
     }  # fmt: skip
     return "jax.nn.windows", [one.reads[0], one.reads[1]], told
+
+
+def _conv_transpose(one: Equation, grown: tuple[int, ...]) -> Told | None:
+    """A convolution over what is spread out: what is cut off of its result follows from what is added before."""
+    params, weight = one.params, one.reads[1].shape
+    if any(step != 1 for step in (*params["window_strides"], *params["rhs_dilation"])) or params["feature_group_count"] != 1:
+        return None
+    kernel = tuple(weight[:-2])
+    cut = [(size - 1 - before, size - 1 - after) for size, (before, after) in zip(kernel, params["padding"], strict=True)]
+    told = {
+        "kernel": kernel, "stride": grown, "in_features": weight[-2], "out_features": weight[-1],
+        "padding": tuple(before for before, _ in cut) if all(before == after >= 0 for before, after in cut) else None,
+    }  # fmt: skip
+    return "jax.nn.windows_transposed", [one.reads[0], one.reads[1]], told
 
 
 def _pool(teller: Teller, one: Equation) -> Told | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Mapping
@@ -15,6 +16,9 @@ from archcheck.frontends.trace.jax_child.equations import Flat, Value, needed
 from archcheck.frontends.trace.jax_child.frames import Frames
 from archcheck.frontends.trace.jax_child.inputs import Arguments, ways
 from archcheck.frontends.trace.jax_child.telling import MOST_HELD, Teller
+
+
+_NAME = re.compile(r"[\w\-]+")
 
 
 def trace(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -31,9 +35,8 @@ def trace(asked: Mapping[str, Any]) -> dict[str, Any]:
     built = build(asked, module, frames)
     made = time.process_time()
     error: BaseException | None = None
-    tried = None
+    flat: tuple[_Run, Arguments] | None = None  # what works, of which images would be more likely
     for at, given in enumerate(ways(built, asked["inputs"], list(asked["given"]), bool(asked["training"]))):
-        tried = given if tried is None else tried
         try:
             run = _Run(built, given, frames)
         except (KeyboardInterrupt, MemoryError):
@@ -41,9 +44,15 @@ def trace(asked: Mapping[str, Any]) -> dict[str, Any]:
         except BaseException as problem:
             error = error or problem
             continue
+        if run.slides and not asked["inputs"] and not given.has_images:
+            flat = flat or (run, given)
+            continue
         if at:
             built.assumed.append(f"it is called with {given}, as other calls fail")
         return run.told(imported - started, made - imported, time.process_time() - made)
+    if flat is not None:
+        built.assumed.append(f"it is called with {flat[1]}")
+        return flat[0].told(imported - started, made - imported, time.process_time() - made)
     return _failed(built, error, frames, imported - started)
 
 
@@ -86,6 +95,7 @@ class _Run:
         flat = Flat()
         results = flat.run(closed, values)
         self.results = [one for one, shape in zip(results, jax.tree.leaves(out), strict=True) if hasattr(shape, "shape")]
+        self.slides = any(one.name == "conv_general_dilated" and len(one.reads[0].shape) == 4 for one in flat.equations)
         self._tell(flat)
 
     def _tell(self, flat: Flat) -> None:
@@ -93,7 +103,8 @@ class _Run:
             self._number(value)
         for _, value, _ in self.weights:
             self._number(value)
-        teller = Teller(flat.equations, {value for _, value, known in self.weights if known})
+        learned, held = ({value for _, value, known in self.weights if known is which} for which in (True, False))
+        teller = Teller(flat.equations, learned, held)
         wanted = needed(flat.equations, self.results, teller.reads)
         for one in flat.equations:
             if id(one) not in wanted:
@@ -102,7 +113,7 @@ class _Run:
             if isinstance(found, Value):
                 self.numbers[one.gives[0]] = self._read(found)
                 continue
-            name, args, kwargs = found or (f"jax.lax.{one.name}", list(one.reads), {})
+            name, args, kwargs = found or (f"jax.primitives.{one.name}", list(one.reads), {})
             encoded, named = [self._encode(arg) for arg in args], {key: self._encode(arg) for key, arg in kwargs.items()}
             numbers = [["t", self._number(value)] for value in one.gives]
             given = numbers[0] if len(numbers) == 1 else ["l", *numbers]
@@ -159,8 +170,7 @@ class _Run:
         cls = self.built.cls
         if cls is not None and parts and parts[0].lower().replace("_", "") == cls.__name__.lower().replace("_", ""):
             parts = parts[1:]
-        parts = [part for part in parts if part not in ("__call__",)]
-        name = ".".join(part.replace(".", "_") for part in parts)
+        name = ".".join(part for part in parts if _NAME.fullmatch(part) and part != "__call__")
         return self.places.setdefault(name, len(self.places))
 
     def _site(self, source: Any) -> int:
