@@ -182,8 +182,19 @@ class _Builder:
         if kind == "linen":
             return self._bound(self._constructed(cls, keywords), rest, name)
         if kind == "nnx":
-            return self._built(getattr(cls, method), name, lambda args: _of_nnx(cls, keywords, method, args, self.training), cls)
-        return self._built(getattr(cls, method), name, lambda args: _of_haiku(lambda *a, **k: getattr(cls(**keywords), method)(*a, **k), args), cls)
+            return self._built(
+                getattr(cls, method), name, lambda args: _of_nnx(cls, keywords, method, args, self.training), cls
+            )
+
+        def made(*given: Any, **named: Any) -> Any:
+            return getattr(cls(**keywords), method)(*given, **named)
+
+        return self._built(
+            getattr(cls, method),
+            name,
+            lambda args: _of_haiku(made, args),
+            cls,
+        )
 
     @property
     def training(self) -> bool:
@@ -232,7 +243,11 @@ class _Builder:
             if name in self.given:
                 self.unused.discard(name)
                 keywords[name] = self.given[name]
-            elif parameter.default is parameter.empty and name not in _OF_FLAX and parameter.kind != parameter.VAR_POSITIONAL:
+            elif (
+                parameter.default is parameter.empty
+                and name not in _OF_FLAX
+                and parameter.kind != parameter.VAR_POSITIONAL
+            ):
                 keywords[name] = self._required(function, parameter)
         self.arguments = keywords
         return keywords
@@ -316,7 +331,9 @@ def _of_nnx_model(model: Any, method: str, args: Any, training: bool) -> Any:
 
     (model.train if training else model.eval)()
     parts, state = nnx.split(model)
-    learned = [isinstance(one, nnx.Param) for one in jax.tree.leaves(state, is_leaf=lambda one: isinstance(one, nnx.Variable))]
+    learned = [
+        isinstance(one, nnx.Param) for one in jax.tree.leaves(state, is_leaf=lambda one: isinstance(one, nnx.Variable))
+    ]
     leaves = jax.tree_util.tree_flatten_with_path(state)[0]
     abstract = jax.tree.map(lambda one: jax.ShapeDtypeStruct(one.shape, one.dtype), state)
     names = [[_key(one) for one in path] for path, _ in leaves]

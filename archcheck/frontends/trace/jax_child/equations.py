@@ -103,15 +103,23 @@ class Flat:
             return self._scan(eqn, reads, scope)
         if name not in _LOOPS and name != "scan":
             inner = next((eqn.params[one] for one in _INSIDE if one in eqn.params), None)
-            if inner is not None and hasattr(getattr(inner, "jaxpr", inner), "eqns") and len(getattr(inner, "jaxpr", inner).invars) == len(reads):
+            if (
+                inner is not None
+                and hasattr(getattr(inner, "jaxpr", inner), "eqns")
+                and len(getattr(inner, "jaxpr", inner).invars) == len(reads)
+            ):
                 return self.run(inner, reads, scope)
         if all(isinstance(one, np.ndarray) for one in reads) and not name.startswith(_DRAWS) and name not in _LOOPS:
             found = _worked_out(eqn, reads)
             if found is not None:
                 return found
-        return list(self.put(name, dict(eqn.params), reads, [one.aval for one in eqn.outvars], scope, eqn.source_info.traceback))
+        return list(
+            self.put(name, dict(eqn.params), reads, [one.aval for one in eqn.outvars], scope, eqn.source_info.traceback)
+        )
 
-    def put(self, name: str, params: dict[str, Any], reads: list[Any], avals: Sequence[Any], scope: str, source: Any) -> list[Value]:
+    def put(
+        self, name: str, params: dict[str, Any], reads: list[Any], avals: Sequence[Any], scope: str, source: Any
+    ) -> list[Value]:
         """An equation that stays."""
         if len(self.equations) >= MOST_EQUATIONS:
             raise ValueError(f"it has more than {MOST_EQUATIONS:,} equations, with its loops spelled out")
@@ -184,7 +192,9 @@ def readers_of(equations: Sequence[Equation]) -> dict[Value, list[Equation]]:
     return found
 
 
-def needed(equations: Sequence[Equation], results: Sequence[Any], stop: Callable[[Equation], Sequence[Any]]) -> set[int]:
+def needed(
+    equations: Sequence[Equation], results: Sequence[Any], stop: Callable[[Equation], Sequence[Any]]
+) -> set[int]:
     """The equations that results take, by identity; `stop` gives what one reads."""
     waiting = [one.maker for one in results if isinstance(one, Value) and one.maker is not None]
     found: set[int] = set()
@@ -194,3 +204,16 @@ def needed(equations: Sequence[Equation], results: Sequence[Any], stop: Callable
             found.add(id(one))
             waiting += [read.maker for read in stop(one) if isinstance(read, Value) and read.maker is not None]
     return found
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is one number that is known."""
+    return isinstance(value, np.ndarray) and value.size == 1
+
+
+def is_all(value: Any, number: float) -> bool:
+    """Whether a value is this number everywhere."""
+    if isinstance(value, Value):
+        maker = value.maker
+        return maker is not None and maker.name == "broadcast_in_dim" and is_all(maker.reads[0], number)
+    return bool(value.size) and bool((value == number).all())

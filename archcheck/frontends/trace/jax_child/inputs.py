@@ -24,7 +24,10 @@ _WIDTHS = (
     "hidden_dim", "d_model", "hidden_size", "embed_dim", "embedding_dim", "emb_dim", "dim", "model_dim", "width",
     "features", "qkv_dim", "num_features", "in_features",
 )  # fmt: skip
-_ON, _OFF = ("train", "training", "is_training", "is_train"), ("deterministic", "use_running_average", "eval_mode", "is_eval")
+_ON, _OFF = (
+    ("train", "training", "is_training", "is_train"),
+    ("deterministic", "use_running_average", "eval_mode", "is_eval"),
+)
 _DTYPES = {"int": "int32", "float": "float32", "bool": "bool"}
 _SHAPE = re.compile(r"(\d+(?:x\d+)*)(?::(\w+))?")
 
@@ -66,7 +69,9 @@ class Arguments:
         """What is given by position and by name."""
         given = iter(self.tensors if tensors is None else tensors)
         filled = {name: _filled(value, given) for name, value in self.named.items()}
-        return [filled[name] for name in self.first], {name: value for name, value in filled.items() if name not in self.first}
+        return [filled[name] for name in self.first], {
+            name: value for name, value in filled.items() if name not in self.first
+        }
 
     def __str__(self) -> str:
         return ", ".join(f"{name} {value}" for name, value in self.named.items())
@@ -106,7 +111,9 @@ def ways(built: Built, given: Mapping[str, str], wanted: list[str], training: bo
             values.setdefault(name, training if name in _ON else not training)
     for name, text in given.items():
         if name not in names and not open_ended:
-            raise CannotBuildError(f"--input {name}: the call has no such parameter", hint=f"it takes {', '.join(names) or 'none'}")
+            raise CannotBuildError(
+                f"--input {name}: the call has no such parameter", hint=f"it takes {', '.join(names) or 'none'}"
+            )
         values[name] = _given(name, text)
     required = [one.name for one in parameters if one.name in names and one.default is inspect.Parameter.empty]
     asked = [name for name in names if name not in values and (name in required or name in wanted)]
@@ -114,14 +121,16 @@ def ways(built: Built, given: Mapping[str, str], wanted: list[str], training: bo
         asked = names[:1]
     first = [one.name for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
     width = next((built.arguments[name] for name in _WIDTHS if type(built.arguments.get(name)) is int), None)
-    width = width or next((found for name in _WIDTHS if type(found := getattr(_config(built), name, None)) is int), WIDTH)
+    width = width or next(
+        (found for name in _WIDTHS if type(found := getattr(_config(built), name, None)) is int), WIDTH
+    )
     choices = [list(_candidates(name, at == 0, width)) for at, name in enumerate(asked)]
     ranks = itertools.product(*(range(len(one)) for one in choices))
     for rank in itertools.islice(sorted(itertools.islice(ranks, 4_096), key=sum), MOST_TRIES):
         named = {**values, **{name: one[at] for name, one, at in zip(asked, choices, rank, strict=True)}}
         order = {name: at for at, name in enumerate(names)}
         named = dict(sorted(named.items(), key=lambda one: order.get(one[0], len(order))))
-        leading = list(itertools.takewhile(lambda name: name in named, first))
+        leading = list(itertools.takewhile(named.__contains__, first))
         yield Arguments(named, leading)
 
 
@@ -143,7 +152,10 @@ def _candidates(name: str, first: bool, width: int) -> Iterator[Any]:
     if any(word in lowered for word in ("image", "pixel", "img")):
         yield from (image, features)
         return
-    if first or any(word in lowered for word in ("x", "input", "hidden", "query", "key", "value", "q", "k", "v", "memory", "context", "encod")):
+    if first or any(
+        word in lowered
+        for word in ("x", "input", "hidden", "query", "key", "value", "q", "k", "v", "memory", "context", "encod")
+    ):
         yield from (features, tokens, image, flat)
         return
     yield from (None, features, tokens)

@@ -17,7 +17,6 @@ from archcheck.frontends.trace.jax_child.frames import Frames
 from archcheck.frontends.trace.jax_child.inputs import Arguments, ways
 from archcheck.frontends.trace.jax_child.telling import MOST_HELD, Teller
 
-
 _NAME = re.compile(r"[\w\-]+")
 
 
@@ -90,11 +89,15 @@ class _Run:
         leaves = jax.tree.leaves(state)
         drawn = jax.tree.leaves(keys())
         values = [Value(tuple(one.shape), str(one.dtype)) for one in (*leaves, *drawn, *given.tensors)]
-        self.weights = [(name, value, known) for (name, _, known), value in zip(weights, values[: len(leaves)], strict=True)]
+        self.weights = [
+            (name, value, known) for (name, _, known), value in zip(weights, values[: len(leaves)], strict=True)
+        ]
         self.inputs = list(zip(given.names, values[len(leaves) + len(drawn) :], strict=True))
         flat = Flat()
         results = flat.run(closed, values)
-        self.results = [one for one, shape in zip(results, jax.tree.leaves(out), strict=True) if hasattr(shape, "shape")]
+        self.results = [
+            one for one, shape in zip(results, jax.tree.leaves(out), strict=True) if hasattr(shape, "shape")
+        ]
         self.slides = any(one.name == "conv_general_dilated" and len(one.reads[0].shape) == 4 for one in flat.equations)
         self._tell(flat)
 
@@ -114,13 +117,15 @@ class _Run:
                 self.numbers[one.gives[0]] = self._read(found)
                 continue
             name, args, kwargs = found or (f"jax.primitives.{one.name}", list(one.reads), {})
-            encoded, named = [self._encode(arg) for arg in args], {key: self._encode(arg) for key, arg in kwargs.items()}
+            encoded, named = (
+                [self._encode(arg) for arg in args],
+                {key: self._encode(arg) for key, arg in kwargs.items()},
+            )
             numbers = [["t", self._number(value)] for value in one.gives]
             given = numbers[0] if len(numbers) == 1 else ["l", *numbers]
-            self.calls.append([
-                self.names.setdefault(name, len(self.names)), self._place(one.scope), self._site(one.source), encoded, named, given,
-                None, None, False,
-            ])  # fmt: skip
+            place, site = self._place(one.scope), self._site(one.source)
+            number = self.names.setdefault(name, len(self.names))
+            self.calls.append([number, place, site, encoded, named, given, None, None, False])
 
     def _number(self, value: Value) -> int:
         number = self.numbers.get(value)
@@ -149,19 +154,24 @@ class _Run:
         """Numbers: one as such, others as a tensor of them; a triangle as that."""
         if value.size == 1 and not value.ndim:
             return _plain(value)
-        if value.size == 1 or (value == value.reshape(-1)[0]).all():
-            return _plain(value.reshape(-1)[0]) if value.size == 1 else self._made("jax.numpy.full", [["u", *value.shape], _plain(value.reshape(-1)[0])], value)
-        square = value.reshape(value.shape[-2:]) if value.ndim > 2 and value.size == value.shape[-1] * value.shape[-2] else value
-        if square.ndim == 2 and square.shape[0] == square.shape[1] and value.dtype.kind in "bi":
-            if (square == np.tril(np.ones_like(square))).all():
-                return self._made("jax.numpy.tri", [square.shape[0]], value)
+        first = value.reshape(-1)[:1]
+        if value.size == 1:
+            return _plain(first[0])
+        if value.size and bool((value == first[0]).all()):
+            return self._made("jax.numpy.full", [["u", *value.shape], _plain(first[0])], value)
+        if value.ndim > 1 and value.shape[-1] == value.shape[-2] and value.dtype.kind in "bi":
+            squares = value.reshape(-1, *value.shape[-2:])
+            if (squares == np.tril(np.ones_like(squares[0]))).all():
+                return self._made("jax.numpy.tri", [value.shape[-1]], value)
         if value.size > MOST_HELD:
             return self._made("jax.constant", [], value)
         return self._made("jax.numpy.array", [_listed(value)], value)
 
     def _made(self, name: str, args: list[Any], value: np.ndarray) -> Any:
         number = self._number(Value(tuple(value.shape), str(value.dtype)))
-        self.calls.append([self.names.setdefault(name, len(self.names)), 0, -1, args, {}, ["t", number], None, None, False])
+        self.calls.append(
+            [self.names.setdefault(name, len(self.names)), 0, -1, args, {}, ["t", number], None, None, False]
+        )
         return ["t", number]
 
     def _place(self, scope: str) -> int:
