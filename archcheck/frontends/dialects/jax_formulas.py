@@ -65,6 +65,7 @@ _SPELLED: dict[str, str] = {
         "(op.linear(x if inside == 1 else op.reshape(x, form='flatten', axis=-inside, end=-1), w, *([] if b is None else [b]), in_features=in_features, out_features=out_features, bias=b is not None))"
     ),
     "nn.batch_norm": "lambda x, *learned, eps, scaled, shifted, dim: op.batch_norm(x, *learned, eps=eps, elementwise_affine=scaled, bias=shifted, axis=-1, dim=dim, momentum=unknown('the equations do not tell how fast its statistics run'))",
+    "nn.upper": "lambda rows, columns, k=0: op.triangle(op.constant(value=1, shape=(rows, columns)), upper=True, diagonal=k)",
     "constant": "lambda: op.constant(value=unknown('it is a constant of many numbers'))",
     "nn.standardize": "lambda x, axis=-1, mean=None, variance=None, epsilon=1e-05, where=None: (lambda mean, variance: (x - mean) * jax.lax.rsqrt(variance + epsilon))(op.mean(x, axis=axis, keepdim=True) if mean is None else mean, op.var(x, axis=axis, correction=0, keepdim=True) if variance is None else variance)",
     "nn.squareplus": "lambda x, b=4: (x + jax.numpy.sqrt(jax.numpy.square(x) + b)) / 2",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from contextlib import chdir
 from pathlib import Path
@@ -268,6 +269,29 @@ def test_a_plain_function(ran: Run) -> None:
     (attention,) = (op for op in found.walk() if op.kind.name == "attention")
     assert attention.attr("scale") == pytest.approx(8**-0.5)
     assert attention.attr("causal") is True
+
+
+@pytest.mark.parametrize("relation", ["ge", "gt", "le", "lt"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_masks_are_told_by_how_they_are_made(ran: Run, folder: Path, relation: str, turned: bool) -> None:
+    """A triangle of rows and columns keeps its diagonal, and a window that is wider than the input stays one."""
+    rows, columns = "jnp.arange(5)[:, None] + 2", "jnp.arange(6)[None, :]"
+    left, right = (columns, rows) if turned else (rows, columns)
+    (folder / f"masks_{relation}_{turned}.py").write_text(
+        "import jax.numpy as jnp\nimport operator\n\n\ndef mask(x):\n"
+        f"    return jnp.where(operator.{relation}({left}, {right}), x, 0.0)\n"
+    )
+    found = ran("mask", file=folder / f"masks_{relation}_{turned}.py", x="5x6").reading.variants[0].graph
+    (triangle,) = (op for op in found.walk() if op.kind.name == "triangle")
+    place = [
+        [getattr(operator, relation)(column, row + 2) if turned else getattr(operator, relation)(row + 2, column)
+         for column in range(6)] for row in range(5)
+    ]  # fmt: skip
+    edge = triangle.attr("diagonal") or 0
+    upper = triangle.attr("upper")
+    assert isinstance(edge, int)
+    told = [[column - row >= edge if upper else column - row <= edge for column in range(6)] for row in range(5)]
+    assert told == place
 
 
 def test_the_framework_is_told_by_imports(folder: Path, tmp_path: Path) -> None:

@@ -219,7 +219,12 @@ class _Builder:
                 except Exception as error:
                     if "hk.transform" not in str(error):
                         raise
-            return [], None, lambda state, random, given: function(*given[0], **given[1])
+
+            def run(state: Any, random: Any, tensors: Any) -> Any:
+                filled = args(tensors)
+                return function(*filled[0], **filled[1])
+
+            return [], None, run
 
         return self._built(function, name, bound, None)
 

@@ -17,7 +17,7 @@ def gather(teller: Teller, one: Equation) -> Told | None:
     """Rows of a table; or one entry of an axis."""
     table, index = one.reads
     numbers, sizes = one.params["dimension_numbers"], one.params["slice_sizes"]
-    if not isinstance(table, Value) or numbers.operand_batching_dims or len(numbers.collapsed_slice_dims) != 1:
+    if numbers.operand_batching_dims or len(numbers.collapsed_slice_dims) != 1:
         return None
     axis = numbers.collapsed_slice_dims[0]
     whole = all(size == own for at, (size, own) in enumerate(zip(sizes, table.shape, strict=True)) if at != axis)
@@ -182,3 +182,31 @@ def _shared(test: Value, shape: tuple[int, ...]) -> dict[str, Any]:
                 return {"axes": axes}
         maker = given.maker
     return {}
+
+
+# ---- masks
+
+
+def triangle(one: Equation) -> Told | None:
+    """A comparison of the numbers of rows with those of columns: a triangle; None for any other."""
+    left, right = one.reads
+    if not isinstance(left, np.ndarray) or not isinstance(right, np.ndarray) or len(one.gives[0].shape) < 2:
+        return None
+    shape = one.gives[0].shape
+    rows, columns = shape[-2:]
+    apart = np.broadcast_to(left.astype(np.int64) - right.astype(np.int64), shape)
+    plain = np.arange(rows)[:, None] - np.arange(columns)[None, :]
+    at = int(apart.reshape(-1)[0])
+    if not (left.dtype.kind == right.dtype.kind == "i") or min(rows, columns) < 2:
+        return None
+    if (apart == plain + at).all():  # row - column + at
+        if one.name in ("ge", "gt"):
+            return "jax.numpy.tri", [rows, columns, at if one.name == "ge" else at - 1], {}
+        upper = at if one.name == "le" else at + 1
+    elif (apart == at - plain).all():  # column - row + at
+        if one.name in ("le", "lt"):
+            return "jax.numpy.tri", [rows, columns, -at if one.name == "le" else -at - 1], {}
+        upper = -at if one.name == "ge" else 1 - at
+    else:
+        return None
+    return "jax.nn.upper", [rows, columns, upper], {}

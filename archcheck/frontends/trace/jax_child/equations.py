@@ -16,7 +16,8 @@ from jax.extend.core import Literal
 
 MOST_ROUNDS = 256  # of a loop that are spelled out
 MOST_EQUATIONS = 500_000
-MOST_WORKED_OUT = 65_536  # entries of a constant
+MOST_WORKED_OUT = 4 * 1024**2  # entries of a constant
+MOST_CHOSEN = 16  # entries of a mask, and of what one chooses, that are told as numbers
 _INSIDE = ("jaxpr", "call_jaxpr", "fun_jaxpr")
 _LOOPS = frozenset({"while", "cond"})
 _DRAWS = ("random_", "threefry", "rng_")
@@ -109,7 +110,15 @@ class Flat:
                 and len(getattr(inner, "jaxpr", inner).invars) == len(reads)
             ):
                 return self.run(inner, reads, scope)
-        if all(isinstance(one, np.ndarray) for one in reads) and not name.startswith(_DRAWS) and name not in _LOOPS:
+        # what a mask says is told by how it is made: of a few tokens a window of many is all that there is
+        out = eqn.outvars[0].aval
+        hides = (name == "select_n" or str(out.dtype) == "bool") and out.size > MOST_CHOSEN
+        if (
+            not hides
+            and all(isinstance(one, np.ndarray) for one in reads)
+            and not name.startswith(_DRAWS)
+            and name not in _LOOPS
+        ):
             found = _worked_out(eqn, reads)
             if found is not None:
                 return found

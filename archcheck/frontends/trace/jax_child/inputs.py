@@ -28,6 +28,7 @@ _ON, _OFF = (
     ("train", "training", "is_training", "is_train"),
     ("deterministic", "use_running_average", "eval_mode", "is_eval"),
 )
+_IMAGES = ("image_size", "img_size", "resolution")
 _DTYPES = {"int": "int32", "float": "float32", "bool": "bool"}
 _SHAPE = re.compile(r"(\d+(?:x\d+)*)(?::(\w+))?")
 
@@ -124,7 +125,9 @@ def ways(built: Built, given: Mapping[str, str], wanted: list[str], training: bo
     width = width or next(
         (found for name in _WIDTHS if type(found := getattr(_config(built), name, None)) is int), WIDTH
     )
-    choices = [list(_candidates(name, at == 0, width)) for at, name in enumerate(asked)]
+    sizes = (built.arguments, vars(_config(built)) if hasattr(_config(built), "__dict__") else {})
+    image = next((one[name] for one in sizes for name in _IMAGES if type(one.get(name)) is int), IMAGE)
+    choices = [list(_candidates(name, at == 0, width, image)) for at, name in enumerate(asked)]
     ranks = itertools.product(*(range(len(one)) for one in choices))
     for rank in itertools.islice(sorted(itertools.islice(ranks, 4_096), key=sum), MOST_TRIES):
         named = {**values, **{name: one[at] for name, one, at in zip(asked, choices, rank, strict=True)}}
@@ -138,13 +141,14 @@ def _config(built: Built) -> Any:
     return next((built.arguments[name] for name in ("config", "cfg", "args") if name in built.arguments), None)
 
 
-def _candidates(name: str, first: bool, width: int) -> Iterator[Any]:
+def _candidates(name: str, first: bool, width: int, size: int) -> Iterator[Any]:
     """What an argument of this name may be, the likeliest first."""
     lowered = name.lower()
     features, tokens = Wanted((BATCH, LENGTH, width)), Wanted((BATCH, LENGTH), "int32")
-    image, flat = Wanted((BATCH, IMAGE, IMAGE, 3)), Wanted((BATCH, width))
+    image, flat = Wanted((BATCH, size, size, 3)), Wanted((BATCH, width))
     if "mask" in lowered:
-        yield from (None, Wanted((BATCH, LENGTH), "int32"), Wanted((BATCH, 1, LENGTH, LENGTH), "bool"))
+        masks = (Wanted((BATCH, LENGTH), "int32"), Wanted((BATCH, 1, LENGTH, LENGTH), "bool"))
+        yield from (None, *masks) if "head" in lowered else (*masks, None)
         return
     if any(word in lowered for word in ("ids", "token", "position", "segment", "labels", "targets")):
         yield from (tokens, features)

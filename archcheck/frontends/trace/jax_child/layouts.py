@@ -44,6 +44,10 @@ def reshape(teller: Teller, one: Equation) -> Told | Value:
         shape[len(shape) - len(own) :] == own and all(size == 1 for size in shape[: len(shape) - len(own)])
     ):
         return value
+    kept = tuple(at for at, size in enumerate(own) if size != 1)
+    axes = tuple(at for at in range(len(own)) if at not in kept)
+    if axes and tuple(own[at] for at in kept) == shape and (picked := _entry(teller, value, axes)) is not None:
+        return picked
     return "jax.numpy.reshape", [value, shape], {}
 
 
@@ -68,7 +72,32 @@ def dynamic_slice(teller: Teller, one: Equation) -> Told | None:
 
 def squeeze(teller: Teller, one: Equation) -> Told:
     axes = tuple(one.params["dimensions"])
+    picked = _entry(teller, one.reads[0], axes)
+    if picked is not None:
+        return picked
     return "jax.numpy.squeeze", [one.reads[0], axes[0] if len(axes) == 1 else axes], {}
+
+
+def _entry(teller: Teller, value: Any, axes: tuple[int, ...]) -> Told | None:
+    """One entry of axes, `x[:, 0]`: a part of one entry, of which these axes are taken off; None for any other."""
+    maker = value.maker if isinstance(value, Value) else None
+    if maker is None or len(teller.readers.get(value, ())) != 1:
+        return None
+    if maker.name == "slice" and not any(step != 1 for step in maker.params["strides"] or ()):
+        starts = list(maker.params["start_indices"])
+    elif maker.name == "dynamic_slice" and all(is_number(start) for start in maker.reads[1:]):
+        starts = [int(start) for start in maker.reads[1:]]
+    else:
+        return None
+    index: list[Any] = []
+    for at, (start, size, whole) in enumerate(zip(starts, value.shape, maker.reads[0].shape, strict=True)):
+        if at in axes:
+            index.append(start)
+        else:
+            index.append(slice(start or None, None if start + size == whole else start + size))
+    while len(index) > 1 and index[-1] == slice(None):
+        index.pop()
+    return "jax.Array.__getitem__", [maker.reads[0], tuple(index) if len(index) > 1 else index[0]], {}
 
 
 def transpose(teller: Teller, one: Equation) -> Told:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from archcheck.frontends.trace.jax_child.equations import Equation, Value
+from archcheck.frontends.trace.jax_child.equations import Equation, Value, is_number
 
 if TYPE_CHECKING:
     from archcheck.frontends.trace.jax_child.telling import Teller, Told
@@ -114,6 +114,24 @@ def _conv_transpose(one: Equation, grown: tuple[int, ...]) -> Told | None:
 
 
 def pool(teller: Teller, one: Equation) -> Told | None:
+    parts = _window(one)
+    return None if parts is None else ("flax.linen.max_pool", [one.reads[0], parts[0]], parts[1])
+
+
+def mean_pool(one: Equation) -> Told | None:
+    """A sum over windows that is divided by how many entries each has; None for any other quotient."""
+    total, count = one.reads
+    maker = total.maker if isinstance(total, Value) else None
+    if maker is None or maker.name != "reduce_window_sum" or not is_number(count):
+        return None
+    parts = _window(maker)
+    if parts is None or float(count.reshape(-1)[0]) != math.prod(parts[0]):
+        return None
+    return "flax.linen.avg_pool", [maker.reads[0], parts[0]], parts[1]
+
+
+def _window(one: Equation) -> tuple[tuple[int, ...], dict[str, Any]] | None:
+    """The window over axes of space, with how it moves; None where it is over other axes, or has holes."""
     params = one.params
     window, steps = tuple(params["window_dimensions"]), tuple(params["window_strides"])
     if window[0] != 1 or window[-1] != 1 or steps[0] != 1 or steps[-1] != 1 or len(window) < 3:
@@ -121,4 +139,4 @@ def pool(teller: Teller, one: Equation) -> Told | None:
     if any(step != 1 for step in (*params["base_dilation"], *params["window_dilation"])):
         return None
     sides = tuple(tuple(one) for one in params["padding"])[1:-1]
-    return "flax.linen.max_pool", [one.reads[0], window[1:-1]], {"strides": steps[1:-1], "padding": sides}
+    return window[1:-1], {"strides": steps[1:-1], "padding": sides}

@@ -189,10 +189,14 @@ class Teller:
             return products.general(mapped, self, shift)
         if one.name == "div" and (dropped := choices.dropped_and_scaled(one)) is not None:
             return dropped
+        if one.name == "div" and (pooled := products.mean_pool(one)) is not None:
+            return pooled
         if one.name == "sub" and (logged := choices.log_softmax(self, one)) is not None:
             return logged
         if one.name == "mul" and (dropped := choices.dropped(one)) is not None:
             return dropped
+        if one.name in ("ge", "gt", "le", "lt") and (triangle := choices.triangle(one)) is not None:
+            return triangle
         if one.name in _PLAIN:
             return _PLAIN[one.name], list(one.reads), {}
         if one.name in _REDUCES:

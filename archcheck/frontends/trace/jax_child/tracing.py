@@ -5,13 +5,21 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
 import numpy as np
 
-from archcheck.frontends.trace.jax_child.building import Built, build, import_target, keys, told
+from archcheck.frontends.trace.jax_child.building import (
+    Built,
+    build,
+    import_target,
+    keys,
+    names_of,
+    parameters_of,
+    told,
+)
 from archcheck.frontends.trace.jax_child.equations import Flat, Value, needed
 from archcheck.frontends.trace.jax_child.frames import Frames
 from archcheck.frontends.trace.jax_child.inputs import Arguments, ways
@@ -35,7 +43,7 @@ def trace(asked: Mapping[str, Any]) -> dict[str, Any]:
     made = time.process_time()
     error: BaseException | None = None
     flat: tuple[_Run, Arguments] | None = None  # what works, of which images would be more likely
-    for at, given in enumerate(ways(built, asked["inputs"], list(asked["given"]), bool(asked["training"]))):
+    for at, given in enumerate(_every_way(built, asked)):
         try:
             run = _Run(built, given, frames)
         except (KeyboardInterrupt, MemoryError):
@@ -53,6 +61,15 @@ def trace(asked: Mapping[str, Any]) -> dict[str, Any]:
         built.assumed.append(f"it is called with {flat[1]}")
         return flat[0].told(imported - started, made - imported, time.process_time() - made)
     return _failed(built, error, frames, imported - started)
+
+
+def _every_way(built: Built, asked: Mapping[str, Any]) -> Iterator[Arguments]:
+    """The ways to call it: as code asks for, then with what it may be given too."""
+    wanted, training = list(asked["given"]), bool(asked["training"])
+    yield from ways(built, asked["inputs"], wanted, training)
+    more = [name for name in names_of(parameters_of(built.call)) if name.endswith("_ids") or name == "attention_mask"]
+    if set(more) - set(wanted):
+        yield from ways(built, asked["inputs"], [*wanted, *more], training)
 
 
 def _failed(built: Built, error: BaseException | None, frames: Frames, importing: float) -> dict[str, Any]:
@@ -163,9 +180,24 @@ class _Run:
             squares = value.reshape(-1, *value.shape[-2:])
             if (squares == np.tril(np.ones_like(squares[0]))).all():
                 return self._made("jax.numpy.tri", [value.shape[-1]], value)
+        if value.dtype.kind in "iuf" and (steps := self._counted(value)) is not None:
+            return steps
         if value.size > MOST_HELD:
             return self._made("jax.constant", [], value)
         return self._made("jax.numpy.array", [_listed(value)], value)
+
+    def _counted(self, value: np.ndarray) -> Any:
+        """Numbers that count up along the last axis, in every row the same; None for any other."""
+        row = value.reshape(-1, value.shape[-1])[0]
+        if len(row) < 2 or not (value == row).all() or not (row == row[0] + np.arange(len(row))).all():
+            return None
+        start = int(row[0]) if float(row[0]).is_integer() else None
+        if start is None:
+            return None
+        counted = self._made("jax.numpy.arange", [start, start + len(row)], row)
+        if value.size == len(row):
+            return counted  # axes of one entry are there anyway
+        return self._made("jax.numpy.broadcast_to", [counted, ["u", *value.shape]], value)
 
     def _made(self, name: str, args: list[Any], value: np.ndarray) -> Any:
         number = self._number(Value(tuple(value.shape), str(value.dtype)))
