@@ -112,7 +112,7 @@ def _tensor_binary(vm: Machine, op: type[ast.operator], left: Data, right: Data)
     if len(tensors) == 2 and kind in ("add", "sub", "mul", "div", "pow", "matmul"):
         return vm.emit(kind, tensors)
     if kind in ("logical", "shift"):
-        return vm.emit("logical", tensors, {"operator": op.__name__.lower()})
+        return vm.emit("logical", tensors, {"operator": SPECIAL[op]})
     reverse = isinstance(right, (Tensor, Tensors))
     constant = left if reverse else right
     beside: dict[str, Data] = {} if len(tensors) == 2 else {"by": constant}
