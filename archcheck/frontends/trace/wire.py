@@ -192,13 +192,17 @@ def _whole(value: object) -> int:
 
 
 def _literals(value: object) -> dict[str, str]:
-    """Names with Python literals. They are given to the static reader, which is to evaluate nothing else."""
+    """Names with Python literals, or with a class that is made with nothing given: `NAME()`.
+
+    They are given to the static reader, which runs nothing, and is to read nothing else.
+    """
     if not isinstance(value, dict) or len(value) > MOST_MADE:
         raise ValueError(f"no table of at most {MOST_MADE} arguments")
     for name, text in value.items():
         if not name.isidentifier() or not isinstance(text, str) or len(text) > MOST_LITERAL:
             raise ValueError(f"{name[:80]!r} is no argument with a literal")
-        ast.literal_eval(text)
+        if not (text.endswith("()") and text[:-2].isidentifier()):
+            ast.literal_eval(text)
     return value
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Any
 
@@ -34,6 +35,17 @@ _GLOBAL_HOOKS = (
     torch.nn.modules.module._global_forward_pre_hooks,
 )
 _OWN = __file__.rpartition("/")[0]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Where a record stands: how many calls and tensors, which tensors have which numbers, which the code had found."""
+
+    calls: int
+    concrete: Any
+    kept: int
+    numbers: dict[int, int]
+    found: list[Any]
 
 
 class Recorder(TorchFunctionMode):
@@ -77,6 +89,21 @@ class Recorder(TorchFunctionMode):
                 first = call[3][0] if call[3] else None
                 wanted = first[1] if type(first) is tuple and first[0] == "t" else None
         return found
+
+    # ---- attempts
+
+    def mark(self) -> Mark:
+        """Where the record stands."""
+        values = self.values
+        return Mark(len(self.calls), self.concrete.mark(), len(values.kept), dict(values.numbers), list(values.found))
+
+    def back(self, mark: Mark) -> None:
+        """Forget what was recorded since."""
+        del self.calls[mark.calls :]
+        self.concrete.back(mark.concrete)
+        del self.values.kept[mark.kept :]
+        self.values.numbers = dict(mark.numbers)
+        self.values.found = list(mark.found)
 
     # ---- where
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import gc
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import _lru_cache_wrapper
+from types import ModuleType
 from typing import Any
 
 import torch
 from torch.nn.parameter import is_lazy
 
-from archcheck.frontends.trace.child import mapping, stack
+from archcheck.frontends.trace.child import mapping, stack, within
 from archcheck.frontends.trace.child.building import (
     Built,
     CannotBuildError,
@@ -27,6 +30,7 @@ from archcheck.frontends.trace.child.inputs import Inputs
 from archcheck.frontends.trace.child.instance import values_of
 from archcheck.frontends.trace.child.leaves import Leaves
 from archcheck.frontends.trace.child.recorder import Recorder, named_tensors
+from archcheck.frontends.trace.child.serving import OutOfTime
 from archcheck.frontends.trace.child.settings import as_rows
 
 
@@ -38,28 +42,23 @@ def trace(asked: Mapping[str, Any]) -> dict[str, Any]:
     """
     leaves = Leaves(asked["layers"], asked["functions"], asked["silent"])
     leaves.note_constructors()
-    recorder = Recorder(leaves, cache=bool(asked.get("cache", True)))
     started = time.process_time()
     module = import_target(asked)
     leaves.note_constructors()  # those of packages that the target has brought in
     imported = time.process_time()
-    with torch.no_grad():
-        recorder.building = True
-        with recorder, leaves.watched(recorder.layer, recorder.function, recorder.silence):
-            built = build(asked, module)
-        recorder.building = False
-        if built.model is not None:
-            _without_weights(built.model, recorder)
-            recorder.settle(built.model)
-        made = time.process_time()
-        error, result, inputs = _called(built, asked, recorder)
+    run = _alone(asked, module, leaves)
+    if isinstance(run, CannotBuildError) or run.error is not None:
+        run = _inside(asked, module, leaves, run)
+    if isinstance(run, CannotBuildError):
+        raise run
+    built, recorder, error = run.built, run.recorder, run.error
     ran = time.process_time()
-    _refuse_builder(built, result, error)
-    found = _told(recorder, built, inputs, result)
+    _refuse_builder(built, run.result, error)
+    found = _told(recorder, built, run.inputs, run.result)
     why = "" if error is None else f"{type(error).__name__}: {str(error).strip()[:400]}"
     at = None if error is None else stack.place(error)
     if not why and not found["results"]:
-        why = f"what it gives holds no tensor: {type(result).__name__}"
+        why = f"what it gives holds no tensor: {type(run.result).__name__}"
     if not why and (caught := next((key for key, tracing in recorder.raised.items() if tracing), None)):
         name, site, told = caught
         why = f"{name} raised {told}, and the code that caught it went a way that it may not go otherwise"
@@ -67,8 +66,111 @@ def trace(asked: Mapping[str, Any]) -> dict[str, Any]:
     found |= {"error": why, "at": at, "stage": "run" if why else "", "symbol": built.symbol}
     if asked.get("initial"):
         found["initial"] = values_of(asked, module, built)
-    found["times"] = {"import": imported - started, "build": made - imported, "run": ran - made}
+    found["times"] = {"import": imported - started, "build": run.made - imported, "run": ran - run.made}
     return found
+
+
+@dataclass
+class _Run:
+    """One call of what was built, and what came of it."""
+
+    built: Built
+    recorder: Recorder
+    inputs: Inputs | within.Taken
+    error: BaseException | None
+    result: Any
+    made: float  # when it was built
+
+
+def _alone(asked: Mapping[str, Any], module: ModuleType, leaves: Leaves) -> _Run | CannotBuildError:
+    """The target, built and called by itself."""
+    recorder = Recorder(leaves, cache=bool(asked.get("cache", True)))
+    with torch.no_grad():
+        try:
+            with _building(recorder):
+                built = build(asked, module)
+            made = time.process_time()
+            _settled(built.model, recorder)
+            inputs = Inputs(built, asked["inputs"], asked["given"])
+        except CannotBuildError as cannot:
+            return cannot
+        error, result = _called(built, inputs, recorder)
+    return _Run(built, recorder, inputs, error, result, made)
+
+
+def _inside(
+    asked: Mapping[str, Any], module: ModuleType, leaves: Leaves, failed: _Run | CannotBuildError
+) -> _Run | CannotBuildError:
+    """The target as part of a model of its module, where it does not run by itself and nobody says what it is given;
+    what failed, where there is no such model."""
+    cls = getattr(module, str(asked["symbol"]), None)
+    if not (isinstance(cls, type) and issubclass(cls, torch.nn.Module)) or asked["arguments"] or asked["inputs"]:
+        return failed
+    error = failed if isinstance(failed, CannotBuildError) else failed.error
+    why = str(error).strip().partition("\n")[0][:200]
+    tried = 0
+    try:
+        for name in within.holders(module, cls):
+            given: dict[int, Any] = {}
+            recorder = Recorder(leaves, cache=bool(asked.get("cache", True)))
+            with torch.no_grad():
+                try:
+                    with within.constructors(cls, given), _building(recorder):
+                        holder = within.built(asked, module, name)
+                except CannotBuildError:
+                    continue
+                tried += any(type(one) is cls for one in holder.model.modules()) if holder.model is not None else 0
+                found = _as_in(holder, cls, given, asked, why, recorder)
+            if found is not None:
+                return found
+            if tried == within.MOST_HOLDERS:
+                break
+    except OutOfTime:  # what failed first is what is told
+        pass
+    return failed
+
+
+def _as_in(
+    holder: Built, cls: type, given: Mapping[int, Any], asked: Mapping[str, Any], why: str, recorder: Recorder
+) -> _Run | None:
+    """The first call of an instance of a class in a call of a model; None where there is none that can be told."""
+    if holder.model is None:
+        return None
+    made = time.process_time()
+    _settled(holder.model, recorder)
+    mark = recorder.mark()
+    seen = within.Seen()
+    layers = [one for one in holder.model.modules() if type(one) is cls and id(one) in given]
+    with within.calls(holder.model, layers, seen):
+        error, _ = _called(holder, Inputs(holder, {}, []), recorder)
+    if error is not None or seen.layer is None:
+        return None
+    try:
+        built = within.of(seen, given[id(seen.layer)][1], holder, asked, why)
+    except within.NotToldError:
+        return None
+    recorder.back(mark)
+    _forget()
+    _settled(built.model, recorder)
+    taken = within.Taken(seen)
+    error, result = _called(built, taken, recorder)
+    return None if error is not None else _Run(built, recorder, taken, None, result, made)
+
+
+@contextmanager
+def _building(recorder: Recorder) -> Iterator[None]:
+    """Within, what is called makes weights."""
+    recorder.building = True
+    with recorder, recorder.leaves.watched(recorder.layer, recorder.function, recorder.silence):
+        yield
+    recorder.building = False
+
+
+def _settled(model: torch.nn.Module | None, recorder: Recorder) -> None:
+    """From now on, what is called computes something of this model."""
+    if model is not None:
+        _without_weights(model, recorder)
+        recorder.settle(model)
 
 
 MOST_HELD = 16_384  # whole numbers in one input that are told
@@ -109,11 +211,10 @@ def _refuse_builder(built: Built, result: Any, error: BaseException | None) -> N
         raise CannotBuildError(problem, hint=hint, at=stack.place(error)) from error
 
 
-def _called(built: Built, asked: Mapping[str, Any], recorder: Recorder) -> tuple[BaseException | None, Any, Inputs]:
-    """Call what was built, with other arguments where a call fails; why it failed, what it gave, what it was given."""
-    inputs = Inputs(built, asked["inputs"], asked["given"])
-    first, known = len(recorder.calls), recorder.concrete.mark()
-    before = len(recorder.values.kept), dict(recorder.values.numbers), list(recorder.values.found)
+def _called(built: Built, inputs: Inputs | within.Taken, recorder: Recorder) -> tuple[BaseException | None, Any]:
+    """Call what was built, with other arguments where a call fails; why it failed, and what it gave."""
+    mark = recorder.mark()
+    first = len(recorder.calls)
     while True:
         args, kwargs = inputs.arguments()
         named = [(name, kwargs[name]) for name in inputs.names if name in kwargs]
@@ -127,25 +228,20 @@ def _called(built: Built, asked: Mapping[str, Any], recorder: Recorder) -> tuple
             with mapping.told(recorder), recorder.watching(), recorder:
                 result = built.call(*args, **kwargs)
             if not inputs.lessen():
-                return None, result, inputs
+                return None, result
         except (KeyboardInterrupt, MemoryError):
             raise
         except BaseException as error:
             if not inputs.mend(error, len(recorder.calls) - first):
-                return error, None, inputs
-        del recorder.calls[first:]
-        recorder.concrete.back(known)
+                return error, None
+        recorder.back(mark)
         _forget()
-        count, numbers, found = before
-        del recorder.values.kept[count:]
-        recorder.values.numbers = dict(numbers)
-        recorder.values.found = list(found)
 
 
 def _forget() -> None:
     """Empty the caches of the model's functions: tensors in them were made by a call of which no record is kept."""
     for cache in gc.get_objects():
-        if isinstance(cache, _lru_cache_wrapper):
+        if type(cache) is _lru_cache_wrapper:  # `isinstance` would ask objects that pretend, and answer with warnings
             code = getattr(cache.__wrapped__, "__code__", None)
             if code is not None and stack.is_models(code.co_filename):
                 cache.cache_clear()
@@ -167,7 +263,7 @@ def _tensors(name: str, value: Any) -> list[tuple[str, torch.Tensor]]:
     return []
 
 
-def _told(recorder: Recorder, built: Built, inputs: Inputs, result: Any) -> dict[str, Any]:
+def _told(recorder: Recorder, built: Built, inputs: Inputs | within.Taken, result: Any) -> dict[str, Any]:
     values = recorder.values
     weights: list[Any] = []
     for name, tensor, learned in named_tensors(built.model) if built.model is not None else ():
