@@ -1,4 +1,5 @@
-"""Takes out what computes nothing: identities, factors of 1, terms of 0, sums of lists, and what nobody reads."""
+"""Takes out what computes nothing: identities, factors of 1, terms of 0, sums of lists, second takings of a part of an
+input, and what nobody reads."""
 
 from __future__ import annotations
 
@@ -22,6 +23,7 @@ _SUM = named("sum")
 _STACK = named("stack")
 _CONCAT = named("concat")
 _EXPAND = named("expand")
+_SELECT = named("select")
 _CHANGED = _CONCAT | _IDENTITY | named(*_NEUTRAL)
 _KEPT = frozenset({INPUT, OPAQUE})  # an argument is part of what a block is; an opaque op may act on what it reads
 
@@ -78,7 +80,22 @@ class DropNoOps(ScopePass):
                 scope.replace(slot, replace(op, attrs=attrs(by=Unknown("it is 1.0 unless a setting says otherwise"))))
                 continue
             scope.drop(slot, op.reads[0])
+        _merge_parts(scope)
         drop_dead(scope)
+
+
+def _merge_parts(scope: Scope) -> None:
+    """An input may be several tensors: a part that code takes in two places is one all the same."""
+    first: dict[tuple[Value, AttrValue], Value] = {}
+    for slot in list(scope.of_kinds(_SELECT)):
+        op = scope.ops[slot]
+        index = op.attr("index")
+        giver = scope.giver(op.reads[0]) if len(op.reads) == 1 else -1
+        if giver < 0 or scope.ops[giver].kind is not INPUT or type(index) is not int or len(op.attrs) != 1:
+            continue
+        same = first.setdefault((op.reads[0], index), Value(op.path))
+        if same.op != op.path:
+            scope.drop(slot, same)
 
 
 def _full(scope: Scope, parts: tuple[Value, ...]) -> tuple[Value, ...]:

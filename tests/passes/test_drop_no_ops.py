@@ -111,3 +111,25 @@ def test_an_empty_part_of_a_concatenation_is_dropped() -> None:
         concat %f, %some axis=1
         """,
     )
+
+
+def test_a_part_of_an_input_that_is_taken_twice_is_one() -> None:
+    """Only of inputs, by a number, with nothing else said."""
+    assert_pass(
+        PASS,
+        """
+        %x = input
+        %a = select %x index=0
+        %b = select %x index=0
+        %c = select %x index=1
+        %d = sub %a, %b
+        %e = add %d, %c
+        """,
+        """
+        %x = input
+        %a = select %x index=0
+        %c = select %x index=1
+        %d = sub %a, %a
+        %e = add %d, %c
+        """,
+    )

@@ -115,6 +115,13 @@ class Sizes:
         if name in self.sample.held:
             self._held[Value(path)] = self.sample.held[name]
 
+    def parts(self, value: Value) -> int:
+        """How many tensors an input is a list of; 0 where it is none, or not one of tensors alone."""
+        name, count = self._inputs.get(value.op), 0
+        while name is not None and f"{name}[{count}]" in self.sample.dims:
+            count += 1
+        return count
+
     def cast(self, path: str, dtype: str) -> None:
         """Note that an op makes entries of a type out of its operand's; "" stands for any."""
         self._casts[path] = dtype
@@ -235,7 +242,9 @@ def number(vm: Machine, tensor: Data) -> bool | int | float | None:
 
 
 def along(vm: Machine, tensor: Tensor, axis: int) -> int | None:
-    """How many entries a tensor has along an axis; None where that is not known."""
+    """How many entries a tensor has along an axis, or a list of tensors; None where that is not known."""
+    if axis == 0 and vm.sizes is not None and (count := vm.sizes.parts(tensor.value)):
+        return count
     dims = known(vm, tensor)
     if dims is None or not -len(dims) <= axis < len(dims):
         return vm.recorder.size_of(tensor.value.op, axis) if vm.inplace_sums and not tensor.value.index else None

@@ -65,13 +65,14 @@ def as_rows(done: Iterable[Set]) -> list[tuple[str, str, str]]:
     """
     rows: list[tuple[str, str, str]] = []
     for setting, before in done:
-        had = [value for value in before if value is not _MISSING and _is_literal(value)]
-        if _is_literal(setting.value):
+        had = [value for value in before if value is not _MISSING and is_literal(value)]
+        if is_literal(setting.value):
             rows.append((setting.name, repr(had), repr(setting.value)))
     return rows
 
 
-def _is_literal(value: Any) -> bool:
+def is_literal(value: Any) -> bool:
+    """Whether a value can be written down, and read back."""
     try:
         return bool(ast.literal_eval(repr(value)) == value)
     except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):

@@ -7,12 +7,12 @@ somewhere inside; that one is run, and the arguments of the layer's constructor 
 
 from __future__ import annotations
 
-import ast
+import copy
 import functools
 import importlib
 import inspect
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +22,7 @@ from torch import Tensor
 
 from archcheck.frontends.trace.child.building import Built, build, names_of, parameters_of
 from archcheck.frontends.trace.child.presets import Presets
-from archcheck.frontends.trace.child.settings import Set, Setting
+from archcheck.frontends.trace.child.settings import Set, Setting, is_literal
 from archcheck.frontends.trace.child.sizes import field_of
 from archcheck.frontends.trace.child.usual import annotation
 
@@ -43,15 +43,19 @@ class Seen:
         layer: the instance.
         arguments: of its first call, by name; tensors are copies.
         positional: those that have no names.
+        now: attributes of it and of what it holds when it was called: modules with names and values.
+        before: those of all layers as they were built, by module and name.
     """
 
+    before: dict[tuple[int, str], Any] = field(default_factory=dict)
     layer: torch.nn.Module | None = None
     arguments: dict[str, Any] = field(default_factory=dict)
     positional: list[Any] = field(default_factory=list)
+    now: list[tuple[torch.nn.Module, str, Any]] = field(default_factory=list)
 
     def forget(self) -> None:
         """The call has failed that it was part of."""
-        self.layer, self.arguments, self.positional = None, {}, []
+        self.layer, self.arguments, self.positional, self.now = None, {}, [], []
 
 
 class Taken:
@@ -179,8 +183,11 @@ def calls(model: torch.nn.Module, layers: list[Any], seen: Seen) -> Iterator[Non
             with torch._C.DisableTorchFunction():
                 signature = inspect.signature(module.forward)
                 seen.arguments, seen.positional = _bound(signature, _copied(tuple(args)), _copied(dict(kwargs)))
+                seen.now = list(_plain_attributes(module.modules()))
             seen.layer = module
 
+    inside = [module for layer in layers for module in layer.modules()]
+    seen.before = {(id(one), name): value for one, name, value in _plain_attributes(inside)}
     hooks = [one.register_forward_pre_hook(called, with_kwargs=True) for one in layers]
     hooks.append(model.register_forward_pre_hook(begins))
     try:
@@ -188,6 +195,14 @@ def calls(model: torch.nn.Module, layers: list[Any], seen: Seen) -> Iterator[Non
     finally:
         for hook in hooks:
             hook.remove()
+
+
+def _plain_attributes(modules: Iterable[torch.nn.Module]) -> Iterator[tuple[torch.nn.Module, str, Any]]:
+    """What code may decide by: attributes of modules that are numbers, texts and lists of them."""
+    for module in modules:
+        for name, value in vars(module).items():
+            if not name.startswith("_") and name != "training" and is_literal(value):
+                yield module, name, copy.deepcopy(value)
 
 
 def _bound(signature: inspect.Signature, args: tuple[Any, ...], kwargs: Any) -> tuple[dict[str, Any], list[Any]]:
@@ -255,6 +270,8 @@ def of(seen: Seen, constructed: Mapping[str, Any], holder: Built, asked: Mapping
             raise NotToldError(f"{name} holds more than tensors")
     if any(not isinstance(one, Tensor) for one in seen.positional):
         raise NotToldError("it is given something without a name that is no tensor")
+    changed = [_called_with(one, name, seen.before.get((id(one), name), _MISSING), now) for one, name, now in seen.now]
+    settings += [one for one in changed if one is not None]
     told = f"it is built and called as {place} is in {holder.symbol}, as it does not run by itself: {why}"
     assumed = [*holder.assumed, told]
     symbol = cls.__name__
@@ -294,6 +311,15 @@ def _changed(config: Any, presets: Presets) -> Iterator[Set]:
         yield Setting((config,), name, _literal(name, value), f"{type(config).__name__}.{name}"), [was]
 
 
+def _called_with(module: torch.nn.Module, name: str, before: Any, now: Any) -> Set | None:
+    """An attribute that the model has changed since the layer was built; None where it has not."""
+    if _alike(before, now):
+        return None
+    if before is _MISSING:
+        raise NotToldError(f"{name} is set by the model")
+    return Setting((module,), name, now, name), [before]
+
+
 def _alike(value: Any, other: Any) -> bool:
     try:
         return bool(type(value) is type(other) and value == other)
@@ -320,9 +346,6 @@ def _is_plain(value: Any) -> bool:
 
 
 def _literal(name: str, value: Any) -> Any:
-    try:
-        if _alike(ast.literal_eval(repr(value)), value):
-            return value
-    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
-        pass
+    if is_literal(value):
+        return value
     raise NotToldError(f"{name} is given {type(value).__name__}, which has no literal")
