@@ -192,6 +192,10 @@ def _rank(vm: Machine, tensor: Tensor) -> int | None:
     while op is not None and op.kind.name in ("permute", "identity") and op.reads:
         op = vm.recorder.by_path.get(op.reads[0].op)
     shape = op.attr("shape") if op is not None and op.kind.name in ("parameter", "reshape") else None
+    if shape is None and op is not None and op.kind.name == "parameter":
+        place = str(op.attr("name")).rpartition(".")[0]
+        tables = (one.path.rpartition("/")[0] for one in vm.recorder.ops if one.kind.name == "embedding")
+        return 2 if place and place in tables else None  # the one tensor that a layer of rows has
     return len(shape) if isinstance(shape, tuple) else None
 
 
@@ -218,6 +222,8 @@ def _dot_general(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
         return vm.opaque("jax.lax.dot_general", tensors, "which axes it contracts is not known")
     count = len(read)
     last = read == tuple(range(-count, 0))
+    if last and count == 1 and taken in ((1,), (-1,)) and _rank(vm, rhs) == 2:
+        return vm.emit("matmul", (lhs, rhs), {"transpose_b": True})  # features with those of each row of a table
     if not last or taken != tuple(range(count)):
         return vm.opaque("jax.lax.dot_general", tensors, "it contracts other axes than the last with the first")
     rank = _rank(vm, rhs)

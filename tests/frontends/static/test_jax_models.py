@@ -257,3 +257,20 @@ def test_a_general_product_with_a_learned_tensor_is_a_linear_map(tmp_path: Path)
     assert stated(heads, "reshape", "shape")[0][1:] == (8, 16)  # type: ignore[index]
     assert kinds(read(tmp_path, GENERAL, "General", features="(8,)", axis="(-2, -1)")) == ["reshape", "linear"]
     assert kinds(read(tmp_path, GENERAL, "General", features="(8,)", axis="(1,)")) == ["opaque"]
+
+
+TIED = """
+class Tied(nn.Module):
+    @nn.compact
+    def __call__(self, ids):
+        table = nn.Embed(100, 16)
+        x = nn.Dense(16)(table(ids))
+        return jax.lax.dot_general(x, table.embedding, (((x.ndim - 1,), (1,)), ((), ())))
+"""
+
+
+def test_a_product_with_the_rows_of_a_table_ties_it(tmp_path: Path) -> None:
+    found = read(tmp_path, TIED, "Tied")
+    assert kinds(found) == ["embedding", "linear", "matmul"]
+    assert stated(found, "matmul", "transpose_b") == [True]
+    assert stated(found, "parameter", "name") == ["Embed_0.embedding"]
