@@ -85,16 +85,9 @@ SMALLER = {
         "in_place_add": {"heads"},
     }.items()
 }
-SEEN_WRONG = {"vaswani2017/module_list": "queries, keys and values are picked out of one fused map by their index"}
 
 
-def whole(fixture: Fixture) -> object:
-    why = fixture.xfail or SEEN_WRONG.get(fixture.id, "")
-    marks = [pytest.mark.xfail(strict=True, reason=why)] if why else []
-    return pytest.param(fixture, id=fixture.id, marks=marks)
-
-
-@pytest.mark.parametrize("fixture", [whole(fixture) for fixture, _ in ALL if not fixture.id.startswith("xiong2020/")])
+@pytest.mark.parametrize("fixture", [parameter(one) for one, _ in ALL if not one.id.startswith("xiong2020/")])
 def test_no_claim_of_the_whole_paper_is_violated(fixture: Fixture) -> None:
     """What a style leaves open is undetermined; nothing in it is called a violation. (xiong2020 states two orders.)"""
     report = audit(fixture, fixture.folder / "model.py", fixture.spec.partition("#")[0])

@@ -72,17 +72,7 @@ def test_what_ran_is_judged_as_what_was_read(fixture: Fixture, traced: dict[str,
         assert sorted({finding.rule for finding in findings}) == list(fixture.rules)
 
 
-# `b, n, width = x.shape` of the model's own input: the reader has no number for it, and heads stay together in one map.
-WIDTHS = ("touvron2023/torch_layers", "vaswani2017/module_list")
-
-
-def _with_known(fixture: Fixture) -> object:
-    reason = "the reader does not know how wide the tensors are that a model is given"
-    marks = [pytest.mark.xfail(strict=True, reason=reason)] if fixture.id.startswith(WIDTHS) else []
-    return pytest.param(fixture, id=fixture.id, marks=marks)
-
-
-@pytest.mark.parametrize("fixture", [_with_known(fixture) for fixture in ALL])
+@pytest.mark.parametrize("fixture", ALL, ids=lambda fixture: fixture.id)
 def test_both_witnesses_give_one_graph(fixture: Fixture, traced: dict[str, Run]) -> None:
     wanted, trace = traced[fixture.id]
     ran = _ran(traced[fixture.id])

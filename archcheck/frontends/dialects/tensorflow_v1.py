@@ -288,7 +288,7 @@ TENSORFLOW = Dialect(
     ),
     module_metadata=frozenset({"name_scope", "name", "submodules"}),
     readable=(),  # what is in no table leads into the machinery of graphs and of its compiled core
-    metadata=frozenset({"get_shape", "set_shape", "shape", "dtype", "rank", "graph", "op", "consumers", "name", "device", "ndims", "as_list", "num_elements", "is_fully_defined", "with_rank", "assert_has_rank", "dims"}),
+    metadata=frozenset({"get_shape", "shape", "dtype", "rank", "graph", "op", "consumers", "name", "device", "ndims", "as_list", "num_elements", "is_fully_defined", "with_rank", "assert_has_rank", "dims"}),
     transparent=("gin.", "tensorflow.function", "tensorflow.contrib.framework.add_arg_scope", "tensorflow.contrib.eager.", "tensorflow.Module.with_name_scope", "tensorflow.autograph.", "tensorflow.python.framework.", "tensorflow.RegisterGradient", "tensorflow.custom_gradient", "tensorflow.recompute_grad", "tensorflow.__internal__."),
     formulas={**FORMULAS, **tensorflow_raw.formulas(FORMULAS)},
     keywords={

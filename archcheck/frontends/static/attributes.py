@@ -25,7 +25,7 @@ from archcheck.frontends.static.iteration import item_of
 from archcheck.frontends.static.libraries import CONSTANTS
 from archcheck.frontends.static.machine import Raised, place_of
 from archcheck.frontends.static.natives import container_method, plain_method
-from archcheck.frontends.static.opens import Open
+from archcheck.frontends.static.opens import Open, Shape
 from archcheck.frontends.static.sizes import TOLD_WHEN_CALLED
 from archcheck.frontends.static.standard import with_fields
 from archcheck.frontends.static.values import (
@@ -89,6 +89,8 @@ def get(vm: Machine, owner: Data, name: str, default: Data = NO_DEFAULT) -> Data
         return _of_layer(vm, owner, name, default)
     if isinstance(owner, Super):
         return _of_super(vm, owner, name, default)
+    if isinstance(owner, Shape) and name == "as_list":
+        return Native(name, lambda machine, args, kwargs: owner)
     if isinstance(owner, Open):
         why = f"{owner.flag}.{name} is not given" if owner.why == f"{owner.flag} is not given" else ""
         inner = owner.about(why or owner.within(after=f".{name}"), vm.here())
@@ -100,6 +102,8 @@ def get(vm: Machine, owner: Data, name: str, default: Data = NO_DEFAULT) -> Data
     found = plain_method(owner, name)
     if found is not None or (isinstance(owner, rows.NamedParts) and name in owner.empty):
         return found
+    if name == "value" and type(owner) is int and not vm.inplace_sums:
+        return owner  # a size of TensorFlow 1: `x.shape[-1].value`
     return _absent(vm, owner, name, default)
 
 

@@ -21,7 +21,7 @@ from archcheck.frontends.static.decorators import only_documents, veiled
 from archcheck.frontends.static.gin import bound as gin
 from archcheck.frontends.static.libraries import LIBRARY
 from archcheck.frontends.static.machine import Frame, OutOfFuel, Raised, flatten_tensors, place_of, span_of
-from archcheck.frontends.static.opens import Open, Told
+from archcheck.frontends.static.opens import Open, Shape, Told
 from archcheck.frontends.static.values import (
     INERT,
     Class,
@@ -100,6 +100,8 @@ def _not_known(vm: Machine, function: Data, args: list[Data], kwargs: dict[str, 
     if tensors:
         name = (function.flag or why[:60]) if isinstance(function, Open) else shown(function)
         return vm.opaque(name, tensors, f"what is called is not known: {why}")
+    if isinstance(function, Shape):  # `x.get_shape()`
+        return function
     if isinstance(function, Told):  # `x.size()`
         return Told(function.within(after="()"), vm.here(), function.flag, function.metadata)
     known = function if isinstance(function, Open) else vm.open(why)

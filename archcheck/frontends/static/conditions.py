@@ -205,6 +205,8 @@ def compare(vm: Machine, op: type[ast.cmpop], left: Data, right: Data) -> Data:
         return vm.training == (op is ast.Eq)
     if (left is None or right is None) and isinstance(right if left is None else left, Told) and op in _EQUALITY:
         return op is ast.NotEq
+    if op in _EQUALITY and isinstance(left, Shape) and isinstance(right, Shape) and sizes.differ(vm, left, right):
+        return op is ast.NotEq
     for value, other, swapped in ((left, right, False), (right, left, True)):
         if isinstance(value, Open):
             why = f"{reason(left)} {_sign(op)} {reason(right)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
+from archcheck.frontends.static import sizes
 from archcheck.frontends.static.attributes import bind_to
 from archcheck.frontends.static.iteration import item_of
 from archcheck.frontends.static.machine import Raised, flatten_tensors
@@ -77,7 +78,7 @@ def item(vm: Machine, owner: Data, index: Data) -> Data:
         generic = owner.name.startswith(("typing.", "collections."))
         return owner if generic else vm.open(f"{owner.name}[{shown(index)}]", metadata=True)
     if isinstance(owner, Shape) and isinstance(index, int):
-        return owner.size((index,), vm.here())
+        return sizes.entry(vm, owner, (index,))
     if isinstance(owner, Told):
         return Told(f"{owner.why}[{shown(index)}]", vm.here(), owner.flag, owner.metadata)
     if isinstance(owner, Open):

@@ -121,7 +121,7 @@ def unpack(vm: Machine, value: Data, count: int, star: int | None) -> list[Data]
     if isinstance(value, Tensor) and not isinstance(value.data, (list, tuple)):
         return [vm.emit("select", (value,), {"index": at}) for at in range(count)]
     if isinstance(value, Shape) and star is None:
-        return [value.size((at, at - count), vm.here()) for at in range(count)]
+        return [sizes.entry(vm, value, (at, at - count)) for at in range(count)]
     if isinstance(value, Told):
         return [
             [] if at == star else Told(f"part {at} of {value.why}", vm.here(), metadata=True) for at in range(count)

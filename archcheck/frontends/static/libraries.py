@@ -171,6 +171,17 @@ def _entry(vm: Machine, tensor: Tensor, args: Args, kwargs: Kwargs) -> Data:
     return vm.emit("select", (tensor,), {"index": args[0]}) if args and isinstance(args[0], str) else NotImplemented
 
 
+def _set_shape(vm: Machine, tensor: Tensor, args: Args, kwargs: Kwargs) -> Data:
+    """`x.set_shape([None, None, features])`: from here on it is known."""
+    _state_shape(vm, tensor, args[0] if args else kwargs.get("shape"))
+    return None
+
+
+def _state_shape(vm: Machine, tensor: Tensor, shape: Data) -> None:
+    if isinstance(shape, (list, tuple)) and shape and type(shape[-1]) is int:
+        vm.recorder.widths.told[tensor.value] = shape[-1]
+
+
 TENSOR_METHODS: dict[str, Callable[[Machine, Tensor, Args, Kwargs], Data]] = {
     "tolist": _tensor_list,
     "split": _known_parts,
@@ -180,13 +191,35 @@ TENSOR_METHODS: dict[str, Callable[[Machine, Tensor, Args, Kwargs], Data]] = {
     **{name: _told(name) for name in sizes.TOLD_WHEN_CALLED if name != "size"},
     "backward": lambda vm, tensor, args, kwargs: None,
     "register_hook": lambda vm, tensor, args, kwargs: None,
-    "set_shape": lambda vm, tensor, args, kwargs: None,
+    "set_shape": _set_shape,
 }
 
 
+def _ensure_shape(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    """`tf.ensure_shape(x, shape)` gives `x`, of which the shape is known from there on."""
+    bound = dict(zip(("x", "shape"), args, strict=False)) | kwargs
+    tensor = bound.get("x")
+    if isinstance(tensor, Tensor):
+        _state_shape(vm, tensor, bound.get("shape"))
+    return tensor
+
+
 def _get_variable(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    """`tf.get_variable(name, shape)`; the second argument of `tf.Variable` is another one."""
     name = args[0] if args else kwargs.get("name", "")
-    return learned(vm, name if isinstance(name, str) else "")
+    shape = args[1] if len(args) > 1 else kwargs.get("shape")
+    known = isinstance(name, str) and isinstance(shape, (list, tuple)) and all(type(size) is int for size in shape)
+    stated: dict[str, Data] = {"shape": tuple(shape)} if known and isinstance(shape, (list, tuple)) else {}
+    return learned(vm, name if isinstance(name, str) else "", stated)
+
+
+def _variable(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    """`tf.Variable(value)`: of the shape of the value, if that is known."""
+    name = kwargs.get("name", "")
+    value = args[0] if args else kwargs.get("initial_value")
+    maker = vm.recorder.by_path.get(value.value.op) if isinstance(value, Tensor) else None
+    shape = maker.attr("shape") if maker is not None and maker.kind.name in ("constant", "random") else None
+    return learned(vm, name if isinstance(name, str) else "", {} if shape is None else {"shape": shape})
 
 
 def _named_variable(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
@@ -246,7 +279,8 @@ LIBRARY: dict[str, Handler] = {
     "torch.cond": _cond,
     "tensorflow.cond": _cond,
     "tensorflow.get_variable": _get_variable,
-    "tensorflow.Variable": _get_variable,
+    "tensorflow.Variable": _variable,
+    "tensorflow.ensure_shape": _ensure_shape,
     "tensorflow.contrib.training.HParams": named_values,
     "gin.config_scope": config_scope,
     "mesh_tensorflow.variable": _named_variable,

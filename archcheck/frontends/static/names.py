@@ -30,6 +30,7 @@ NAMESPACES = frozenset(sys.stdlib_module_names) | {
 }  # fmt: skip
 
 
+_INNER = ("src", "_src")  # a framework keeps all of its source in such a folder
 LIBRARIES = frozenset({"torchvision", "torchaudio", "mesh_tensorflow"})  # of models: what they define is read whole
 
 
@@ -53,7 +54,10 @@ def opened_by(dotted: str) -> str:
     top, _, rest = dotted.partition(".")
     if top in LIBRARIES:
         return top
-    return f"{top}.{rest.partition('.')[0]}" if top in NAMESPACES and rest else top
+    if top not in NAMESPACES or not rest:
+        return top
+    parts = rest.split(".")
+    return ".".join((top, *parts[: 2 if parts[0] in _INNER else 1]))
 
 
 def module_scope(scope: Scope) -> Scope:

@@ -21,6 +21,7 @@ from archcheck.ir.span import Setting, Span
 Flags = tuple[tuple[str, AttrValue], ...]  # flags with their values, sorted
 
 GIVEN = "given"  # the value of what is no flag, but an optional argument
+MOST_SILENCED = 3  # runs with fewer answers about sizes: one answer may have been the reason for others
 MOST_FLAGS = 12  # flags whose other side is looked at
 STACK = 512 * 1024 * 1024  # bytes of stack for evaluation: code nests deeper than Python's own default allows
 RECURSION = 40_000
@@ -151,6 +152,8 @@ class _Reader:
         self.limits = limits or Limits()
         self.settled = False  # which optional arguments are given
         self.sample: Sample | None = None
+        self.widths: Mapping[str, int] = {}  # of inputs
+        self.silent: frozenset[str] = frozenset()  # places that are told no widths
 
     def once(self, call: Call, decisions: tuple[bool, ...] = (), overrides: Mapping[str, Data] | None = None) -> Run:
         """One run."""
@@ -165,10 +168,14 @@ class _Reader:
                 loaded=loaded,
                 sample=self.sample,
             )
+            machine.recorder.widths.inputs = self.widths
+            machine.recorder.widths.silent = self.silent
             return run(machine, replace(call, overrides=dict(overrides or {})))
 
     def read(self, explore: bool) -> Reading:
         first = self.once(self.call)
+        if self.sample is None:
+            first = self.with_widths(first)
         if not self.settled:
             self.call, first = optional.complete(self.once, self.call, first)
         elif first.error and first.offered:  # a function that builds a model is given no tensor
@@ -217,6 +224,20 @@ class _Reader:
             tuple(first.machine.notes.consulted.values()),
             self.call.given,
         )
+
+    def with_widths(self, first: Run) -> Run:
+        """The run again, where what it found of the sizes of its inputs answers what code asked of them; and with no
+        answer at places where there is one for some layers alone."""
+        self.widths = first.machine.recorder.widths.found()
+        if self.widths:
+            first = self.once(self.call)
+        for _ in range(MOST_SILENCED):
+            uneven = first.machine.recorder.widths.uneven
+            if not uneven or first.exhausted:
+                break
+            self.silent |= uneven
+            first = self.once(self.call)
+        return first
 
     def built(self, first: Run) -> tuple[Call, Run]:
         """The class as a function of its package builds it, where more of it is read so; as it was otherwise."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from archcheck.frontends.static.opens import Open
 from archcheck.frontends.static.values import Data, External, Tensor, Tensors
+from archcheck.frontends.static.widths import Widths
 from archcheck.ir.graph import Attr, AttrValue, Op, Unknown, Value
 from archcheck.ir.ops import BY_NAME, FAMILIES
 from archcheck.ir.span import Setting, Span
@@ -47,6 +48,7 @@ class Recorder:
         self.ops: list[Op] = []
         self.by_path: dict[str, Op] = {}
         self.positions: dict[str, int] = {}  # of parameters, which are named in the end
+        self.widths = Widths(self.by_path)
         self.rounds: dict[str, Unknown] = {}  # of ops in a loop: why the number of its rounds is not known
         self._numbers: dict[str, int] = {}
 

@@ -470,7 +470,7 @@ def _method_by_tables(vm: Machine, method: TensorMethod, args: list[Data], kwarg
 
 def metadata(vm: Machine, name: str, tensor: Tensor) -> Data:
     """What a tensor tells about itself: known where sizes of inputs are, and never what decides an architecture."""
-    if name == "shape":
+    if name in ("shape", "get_shape"):
         return sizes.shape_of(vm, tensor)
     if name == "dtype" and vm.inplace_sums and contents.holds_truths(vm, tensor.value):
         return External("torch.bool")

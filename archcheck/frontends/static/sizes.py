@@ -214,6 +214,22 @@ def shape_of(vm: Machine, tensor: Tensor) -> Data:
     return tuple(axis if size is None else size for size, axis in zip(dims, axes, strict=True))
 
 
+def entry(vm: Machine, shape: Shape, axes: tuple[int, ...]) -> Data:
+    """One size of a shape: a number where it is that of the features, of which what made the tensor says how many."""
+    here = vm.here()
+    last = vm.recorder.widths.answer(shape.of, str(here)) if -1 in axes and shape.of is not None else None
+    return shape.size(axes, here) if last is None else last
+
+
+def differ(vm: Machine, one: Shape, other: Shape) -> bool:
+    """Whether two tensors are shown to have different shapes, by their features or their channels."""
+    if one.of is None or other.of is None:
+        return False
+    widths = vm.recorder.widths
+    pairs = ((how(one.of), how(other.of)) for how in (widths.last, widths.channels))
+    return any(None not in pair and pair[0] != pair[1] for pair in pairs)
+
+
 def known(vm: Machine, tensor: Tensor) -> Dims | None:
     """The shape of a tensor, where sizes of inputs are given and it follows from them; None elsewhere."""
     return None if vm.sizes is None else vm.sizes.shape(tensor.value)
