@@ -29,7 +29,6 @@ _NORMS = "use_bias=True, use_scale=True, bias_init=None, scale_init=None"
 _STATISTICS = _AFFINE | {"momentum": "1 - momentum"}
 _HEADS = {"heads": "num_heads", "dropout": "dropout_rate", "projection_bias": "use_bias", "out_features": "out_features"}
 _OWN = ("normalize_qk", "attention_fn", "qkv_features")
-_GIVEN = ("inputs_q", "inputs_k|inputs_q", "inputs_v|inputs_k|inputs_q", "mask")
 _KEYS = ("inputs_q", "inputs_k|inputs_kv|inputs_q", "inputs_v|inputs_k|inputs_kv|inputs_q", "mask")
 _LINEN_HEADS = f"num_heads, {_TYPES}, qkv_features=None, out_features=None, broadcast_dropout=True, dropout_rate=0.0, deterministic=None, precision=None, kernel_init=None, out_kernel_init=None, bias_init=None, out_bias_init=None, use_bias=True, attention_fn=None, decode=False, normalize_qk=False"
 
@@ -49,7 +48,6 @@ _LINEN: dict[str, LayerRow] = {
 _LINEN["MultiHeadAttention"] = _LINEN["MultiHeadDotProductAttention"]
 
 _MORE = f"*, {_TYPES}"
-_NNX_HEADS = "num_heads, in_features, qkv_features=None, out_features=None, in_kv_features=None, *, broadcast_dropout=True, dropout_rate=0.0, deterministic=None, use_bias=True, attention_fn=None, normalize_qk=False, decode=None"
 _NNX: dict[str, LayerRow] = {
     "Linear": _linen("linear", f"in_features, out_features, {_MORE}, use_bias=True", {"in_features": "in_features", "out_features": "out_features", "bias": "use_bias"}, "inputs!", _KERNEL),
     "Embed": _linen("embedding", "num_embeddings, features", {"rows": "num_embeddings", "dim": "features"}, "inputs!", ("embedding",), methods=_ATTEND),
@@ -59,7 +57,6 @@ _NNX: dict[str, LayerRow] = {
     "InstanceNorm": _linen("instance_norm", f"num_features, *, feature_axes=-1, epsilon=1e-06, {_NORMS}", _AFFINE | {"dim": "num_features"}, "x!, *, mask=None", _NORM, ("feature_axes",)),
     "BatchNorm": _linen("batch_norm", f"num_features, *, use_running_average=False, axis=-1, momentum=0.99, epsilon=1e-05, {_NORMS}", _STATISTICS | {"dim": "num_features"}, "x!, use_running_average=None, *, mask=None", (*_NORM, "mean", "var"), ("axis", "mask")),
     "Dropout": _linen("dropout", "rate, *, broadcast_dims=(), deterministic=None", {"p": "rate", "axes": "broadcast_dims"}, "inputs!, *, deterministic=None, rngs=None", active="not deterministic"),
-    "MultiHeadAttention": _linen("attention", _NNX_HEADS, _HEADS, "inputs_q!, inputs_k=None!, inputs_v=None!, *, mask=None!, deterministic=None, rngs=None, sow_weights=False, decode=None", plain=_OWN, order=_GIVEN, projected=True, batch_first=True),
     "PReLU": _linen("prelu", "negative_slope_init=0.01", {"init": "negative_slope_init"}, "inputs!"),
 }  # fmt: skip
 

@@ -141,6 +141,7 @@ KERAS = Dialect(
         "keras.models.Functional": "keras.Model",
         "keras.layers.Input": "keras.Input",
         "keras.engine.": "keras.",
+        "keras.layers.layer.": "keras.layers.",
         "keras.layers.Layer": "keras.Layer",
         "keras.engine.base_layer.Layer": "keras.Layer",
         **{f"keras.layers.{folder}.": "keras.layers." for folder in _FOLDERS},

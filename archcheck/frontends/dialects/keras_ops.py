@@ -197,6 +197,8 @@ _SPELLED: dict[str, str] = {
     "ops.ndim": "lambda x: len(x.shape)",
     "ops.size": "lambda x: x.numel()",
     "ops.image_data_format": "lambda: 'channels_last'",
+    "config.image_data_format": "lambda: 'channels_last'",
+    "config.epsilon": "lambda: 1e-07",
     "ops.epsilon": "lambda: 1e-07",
     "ops.get_keras_mask": "lambda x: None",
     "ops.is_tensor": "lambda x: isinstance(x, keras.KerasTensor)",
