@@ -222,7 +222,8 @@ class Recorder:
 
     def _argument(self, key: str, value: Any) -> Any:
         """A keyword's value; of a mask that Keras hands on by itself, only that there is one."""
-        if (key == "mask" or key.endswith("_mask")) and key != "attention_mask" and value is not None:
+        handed_on = (key == "mask" or key.endswith("_mask")) and key != "attention_mask"
+        if handed_on and value is not None and not isinstance(value, bool):  # `use_causal_mask` is a setting
             return ("x", "keras.mask")
         return self.values.encode(value)
 
