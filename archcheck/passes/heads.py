@@ -140,7 +140,10 @@ def _counts(shape: tuple[AttrValue, ...], width: int | None) -> tuple[int, int] 
     if not isinstance(heads, int) or not isinstance(size, int):
         return None
     if heads > 0 and size > 0:  # a projection of several in one is as wide as all of them; no other number of heads is
-        return (heads, size) if width is None or width % (heads * size) == 0 else None
+        if width is None or width % (heads * size) == 0:
+            return heads, size
+        together = width % size == 0 and heads % (width // size) == 0  # `view(length, batch * heads, size)`
+        return (width // size, size) if together else None
     if heads == -1 and size > 0 and width is not None and width % size == 0:
         return width // size, size
     if size == -1 and heads > 0 and width is not None and width % heads == 0:

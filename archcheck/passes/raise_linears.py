@@ -5,15 +5,17 @@ from __future__ import annotations
 from math import prod
 
 from archcheck.ir.graph import AttrValue, Op, Unknown, Value, attrs
+from archcheck.ir.ops import BY_NAME
 from archcheck.passes.base import Scope, ScopePass
 from archcheck.passes.heads import einsum_parts
 from archcheck.passes.kinds import CONVS, LINEAR, NORMS, VIEWS, named
 
 _WITH_WEIGHTS = NORMS | CONVS | named("linear", "bilinear", "embedding", "prelu", "lstm", "gru", "rnn")
-_PRODUCT = named("matmul", "einsum")
+_PRODUCT = named("matmul", "einsum", "tensordot")
 _PRODUCT_AND_SUM = named("matmul_add")
 _MAPS = _WITH_WEIGHTS | _PRODUCT | _PRODUCT_AND_SUM
 _ADD = named("add")
+_GATHER, EMBEDDING = named("gather"), BY_NAME["embedding"]
 
 
 class RaiseLinears(ScopePass):
@@ -26,8 +28,9 @@ class RaiseLinears(ScopePass):
       %y = matmul %x, %w                        parameter name="bias"
       add %y, %b                                ...
 
-    A tensor that something else reads too (tied weights) stays outside and is read. A norm that is called with `1 + w`
-    for its scale states the 1 as `offset`, as one that is spelled out does.
+    The rows of a learned matrix that are chosen by what an input holds are an embedding, as are those of positions that
+    are counted. A tensor that something else reads too (tied weights) stays outside and is read. A norm that is called
+    with `1 + w` for its scale states the 1 as `offset`, as one that is spelled out does.
     """
 
     name = "raise_linears"
@@ -40,12 +43,16 @@ class RaiseLinears(ScopePass):
                 if len(op.reads) > 1 and not op.body:
                     _fold_layer(scope, slot)
             elif op.kind in _PRODUCT:
+                if op.kind.name == "tensordot" and not _is_of_features(scope, op):
+                    continue
                 if len(op.reads) == 2 and _learned(scope, op.reads[1]) and _computed(scope, op.reads[0]):
                     _fold_product(scope, slot, op.reads[0], op.reads[1:])
             elif len(op.reads) == 3:
                 bias, left, right = op.reads
                 if _learned(scope, right) and _learned(scope, bias) and _computed(scope, left):
                     _fold(scope, slot, {slot}, left, (right, bias), {"bias": True})
+        for slot in scope.of_kinds(_GATHER):
+            _look_up(scope, slot)
 
 
 def _learned(scope: Scope, value: Value) -> bool:
@@ -82,6 +89,37 @@ def offset_of(scope: Scope, slot: int) -> AttrValue:
     return by if isinstance(by, int | float | Unknown) else 0
 
 
+def _look_up(scope: Scope, slot: int) -> None:
+    """Fold the choice of whole rows of a learned matrix, by what an input holds or by their number."""
+    op = scope.ops[slot]
+    plain = op.attr("whole") is True and op.attr("axis") == 0 and op.attr("batch_axes", 0) == 0
+    if not plain or len(op.reads) != 2 or op.states("coordinates"):
+        return
+    table, index = op.reads
+    shape = _shape_of(scope, table)
+    if not _learned(scope, table) or not isinstance(shape, tuple) or len(shape) != 2:
+        return
+    counted = (maker := scope.maker(index)) is not None and maker.attr("value") == "arange"
+    if counted or scope.origins_of(index) == scope.ON_INPUT:
+        own = learned_ops(scope, (table,), {slot})
+        if own:
+            told = attrs(**_rows(scope, op, (table,)))
+            scope.fold({slot} | own, EMBEDDING, told, value=Value(op.path), first=(index,))
+
+
+def _is_of_features(scope: Scope, op: Op) -> bool:
+    """Whether a product over stated axes is one of the last axis with the rows of a matrix."""
+    axes = op.attr("axes")
+    shape = _shape_of(scope, op.reads[1]) if len(op.reads) == 2 else None
+    if not isinstance(shape, tuple) or len(shape) != 2:
+        return False
+    if axes == 1:  # the last axis of the one with the first of the other
+        return True
+    sides = axes if isinstance(axes, tuple) else ()
+    pair = [one[0] if isinstance(one, tuple) and len(one) == 1 else one for one in sides]
+    return len(pair) == 2 and pair[0] == -1 and pair[1] in (0, -2)
+
+
 def _fold_layer(scope: Scope, slot: int) -> None:
     op = scope.ops[slot]
     weights = tuple(value for value in op.reads if _learned(scope, value))
@@ -96,6 +134,8 @@ def _fold_layer(scope: Scope, slot: int) -> None:
         offset = offset_of(scope, scope.giver(weights[0]))
         if offset != 0 and any(declared.name == "offset" for declared in op.kind.attrs):
             stated["offset"] = offset
+    elif op.kind.family == "embedding":
+        stated.update(_rows(scope, op, weights))
     elif (op.kind is LINEAR or op.kind in CONVS) and not isinstance(op.attr("bias"), Unknown):
         stated["bias"] = len(weights) > 1
     if op.kind in CONVS and len(weights) == 1 and op.attr("bias") is None:
@@ -104,6 +144,13 @@ def _fold_layer(scope: Scope, slot: int) -> None:
             _fold_shifted(scope, slot, *shifted, main, weights)
             return
     _fold(scope, slot, {slot}, main, weights, stated)
+
+
+def _rows(scope: Scope, op: Op, weights: tuple[Value, ...]) -> dict[str, AttrValue]:
+    """Sizes of a table, where the tensor that it is tells them."""
+    shape = _shape_of(scope, weights[0]) if len(weights) == 1 else None
+    told = dict(zip(("rows", "dim"), shape, strict=True)) if isinstance(shape, tuple) and len(shape) == 2 else {}
+    return {name: size for name, size in told.items() if isinstance(size, int) and not op.states(name)}
 
 
 def _shift_behind(scope: Scope, slot: int) -> tuple[int, Value] | None:
@@ -184,17 +231,28 @@ def _fold(
 
 
 def _features(scope: Scope, op: Op, weights: tuple[Value, ...]) -> dict[str, AttrValue]:
-    """Sizes of a map, where its matrix tells them."""
-    slot = scope.giver(weights[0])
-    shape = scope.ops[slot].attr("shape") if slot >= 0 else None
+    """Sizes of a map, where its matrix tells them, which may have been transposed before."""
+    maker = scope.maker(weights[0])
+    turned = maker is not None and maker.kind.name == "permute" and _turns(maker)
+    if maker is not None and turned and maker.reads:
+        maker = scope.maker(maker.reads[0])
+    shape = maker.attr("shape") if maker is not None else None
     if not isinstance(shape, tuple):
         return {}
+    if turned:
+        shape = shape[::-1]
     if op.kind.name == "einsum":
         return _contracted(op.attr("equation"), shape)
     if len(shape) != 2:
         return {}
     given, read = (shape[0], shape[1]) if op.kind is LINEAR or op.attr("transpose_b") is True else (shape[1], shape[0])
     return {"in_features": read, "out_features": given}
+
+
+def _turns(permute: Op) -> bool:
+    """Whether it transposes a matrix."""
+    pair = {permute.attr("axis"), permute.attr("other_axis")}
+    return permute.attr("axes") in ((1, 0), (-1, -2), "reversed") or pair in ({0, 1}, {-1, -2}, {0, -1}, {1, -2})
 
 
 def _contracted(equation: AttrValue, shape: tuple[AttrValue, ...]) -> dict[str, AttrValue]:
