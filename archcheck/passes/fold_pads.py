@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from archcheck.ir.graph import AttrValue, Op, Value, attrs
+from archcheck.ir.graph import AttrValue, Op, Unknown, Value, attrs
 from archcheck.passes.base import Scope, ScopePass
 from archcheck.passes.kinds import CONV, CONVS, POOL, VIEWS, named
 
@@ -30,6 +30,9 @@ class FoldPads(ScopePass):
     'same' is a number where that does not depend on the size of what is read: where the window steps by one, over an
     odd count of elements, or sees one. Elsewhere it adds more on one side for some sizes, and stays. A maximum may also
     be given zeros where nothing that it reads is below zero, since each of its windows sees an element of the map.
+
+    How much is added may follow from the size of what is read; then it is not known, and added by the window all the
+    same.
 
     Left alone: other values than zero, other modes than constant ones, and an amount of which it cannot be told to
     which axes it belongs.
@@ -106,11 +109,21 @@ def _fold(scope: Scope, slot: int) -> None:
     if op.attr("padding_mode", "zeros") != "zeros":
         return
     sides = _sides(added.attr("amount"), axes, op.attr("channels_last"))
-    if sides is None or (op.kind is POOL and not _is_seen(op, axes, sides)):
+    if sides is not None:
+        if op.kind is POOL and not _is_seen(op, axes, sides):
+            return
+        padding = _one(sides)
+    elif op.kind is CONV and _is_open(added.attr("amount")):  # sizes decide how much, as with 'same'
+        padding = Unknown("how much is added before it follows from the size of what it reads", added.span)
+    else:
         return
     told = {attr.name: attr.value for attr in op.attrs}
     first = added.reads[:1]
-    scope.fold({pad, slot}, op.kind, attrs(**{**told, "padding": _one(sides)}), value=Value(op.path), first=first)
+    scope.fold({pad, slot}, op.kind, attrs(**{**told, "padding": padding}), value=Value(op.path), first=first)
+
+
+def _is_open(amount: AttrValue) -> bool:
+    return any(map(_is_open, amount)) if isinstance(amount, tuple) else isinstance(amount, Unknown)
 
 
 def _adds_nothing(scope: Scope, window: Op, pad: Op) -> bool:

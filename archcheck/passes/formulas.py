@@ -177,6 +177,8 @@ def evaluate(op: Op, operands: Sequence[Number]) -> Number:
         CannotEvaluate: the kind, or an attribute, has no value on numbers.
     """
     name = op.kind.name
+    if not operands and (name in _UNARY or name in _BINARY or name in REDUCTIONS or name in RESHAPING):
+        raise CannotEvaluate("what it reads is not known")
     if name in _UNARY:
         return _each(_UNARY[name], operands[0])
     if name in _BINARY:

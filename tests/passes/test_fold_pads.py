@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from pass_asserts import assert_pass
 
+from archcheck.ir.graph import Unknown
 from archcheck.ir.text import parse
 from archcheck.passes import canonicalise
 from archcheck.passes.fold_pads import FoldPads
@@ -58,6 +59,13 @@ def test_what_adds_something_else_stays(pad: str) -> None:
     last = "" if "(1, 1) by" in pad else "channels_last=True"
     graph = canonicalise(parse(f"input\n{pad}\nconv axes=2 kernel=3 padding='valid' stride=2 {last}"))
     assert [op.kind.name for op in graph.ops] == ["input", "pad", "conv"]
+
+
+def test_an_amount_that_sizes_decide_is_not_known() -> None:
+    """As `correct_pad` of Keras has it: what runs has numbers, and what is read has none."""
+    amount = "((0, unknown('a size', 'a.py:1:1:0:0')), (0, 1))"
+    text = f"input\npad amount={amount} by=0 mode='constant'\nconv axes=2 channels_last=True kernel=3 padding='valid'"
+    assert isinstance(window(text)["padding"], Unknown)
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 from pass_asserts import assert_left, shown
 
-from archcheck.ir.graph import Attr, OpGraph, Size, Unknown, Value
+from archcheck.ir.graph import Attr, Op, OpGraph, Size, Unknown, Value, attrs
+from archcheck.ir.ops import kind
 from archcheck.ir.text import parse
 from archcheck.ir.verify import verify
+from archcheck.passes.formulas import CannotEvaluate, evaluate
 from archcheck.passes.raise_norms import RaiseNorms
 
 PASS = RaiseNorms()
@@ -164,3 +166,10 @@ def test_a_bound_of_the_length_where_nothing_tells_the_number_of_features_is_unk
     assert not found.ops[-1].states("dim")
     assert PASS.run(base).ops[-1].attr("eps") == 2.5e-06
     assert PASS.run(base).ops[-1].attr("dim") == 16
+
+
+@pytest.mark.parametrize("name", ["maximum", "relu", "mean", "reshape"])
+def test_an_op_of_which_no_operand_is_known_has_no_value(name: str) -> None:
+    """What code computes of something that was not read has no operands: `maximum(positions, 0)`."""
+    with pytest.raises(CannotEvaluate):
+        evaluate(Op("op", kind(name), attrs=attrs(by=0) if name == "maximum" else ()), [])
