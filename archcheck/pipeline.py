@@ -21,11 +21,12 @@ from archcheck.frontends.static.reader import Limits, Reading, read, takes_argum
 from archcheck.frontends.targets import Target, in_release, parse_target, resolve
 from archcheck.ir.graph import OpGraph
 from archcheck.ir.span import Span
+from archcheck.ir.verify import verify
 from archcheck.judging import Judge, fitting_preset
 from archcheck.judging.modes import dropouts, is_evaluated, without_rates
 from archcheck.judging.together import OfClass, told_once
 from archcheck.judging.undecided import distinct
-from archcheck.passes import EVALUATED, canonicalise
+from archcheck.passes import EVALUATED, as_compared, canonicalise
 from archcheck.passes.kinds import named
 from archcheck.rules import explain
 from archcheck.rules.case import Case
@@ -308,8 +309,16 @@ def load_sides(expected: str, actual: str, request: Request, progress: Progress 
     Raises:
         ArchcheckError: one is neither a target nor `SPEC#block`, or names more than one thing.
     """
-    one, other = (load_side(text, request, progress) for text in (expected, actual))
-    return _beside(one, other), _beside(other, one)
+    return comparable(*(load_side(text, request, progress) for text in (expected, actual)))
+
+
+def comparable(one: Side, other: Side) -> tuple[Side, Side]:
+    """Two sides as they can be compared: code with code without what frameworks only spell differently."""
+    found = _beside(one, other), _beside(other, one)
+    if any(side.library is None for side in found):
+        return found  # a block of a spec, which has no layout
+    one, other = (replace(side, graph=verify(as_compared(side.graph), "as_compared")) for side in found)
+    return one, other
 
 
 def _beside(side: Side, other: Side) -> Side:

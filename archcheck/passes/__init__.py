@@ -8,6 +8,7 @@ from archcheck.errors import GraphError, PassError
 from archcheck.ir.graph import OpGraph
 from archcheck.ir.verify import verify
 from archcheck.passes.base import Pass, ScopePass, Together
+from archcheck.passes.compared import as_compared
 from archcheck.passes.drop_dropout import DropDropout
 from archcheck.passes.drop_no_ops import DropNoOps
 from archcheck.passes.drop_padding import DropPadding
@@ -128,4 +129,4 @@ def _name_culprit(graph: OpGraph, passes: Sequence[Pass]) -> None:
             raise PassError(f"the pass {step.name} broke the graph: {error.problem}") from error
 
 
-__all__ = ["CANONICAL", "EVALUATED", "Pass", "as_described", "canonicalise"]
+__all__ = ["CANONICAL", "EVALUATED", "Pass", "as_compared", "as_described", "canonicalise"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from archcheck.ir.graph import AttrValue, Op, Value
 from archcheck.passes.base import Scope
@@ -18,6 +19,16 @@ HIDDEN = -1e3  # a score below it has no weight
 _STEPS = 64  # ops of a mask that are looked at
 _SAME = named("identity", "expand")
 _LAST = named("reshape", "select")
+
+
+class Makes(Protocol):
+    """Where values are looked up: a scope of a pass, or a whole graph."""
+
+    def maker(self, value: Value) -> Op | None:
+        """The op that gives `value`, or None where it comes from outside."""
+
+    def resolve(self, value: Value) -> Value:
+        """What `value` is called now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +59,21 @@ Held = Halves | Line
 _COMPARED: dict[str, tuple[bool, bool]] = {"ge": (True, False), "lt": (False, True)}  # a query with a key
 
 
-def of_value(scope: Scope, value: Value) -> Halves | None:
-    """What a value holds that constants alone make; None where that is not known."""
-    found = _Reading(scope).value(value)
-    return found if isinstance(found, Halves) else None
-
-
-def hides_later(scope: Scope, attention: int) -> bool:
+def hides_later(scope: Makes, op: Op) -> bool:
     """Whether the masks of an attention are shown to hide all keys after the query, and to do nothing else."""
-    op = scope.ops[attention]
     reading = _Reading(scope)
     if op.body:
         return _is_causal(reading.scores(op))
     masks = [reading.value(value) for value in op.reads[3:]]
     return len(masks) == 1 and _causal_mask(masks[0], hides=op.attr("hides") is True) is True
+
+
+def share_of(scope: Makes, value: Value) -> float | None:
+    """By what a mask multiplies the scores of keys up to the query; None where that is not known."""
+    found = _Reading(scope).value(value)
+    if not isinstance(found, Halves) or found.kept.share or isinstance(found.kept.number, bool):
+        return None
+    return found.kept.number
 
 
 def is_otherwise(scope: Scope, attention: int) -> bool:
@@ -118,7 +130,7 @@ def _causal_mask(mask: Held | None, *, hides: bool) -> bool | None:
 class _Reading:
     """Works out what values hold, each once."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Makes) -> None:
         self.scope = scope
         self.known: dict[Value, Held | None] = {}
         self._left = _STEPS
@@ -339,4 +351,4 @@ def _of_two(name: str, one: Score, other: Score) -> Score | None:
     return None if math.isnan(found.number) or math.isnan(found.share) else found
 
 
-__all__ = ["HIDDEN", "Halves", "hides_later", "is_otherwise", "of_value", "shows_later"]
+__all__ = ["HIDDEN", "hides_later", "is_otherwise", "share_of", "shows_later"]

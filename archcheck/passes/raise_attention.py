@@ -9,7 +9,7 @@ from archcheck.ir.graph import AttrValue, Op, Size, Unknown, Value, attrs
 from archcheck.passes.base import RESULT, Scope, ScopePass
 from archcheck.passes.heads import heads_of
 from archcheck.passes.kinds import ACTIVATIONS, ATTENTION, NORMS, VIEWS, named
-from archcheck.passes.masks import HIDDEN, is_otherwise, shows_later
+from archcheck.passes.masks import HIDDEN, is_otherwise, share_of, shows_later
 from archcheck.passes.raise_scales import factor_of
 
 _PRODUCTS = named("matmul", "einsum")
@@ -322,7 +322,9 @@ def _scores(scope: Scope, value: Value, depth: int) -> _Scores | None:
         elif op.kind.name == "sub" and (op.attr("reverse") is True or main != op.reads[0]):
             found_scores.factor = _times(found_scores.factor, -1)
         elif op.kind.name in ("mul", "div"):
-            found_scores.factor = Unknown("the scores are multiplied by a tensor", op.span)
+            share = share_of(scope, found_scores.beside[-1]) if op.kind.name == "mul" else None
+            open_ = Unknown("the scores are multiplied by a tensor", op.span)
+            found_scores.factor = _times(found_scores.factor, share) if share else open_
         return found_scores
     return None
 
