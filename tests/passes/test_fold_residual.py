@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from blocks_in_text import Writer
@@ -228,6 +229,39 @@ def test_gates_are_never_folded() -> None:
     keep = write.op("sub", update, attrs="by=1 reverse=True")
     write.add(write.op("mul", keep, "%x"), write.op("mul", update, write.op("tanh", hidden)))
     assert not [op for op in canonical(write.text()).walk() if op.kind.name == "residual"]
+
+
+def test_a_skip_that_is_concatenated_is_none_that_is_added() -> None:
+    """Huang et al. 2017, Equation 2; Ronneberger et al. 2015, Figure 1."""
+    write = Writer()
+    x = "%x"
+    for _ in range(3):
+        x = write.op("concat", x, write.op("conv", write.op("relu", write.op("batch_norm", x)), attrs="kernel=3"))
+    found = canonical(write.text())
+    assert not [op for op in found.walk() if op.kind.name == "residual"]
+    concatenated = [op for op in found.walk() if op.kind.name == "concat"]
+    assert all(op.reads[0].op == before.path for before, op in pairwise([found.ops[0], *concatenated]))
+    assert signatures(write.text()) == []
+
+
+def test_hyper_connections_stay_flat_with_their_sublayer_folded() -> None:
+    """Zhu et al. 2024, Equation 2: learned weights mix several streams into what a layer reads and what it adds to."""
+    write = Writer()
+
+    def mixed(streams: list[str]) -> str:
+        return write.add(*[write.op("mul", one, write.learned()) for one in streams])
+
+    streams = ["%x", "%x"]
+    for branch in (write.attention, write.feed_forward):
+        y = branch(write.norm(mixed(streams)))
+        streams = [write.add(mixed(streams), write.op("mul", y, write.learned())) for _ in streams]
+    found = canonical(write.text(*streams))
+    assert not [op for op in found.walk() if op.kind.name == "residual"]
+    assert [op.kind.name for op in found.ops if op.kind.name in ("self_attention", "feed_forward")] == [
+        "self_attention",
+        "feed_forward",
+    ]
+    assert all("n F s a" in one for one in signatures(write.text(*streams)))
 
 
 def test_the_first_value_added_again_and_again_does_not_nest() -> None:
