@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import archcheck.frontends.static.machine  # noqa: F401  # before its parts, which import it
+from archcheck.frontends.bounded import MAX_NODES, MERGED, MOST_ROUNDS
 from archcheck.frontends.dialects.onnx import MICROSOFT, OLDER, REASONS
 from archcheck.frontends.onnx_model import calls, roles, windows
-from archcheck.frontends.onnx_model.model import MAX_DEPTH, MAX_NODES, Function, Model, Node, NonsenseError, Stored
+from archcheck.frontends.onnx_model.model import MAX_DEPTH, Function, Model, Node, NonsenseError, Stored
 from archcheck.frontends.onnx_model.model import dims as told_dims
 from archcheck.frontends.onnx_model.model import nodes as nodes_of
 from archcheck.frontends.onnx_model.model import stored as stored_of
@@ -26,8 +27,6 @@ from archcheck.frontends.static.values import Data, Tensor, Tensors
 from archcheck.ir.graph import OpGraph, Origin, Unknown, Value
 from archcheck.ir.span import Span
 
-MERGED = 1_024  # entries of a tensor up to which exporters keep equal ones as one
-MOST_ROUNDS = 256  # of a loop that are spelled out
 _NOT_TOLD = "the file does not tell whether it is learned"
 _ENORMOUS = 1e30  # no weight is as large: it hides scores
 _ARITHMETIC = frozenset({"Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Sum", "Where", "PRelu"})

@@ -12,15 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from archcheck.errors import TargetError
-from archcheck.frontends.onnx_model.numbers import MOST, Held, held
+from archcheck.frontends.bounded import KEPT_NUMBERS, MAX_NAME, MAX_NODES, MAX_RANK, MOST_ENTRIES, shortest
+from archcheck.frontends.onnx_model.numbers import Held, held
 from archcheck.frontends.skimming import Form, skimmed
 from archcheck.ir.shapes import Dims
 
-MAX_NODES = 100_000  # functions of the model spelled out
 MAX_DEPTH = 16  # functions and graphs in each other
 MAX_OPSET = 30
-MAX_NAME = 512
-MAX_RANK = 16
 
 _REAL = {1: "<f4", 10: "<f2", 11: "<f8"}  # types with fractions
 _REALS = frozenset({1, 10, 11, 16, 17, 18, 19, 20, 23, 24})
@@ -213,19 +211,12 @@ def value(told: Any) -> Any:
     if kind == _TENSOR:
         return stored(told.t, given=False)
     if kind == _FLOATS:
-        return [shortest(one) for one in told.floats[:MOST]]
+        return [shortest(one) for one in told.floats[:MOST_ENTRIES]]
     if kind == _INTS:
-        return list(told.ints[:MOST])
+        return list(told.ints[:MOST_ENTRIES])
     if kind == _STRINGS:
-        return [one.decode("utf-8", "replace")[:MAX_NAME] for one in told.strings[:MOST]]
+        return [one.decode("utf-8", "replace")[:MAX_NAME] for one in told.strings[:MOST_ENTRIES]]
     return None
-
-
-def shortest(number: float) -> float:
-    """The number that somebody wrote, of which the file keeps 32 bits: 1e-05 for 9.999999747378752e-06."""
-    import numpy as np
-
-    return float(str(np.float32(number)))
 
 
 def stored(told: Any, *, given: bool = True) -> Stored:
@@ -266,9 +257,6 @@ def _numbers(told: Any, shape: tuple[int, ...]) -> Held | None:
         return None
     array = held(flat or [], real).array if count else np.empty((0,), dtype=object)
     return Held(array.reshape(shape), real)
-
-
-KEPT_NUMBERS = 512  # of one tensor
 
 
 def dims(told: Any) -> Dims | None:

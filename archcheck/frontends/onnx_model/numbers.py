@@ -12,14 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from archcheck.frontends.bounded import MOST_ENTRIES as MOST
 from archcheck.frontends.static import conditions, sizes
 from archcheck.frontends.static.opens import Open, Shape
 from archcheck.frontends.static.values import Data, Tensor
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
-
-MOST = 4_096  # entries of one array
 
 
 @dataclass(frozen=True, slots=True, eq=False)

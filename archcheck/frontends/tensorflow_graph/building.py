@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import archcheck.frontends.static.machine  # noqa: F401  # before its parts, which import it
+from archcheck.frontends.bounded import MAX_NODES, MOST_ROUNDS
 from archcheck.frontends.dialects.tensorflow_raw import REASONS
 from archcheck.frontends.static import rows
 from archcheck.frontends.static.machine import Machine, OutOfFuel, Raised
@@ -22,7 +23,6 @@ from archcheck.frontends.tensorflow_graph import calls, folded, patterns
 from archcheck.frontends.tensorflow_graph.names import RESULTS
 from archcheck.frontends.tensorflow_graph.nodes import (
     MAX_DEPTH,
-    MAX_NODES,
     Called,
     Function,
     Graph,
@@ -41,7 +41,6 @@ from archcheck.frontends.tensorflow_graph.order import ordered, read_by
 from archcheck.frontends.tensorflow_graph.roles import Roles
 from archcheck.ir.graph import OpGraph, Origin, Unknown, Value
 
-MOST_ROUNDS = 256  # of a loop that are spelled out
 _PLACE = re.compile(r"[^\w.\-]")
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 _BRANCHES = frozenset({"If", "StatelessIf"})

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from archcheck.errors import TargetError
+from archcheck.frontends.bounded import MAX_NODES
 from archcheck.frontends.skimming import Form, skimmed
-from archcheck.frontends.tensorflow_graph.nodes import MAX_NODES, Called, Function, Graph, Node, NonsenseError, ref
+from archcheck.frontends.tensorflow_graph.nodes import Called, Function, Graph, Node, NonsenseError, ref
 from archcheck.frontends.tensorflow_graph.objects import Objects, objects
 from archcheck.frontends.tensorflow_graph.wire import Attributes, Wire
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from archcheck.ir.shapes import Dims
 
-MAX_NODES = 100_000  # functions spelled out
 MAX_DEPTH = 32  # functions in each other
 
 

@@ -13,6 +13,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import archcheck.frontends.static.machine  # noqa: F401  # before its parts, which import it
+from archcheck.frontends.bounded import MOST_ENTRIES as MOST
 from archcheck.frontends.static import conditions, sizes
 from archcheck.frontends.static.opens import Open, Shape
 from archcheck.frontends.static.values import Data, Tensor
@@ -21,7 +22,6 @@ from archcheck.frontends.tensorflow_graph.nodes import Held
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
 
-MOST = 4_096  # entries of one array
 MOST_AXES = 64  # of a shape that is asked for by number
 
 

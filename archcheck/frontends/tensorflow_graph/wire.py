@@ -10,13 +10,12 @@ import struct
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from archcheck.frontends.bounded import KEPT_NUMBERS, MAX_RANK, shortest
 from archcheck.frontends.tensorflow_graph.nodes import Called, Held, NonsenseError, Stored
 
 MAX_FIELDS = 3_000_000  # of one file
 MAX_TEXT = 4_096
-MAX_RANK = 16
 MAX_LIST = 4_096
-KEPT_NUMBERS = 512  # of one tensor
 
 TYPES = {
     1: "float", 2: "double", 3: "int32", 4: "uint8", 5: "int16", 6: "int8", 7: "string", 8: "complex64", 9: "int64",
@@ -255,22 +254,6 @@ _IN_BYTES = frozenset({2, 7, 8, 9, 10})
 
 def _signed(value: int) -> int:
     return value - 2**64 if value >= 2**63 else value
-
-
-def shortest(number: float, form: str = "f") -> float:
-    """The number that somebody wrote, of which the file keeps 32 bits, or 16: 1e-05 for 9.999999747378752e-06."""
-    try:
-        wanted = struct.pack("<" + form, number)
-    except OverflowError:
-        return number
-    for digits in range(1, 9):
-        found = float(f"{number:.{digits}g}")
-        try:
-            if struct.pack("<" + form, found) == wanted:
-                return found
-        except OverflowError:  # rounded up beyond the greatest
-            continue
-    return float(f"{number:.9g}")
 
 
 class Attributes(Mapping[str, Any]):

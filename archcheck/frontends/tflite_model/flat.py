@@ -11,8 +11,8 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
+from archcheck.frontends.bounded import shortest
 from archcheck.frontends.tensorflow_graph.nodes import NonsenseError
-from archcheck.frontends.tensorflow_graph.wire import shortest
 from archcheck.frontends.torch_export.archive import open_regular
 
 MAX_READ = 64 * 1024**2  # bytes of the file that are held

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archcheck.errors import TargetError
-from archcheck.frontends.tensorflow_graph.nodes import MAX_NODES, Held, NonsenseError, Rough, Stored
-from archcheck.frontends.tensorflow_graph.wire import KEPT_NUMBERS, MAX_RANK, REAL, shortest
+from archcheck.frontends.bounded import KEPT_NUMBERS, MAX_NAME, MAX_NODES, MAX_RANK, shortest
+from archcheck.frontends.tensorflow_graph.nodes import Held, NonsenseError, Rough, Stored
+from archcheck.frontends.tensorflow_graph.wire import REAL
 from archcheck.frontends.tflite_model import schema
 from archcheck.frontends.tflite_model.flat import INT8, UINT8, UINT32, UINT64, File, Table
 
-MAX_NAME = 512
 MAX_GRAPHS = 10_000
 HALF_DIGITS = 3  # of a number that somebody wrote and that 16 bits keep
 MAX_FLEX = 65_536  # bytes beside one operator

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from archcheck.frontends.bounded import MERGED
 from archcheck.frontends.dialects.tflite import FUSED, PREFIX, REASONS, SAME
 from archcheck.frontends.tensorflow_graph.nodes import Function, Graph, Held, Node, NonsenseError, Stored
 from archcheck.frontends.tensorflow_graph.wire import Type
@@ -22,7 +23,6 @@ from archcheck.frontends.tflite_model.folding import unfolded
 from archcheck.frontends.tflite_model.model import Info, Model, Operator, Subgraph
 from archcheck.frontends.tflite_model.operators import NOT_TOLD, OPTIONAL, OWN, called
 
-MERGED = 1_024  # entries of a tensor up to which equal ones are kept as one
 _NO_NAME = re.compile(r"[^\w.\-/ ]")
 # of TensorFlow's own, those that run functions or keep tensors, which the file tells otherwise
 _RUNNING = frozenset({
