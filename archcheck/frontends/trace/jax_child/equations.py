@@ -18,6 +18,11 @@ MOST_ROUNDS = 256  # of a loop that are spelled out
 MOST_EQUATIONS = 500_000
 MOST_WORKED_OUT = 4 * 1024**2  # entries of a constant
 MOST_CHOSEN = 16  # entries of a mask, and of what one chooses, that are told as numbers
+# what runs a jaxpr on what it is given; others hold one that joins two numbers, or is run for each part
+_CALLS = frozenset({
+    "jit", "pjit", "core_call", "closed_call", "named_call", "xla_call", "checkpoint", "remat", "remat2",
+    "custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr", "core_closed_call",
+})  # fmt: skip
 _INSIDE = ("jaxpr", "call_jaxpr", "fun_jaxpr")
 _LOOPS = frozenset({"while", "cond"})
 _DRAWS = ("random_", "threefry", "rng_")
@@ -102,7 +107,7 @@ class Flat:
             return reads
         if name == "scan" and eqn.params["length"] <= MOST_ROUNDS:
             return self._scan(eqn, reads, scope)
-        if name not in _LOOPS and name != "scan":
+        if name in _CALLS:
             inner = next((eqn.params[one] for one in _INSIDE if one in eqn.params), None)
             if (
                 inner is not None
