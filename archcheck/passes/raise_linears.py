@@ -246,7 +246,8 @@ def _features(scope: Scope, op: Op, weights: tuple[Value, ...]) -> dict[str, Att
     if len(shape) != 2:
         return {}
     given, read = (shape[0], shape[1]) if op.kind is LINEAR or op.attr("transpose_b") is True else (shape[1], shape[0])
-    return {"in_features": read, "out_features": given}
+    told = {"in_features": read, "out_features": given}
+    return {name: size for name, size in told.items() if size is not None}  # None: code left it open
 
 
 def _turns(permute: Op) -> bool:

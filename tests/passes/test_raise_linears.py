@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from pass_asserts import assert_left, assert_pass
 
+from archcheck.ir.text import parse
 from archcheck.passes.raise_linears import RaiseLinears
 
 PASS = RaiseLinears()
@@ -205,3 +206,21 @@ def test_an_einsum_tells_the_sizes_of_its_map(equation: str, shape: str, sizes: 
           einsum %x, %w equation="{equation}"
         """,
     )
+
+
+def test_a_size_that_code_leaves_open_is_not_stated() -> None:
+    """A weight of Keras whose first axis is whatever it is given: `add_weight(shape=(None, 8))`."""
+    graph = RaiseLinears().run(parse("%x = input\n%w = parameter name='w' shape=(None, 8)\nmatmul %x, %w"))
+    (linear,) = (op for op in graph.ops if op.kind.name == "linear")
+    assert (linear.states("in_features"), linear.attr("out_features")) == (False, 8)
+
+
+def test_what_is_chosen_by_an_input_from_a_table_is_an_embedding() -> None:
+    """And a product over the last axis of one and the first of a matrix is a linear map; over others it is none."""
+    table = "%x = input\n%w = parameter name='w' shape=(100, 8)\n"
+    (op,) = RaiseLinears().run(parse(table + "gather %w, %x axis=0 whole=True")).ops[1:]
+    assert (op.kind.name, op.attr("rows"), op.attr("dim")) == ("embedding", 100, 8)
+    for other in ("gather %w, %x axis=1 whole=True", "gather %w, %x axis=0", "tensordot %x, %w axes=2"):
+        assert "parameter" in [op.kind.name for op in RaiseLinears().run(parse(table + other)).ops]
+    (op,) = RaiseLinears().run(parse(table + "tensordot %x, %w axes=((-1,), (0,))")).ops[1:]
+    assert (op.kind.name, op.attr("in_features"), op.attr("out_features")) == ("linear", 100, 8)
