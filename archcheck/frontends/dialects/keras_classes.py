@@ -16,16 +16,25 @@ class EinsumDense(keras.Layer):
 
     def build(self, input_shape=None):
         self.kernel = self.add_weight(name="kernel", shape=self._kernel_shape())
-        self.bias = self.add_weight(name="bias") if self.bias_axes else None
+        self.bias = self.add_weight(name="bias", shape=self._bias_shape()) if self.bias_axes else None
 
     def _kernel_shape(self):
-        given, _, result = self.equation.replace("...", "").partition("->")
-        letters = given.partition(",")[2]
+        given = self.equation.replace("...", "").partition("->")[0]
+        known = self._known_sizes()
+        return tuple(known.get(letter) for letter in given.partition(",")[2])
+
+    def _bias_shape(self):
+        result = self.equation.replace("...", "").partition("->")[2]
+        first = min(result.index(letter) for letter in self.bias_axes)
+        known = self._known_sizes()
+        return tuple(known.get(letter) if letter in self.bias_axes else 1 for letter in result[first:])
+
+    def _known_sizes(self):
+        result = self.equation.replace("...", "").partition("->")[2]
         sizes = self.partial_output_shape
         if not isinstance(sizes, (tuple, list)):
             sizes = (sizes,)
-        known = dict(zip(result[::-1], sizes[::-1]))
-        return tuple(known.get(letter) for letter in letters)
+        return dict(zip(result[::-1], sizes[::-1]))
 
     def call(self, inputs, training=None):
         x = keras.ops.einsum(self.equation, inputs, self.kernel)

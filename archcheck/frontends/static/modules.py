@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
-from archcheck.frontends.static import containers, functional, hooks, parts, rows
+from archcheck.frontends.static import containers, functional, hooks, parts, rows, sizes
 from archcheck.frontends.static.decorators import veiled
 from archcheck.frontends.static.machine import Raised, flatten_tensors, place_of
 from archcheck.frontends.static.opens import Open, Shape
@@ -199,22 +199,30 @@ def prepare(vm: Machine, instance: Instance, args: list[Data], kwargs: dict[str,
     for name in dict.fromkeys(name for base in instance.cls.externals for name in dialects.prepares(base)):
         found = instance.cls.lookup(name)
         if found is not None and isinstance(found[1], Function):
-            shape = Shape("the shape of the input", vm.here(), metadata=True)
             if len(found[1].node.args.args) < 2:
                 vm.call(Method(found[1], instance), [], {})
                 continue
             more = found[1].node.args.args[2:]
-            tensors = _tensors_given(instance, args, kwargs) if more else frozenset()
-            shapes = {one.arg: shape for one in more if one.arg.removesuffix("_shape") in tensors}
-            vm.call(Method(found[1], instance), [shape], shapes)
+            tensors = _tensors_given(instance, args, kwargs)
+            named = ((one.arg, tensors.get(one.arg.removesuffix("_shape"))) for one in more)
+            shapes = {name: _shape(vm, tensor) for name, tensor in named if tensor is not None}
+            vm.call(Method(found[1], instance), [_shape(vm, next(iter([*args, *kwargs.values()]), None))], shapes)
 
 
-def _tensors_given(instance: Instance, args: list[Data], kwargs: dict[str, Data]) -> frozenset[str]:
-    """Names of a call's parameters that are given a tensor."""
+def _shape(vm: Machine, given: Data) -> Data:
+    """The shape of what a layer is called with, in numbers where each of them is known."""
+    dims = sizes.known(vm, given) if isinstance(given, Tensor) else None
+    if dims is None or None in dims:
+        return Shape("the shape of the input", vm.here(), metadata=True)
+    return dims
+
+
+def _tensors_given(instance: Instance, args: list[Data], kwargs: dict[str, Data]) -> dict[str, Tensor]:
+    """A call's parameters that are given a tensor, by name."""
     called = next((found for name in ("call", "forward") if (found := instance.cls.lookup(name)) is not None), None)
     parameters = called[1].node.args.args[1:] if called is not None and isinstance(called[1], Function) else []
     bound = dict(zip((one.arg for one in parameters), args, strict=False)) | kwargs
-    return frozenset(name for name, value in bound.items() if isinstance(value, Tensor))
+    return {name: value for name, value in bound.items() if isinstance(value, Tensor)}
 
 
 def weight_shape(layer: Layer, name: str) -> tuple[Data, ...] | None:

@@ -251,3 +251,40 @@ def test_a_field_is_set_under_the_name_that_its_class_keeps_it_by(sources: Sourc
     """
     deeper = sources.computes(text, "Model", sample=Sample({"x": (2, 4)}, {}, (("depth", (None,), 3),)))
     assert deeper.count("linear") == 3
+
+
+KERAS = """
+import keras
+from keras import ops
+
+class Split(keras.layers.Layer):
+    def __init__(self, heads):
+        super().__init__()
+        self.heads = heads
+
+    def build(self, given_shape):
+        width = given_shape[-1] // self.heads
+        self.query = keras.layers.EinsumDense("btd,dnh->btnh", (None, self.heads, width), bias_axes="nh")
+
+    def call(self, given):
+        query = self.query(given)
+        if len(query.shape) == 4 and query.shape[-1] == 4:
+            return ops.relu(query)
+        return ops.tanh(query)
+
+class Model(keras.layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.split = Split(2)
+
+    def call(self, x):
+        return self.split(given=x)
+"""
+
+
+def test_layers_of_keras_are_built_for_the_sizes_that_they_are_given(sources: Sources) -> None:
+    """By keyword as well; a bias has the sizes of the axes that it is for."""
+    found = sources.computes(KERAS, "Model", top="", sample=Sample({"x": (2, 7, 8)}))
+    assert "shape=(None,2,4,)" in found
+    assert "shape=(2,4,)" in found
+    assert found.splitlines()[-1].split()[2] == "relu"
