@@ -26,6 +26,7 @@ from torch.overrides import TorchFunctionMode
 from archcheck.frontends.trace.child import tracing
 from archcheck.frontends.trace.child.building import Built, build, import_target
 from archcheck.frontends.trace.child.guesses import by_value, content, shaped
+from archcheck.frontends.trace.child.inputs import Inputs
 from archcheck.frontends.trace.child.leaves import Leaves
 from archcheck.frontends.trace.child.naming import ASKING
 from archcheck.frontends.trace.child.recorder import Recorder
@@ -75,7 +76,8 @@ class Case:
             self.model = self.built.model
             tracing._without_weights(self.model, recorder)
             recorder.settle(self.model)
-            error, result, inputs = tracing._called(self.built, asked, recorder)
+            inputs = Inputs(self.built, asked["inputs"], asked["given"])
+            error, result = tracing._called(self.built, inputs, recorder)
         if error:
             raise RuntimeError(error)
         self.recording = tracing._told(recorder, self.built, inputs, result)
