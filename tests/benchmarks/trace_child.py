@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import inspect
 import json
 import os
 import random
@@ -40,6 +41,7 @@ _BY_CONTENT = (
     "repeat_interleave",
 )  # whose shapes are answers too
 MOST_REAL = 400_000_000  # parameters of a model that is given weights, for peers that need some
+Called = tuple[torch.nn.Module, Any, Any]  # a model, and what it is called with
 RECORDINGS = 8  # that are kept at the same time to see what one of them takes
 
 
@@ -149,42 +151,61 @@ class Case:
     # ---- peers
 
     def peers(self) -> dict[str, Any]:
-        """CPU seconds of each peer on this model, or why it failed."""
-        found: dict[str, Any] = {}
-        for name, run in (("torchview", self._torchview), ("torch.export", self._export), ("TorchLens", self._lens)):
-            try:
-                found[name] = run()
-            except Exception as error:
-                found[name] = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:80]}"
-                if os.environ.get("ARCHCHECK_BENCH_TRACEBACK"):
-                    traceback.print_exc()
-        return found
+        """CPU seconds of each peer on this model, or why it failed; None where it needs more weights than are made."""
+        bare = (self.bare_model, *self.bare_args)
+        small = sum(one.numel() for one in self.model.parameters()) <= MOST_REAL
+        return {
+            "torchview": _apart(_torchview, lambda: bare),
+            "torch.export": _apart(_export, lambda: bare),
+            "TorchLens": _apart(_lens, self._with_weights) if small else None,
+        }
 
-    def _torchview(self) -> float:
-        import torchview
+    def _with_weights(self) -> Called:
+        return (_on(copy.deepcopy(self.model), "cpu"), *_moved((self.args, self.kwargs), "cpu"))
 
-        args, kwargs = self.bare_args
-        given = {**self._bound(args), **kwargs}
-        return _timed(lambda: torchview.draw_graph(self.bare_model, input_data=given, device="meta"))[0]
 
-    def _export(self) -> float:
-        args, kwargs = self.bare_args
-        return _timed(lambda: torch.export.export(self.bare_model, tuple(args), kwargs, strict=False))[0]
+def _torchview(model: torch.nn.Module, args: Any, kwargs: Any) -> float:
+    import torchview
 
-    def _lens(self) -> float | None:
-        import torchlens
+    given = {**dict(zip(inspect.signature(model.forward).parameters, args, strict=False)), **kwargs}
+    return _timed(lambda: torchview.draw_graph(model, input_data=given, device="meta"))[0]
 
-        if sum(one.numel() for one in self.model.parameters()) > MOST_REAL:
-            return None
-        model = _on(copy.deepcopy(self.model), "cpu")
-        args, kwargs = _moved((self.args, self.kwargs), "cpu")
-        log = getattr(torchlens, "log_forward_pass", None) or torchlens.trace
-        return _timed(lambda: log(model, list(args), dict(kwargs)))[0]
 
-    def _bound(self, args: Any) -> dict[str, Any]:
-        import inspect
+def _export(model: torch.nn.Module, args: Any, kwargs: Any) -> float:
+    return _timed(lambda: torch.export.export(model, tuple(args), kwargs, strict=False))[0]
 
-        return dict(zip(inspect.signature(self.model.forward).parameters, args, strict=False))
+
+def _lens(model: torch.nn.Module, args: Any, kwargs: Any) -> float:
+    import torchlens
+
+    log = getattr(torchlens, "log_forward_pass", None) or torchlens.trace
+    return _timed(lambda: log(model, list(args), dict(kwargs)))[0]
+
+
+def _apart(peer: Callable[[torch.nn.Module, Any, Any], float], given: Callable[[], Called]) -> float | str:
+    """What a peer costs in a copy of this process, or why it failed.
+
+    Peers wrap the functions of torch and leave them so; what is measured after them would pay for it. A small model
+    comes first: what a peer imports and makes once is not its cost.
+    """
+    ours, theirs = os.pipe()
+    if not (copied := os.fork()):
+        try:
+            model, args, kwargs = given()
+            device = next(model.parameters()).device
+            peer(torch.nn.Linear(4, 4, device=device), (torch.zeros(2, 4, device=device),), {})
+            found: float | str = peer(model, args, kwargs)
+        except BaseException as error:
+            found = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:80]}"
+            if os.environ.get("ARCHCHECK_BENCH_TRACEBACK"):
+                traceback.print_exc()
+        os.write(theirs, json.dumps(found).encode())
+        os._exit(0)
+    os.close(theirs)
+    with os.fdopen(ours) as told:
+        answer = told.read()
+    _, status = os.waitpid(copied, 0)
+    return json.loads(answer) if answer else f"ended with {os.waitstatus_to_exitcode(status)}"
 
 
 def _told(recorder: Recorder) -> Any:
