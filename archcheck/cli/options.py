@@ -93,8 +93,8 @@ class Tracing:
         help="An argument of the call that is run: 2x7x64, 2x7:int64, or a number, text or list. Repeatable.",
     )  # fmt: skip
     isolation: int = option(
-        "--require-isolation", type=click.IntRange(0, 3), default=0, show_default=True,
-        help="Refuse to run with less: 1 process, 2 and landlock, 3 and namespaces.",
+        "--require-isolation", type=click.IntRange(0, 3), is_flag=False, flag_value=3, default=0, show_default=True,
+        help="Refuse to run with less: 1 process, 2 and landlock, 3 and namespaces (without a number).",
     )  # fmt: skip
     timeout: float = option(
         "--timeout", type=click.FloatRange(min=1), default=120.0, show_default=True, metavar="SECONDS",

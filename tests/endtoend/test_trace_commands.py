@@ -174,6 +174,11 @@ def test_code_that_reaches_out_is_stopped_and_the_report_says_so(model: str) -> 
     assert "could not be read to its end: running it failed" in text
 
 
+def test_isolation_without_a_number_is_all_of_it(model: str) -> None:
+    words = ("describe", f"{model}:Block", "--trace", "--require-isolation")
+    assert _traced(*words) == _traced(*words, "3")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
