@@ -388,10 +388,11 @@ def project_roots(folder: Path, *, package: bool = True) -> tuple[Root, ...]:
         package: whether `folder` itself may lie in a package.
     """
     own = folder
+    installed = next((at for at in (folder, *folder.parents) if at.name in ("site-packages", "dist-packages")), None)
+    if installed is not None:  # folders of installed packages need no `__init__.py`
+        return (Root(installed, trusted=True),)
     while package and (own / "__init__.py").is_file() and own.parent != own:
         own = own.parent
-    if own.name in ("site-packages", "dist-packages"):
-        return (Root(own, trusted=True),)
     around = [own, *own.parents]
     base = next((at for at in around if any((at / mark).exists() for mark in _PROJECT)), None)
     here = Path.cwd()

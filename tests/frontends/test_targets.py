@@ -52,6 +52,15 @@ def place(target: Target) -> str:
     return f"{target.source.shown if target.source else '-'}:{target.symbol}"
 
 
+def test_an_installed_folder_needs_no_init_file(tmp_path: Path) -> None:
+    files = {"pack/__init__.py": "", "pack/part/net.py": "from pack.base import Base\nclass Net(Base): pass\n"}
+    write(tmp_path / "site-packages", {**files, "pack/base.py": "class Base: pass\n"})
+    target = at(f"{tmp_path}/site-packages/pack/part/net.py:Net")
+    assert target.source is not None
+    assert target.source.module == "pack.part.net"
+    assert target.library.module("pack.base") is not None
+
+
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [

@@ -15,13 +15,15 @@ class EinsumDense(keras.Layer):
         self.activation = keras.activations.get(activation)
 
     def build(self, input_shape=None):
-        self.kernel = self.add_weight(name="kernel", shape=self._kernel_shape())
+        self.kernel = self.add_weight(name="kernel", shape=self._kernel_shape(input_shape))
         self.bias = self.add_weight(name="bias", shape=self._bias_shape()) if self.bias_axes else None
 
-    def _kernel_shape(self):
-        given = self.equation.replace("...", "").partition("->")[0]
+    def _kernel_shape(self, input_shape):
+        given, _, kernel = self.equation.replace("...", "").partition("->")[0].partition(",")
         known = self._known_sizes()
-        return tuple(known.get(letter) for letter in given.partition(",")[2])
+        if input_shape is not None:
+            known.update({letter: input_shape[given.index(letter) - len(given)] for letter in kernel if letter in given})
+        return tuple(known.get(letter) for letter in kernel)
 
     def _bias_shape(self):
         result = self.equation.replace("...", "").partition("->")[2]
@@ -68,10 +70,12 @@ class MultiHeadAttention(keras.Layer):
             self._build_from_signature(query_shape, query_shape, query_shape)
 
     def _build_from_signature(self, query=None, value=None, key=None):
-        self._build_layers()
+        self._build_layers(query)
 
-    def _build_layers(self):
+    def _build_layers(self, query):
         self._built_from_signature = True
+        if query is not None and self._output_shape is None:
+            self._output_shape = getattr(query, "shape", query)[-1]
         bias = "de" if self._use_bias else None
         self._query_dense = self._projection(self._key_dim, bias, "query")
         self._key_dense = self._projection(self._key_dim, bias, "key")

@@ -155,25 +155,26 @@ _ROW_ARANGE = "lambda start, stop=None, step=1, dtype=None: op.constant(value='a
 _CHANNELS = "inputs.shape[1 if data_format == 'channels_first' else -1]"
 _SEPARABLE = (
     "lambda filters, kernel_size, strides=1, padding='valid', data_format=None, dilation_rate=1, depth_multiplier=1, activation=None, use_bias=True, **kwargs: "
-    "(lambda inputs: keras.layers.Activation(activation or 'linear')(op.conv(op.conv(inputs, kernel=kernel_size, stride=strides, padding=padding, dilation=dilation_rate, groups={channels}, out_features={channels} * depth_multiplier, bias=False, axes={axes}, channels_last=data_format != 'channels_first'), kernel=1, out_features=filters, bias=use_bias, axes={axes}, channels_last=data_format != 'channels_first')))"
+    "(lambda inputs, training=None: keras.layers.Activation(activation or 'linear')(op.conv(op.conv(inputs, kernel=kernel_size, stride=strides, padding=padding, dilation=dilation_rate, groups={channels}, out_features={channels} * depth_multiplier, bias=False, axes={axes}, channels_last=data_format != 'channels_first'), kernel=1, out_features=filters, bias=use_bias, axes={axes}, channels_last=data_format != 'channels_first')))"
 )
 _DEPTHWISE = (
     "lambda kernel_size, strides=1, padding='valid', depth_multiplier=1, data_format=None, dilation_rate=1, activation=None, use_bias=True, **kwargs: "
-    "(lambda inputs: keras.layers.Activation(activation or 'linear')(op.conv(inputs, kernel=kernel_size, stride=strides, padding=padding, dilation=dilation_rate, groups={channels}, out_features={channels} * depth_multiplier, bias=use_bias, axes={axes}, channels_last=data_format != 'channels_first')))"
+    "(lambda inputs, training=None: keras.layers.Activation(activation or 'linear')(op.conv(inputs, kernel=kernel_size, stride=strides, padding=padding, dilation=dilation_rate, groups={channels}, out_features={channels} * depth_multiplier, bias=use_bias, axes={axes}, channels_last=data_format != 'channels_first')))"
 )
+_PAIR_OF = "(lambda found: (op.real(found), op.imag(found)))"
 _SPELLED: dict[str, str] = {
     "activations.relu": _RELU,
     "activations.get": f"lambda identifier=None: keras.activations.linear if identifier is None else {_BY_NAME}[identifier] if identifier in {tuple(ACTIVATIONS)} else (lambda x: keras.layers.Activation(identifier)(x)) if isinstance(identifier, str) else identifier",
     "activations.tanh_shrink": "lambda x: x - op.tanh(x)",
     "activations.soft_shrink": "lambda x, threshold=0.5: op.sign(x) * op.relu(op.abs(x) - threshold)",
-    "layers.ReLU": "lambda max_value=None, negative_slope=0.0, threshold=0.0, **kwargs: (lambda inputs: keras.activations.relu(inputs, negative_slope, max_value, threshold))",
-    "layers.Lambda": "lambda function, output_shape=None, mask=None, arguments=None, **kwargs: (lambda inputs, **more: function(inputs, **(arguments or {})))",
+    "layers.ReLU": "lambda max_value=None, negative_slope=0.0, threshold=0.0, **kwargs: (lambda inputs, training=None: keras.activations.relu(inputs, negative_slope, max_value, threshold))",
+    "layers.Lambda": "lambda function, output_shape=None, mask=None, arguments=None, **kwargs: (lambda inputs, training=None, **more: function(inputs, **(arguments or {})))",
     "layers.TimeDistributed": "lambda layer, **kwargs: layer",
-    "layers.Normalization": "lambda axis=-1, mean=None, variance=None, invert=False, **kwargs: (lambda inputs: op.opaque(inputs, name='keras.layers.Normalization', why='its mean and variance are taken from data'))",
-    "layers.Cropping1D": "lambda cropping=(1, 1), **kwargs: (lambda amount: (lambda inputs: inputs[:, amount[0]:-amount[1] or None]))((cropping, cropping) if isinstance(cropping, int) else cropping)",
-    "layers.Cropping2D": "lambda cropping=((0, 0), (0, 0)), data_format=None, **kwargs: (lambda amount: (lambda inputs: op.opaque(inputs, name='keras.layers.Cropping2D', why='it crops axes that its data format decides') if data_format == 'channels_first' else inputs[:, amount[0][0]:-amount[0][1] or None, amount[1][0]:-amount[1][1] or None]))(((cropping, cropping), (cropping, cropping)) if isinstance(cropping, int) else tuple((one, one) if isinstance(one, int) else one for one in cropping))",
-    "layers.Average": "lambda **kwargs: (lambda inputs: sum(inputs[1:], inputs[0]) / len(inputs))",
-    "layers.Rescaling": "lambda scale, offset=0.0, **kwargs: (lambda inputs: inputs * scale + offset)",
+    "layers.Normalization": "lambda axis=-1, mean=None, variance=None, invert=False, **kwargs: (lambda inputs, training=None: op.opaque(inputs, name='keras.layers.Normalization', why='its mean and variance are taken from data'))",
+    "layers.Cropping1D": "lambda cropping=(1, 1), **kwargs: (lambda amount: (lambda inputs, training=None: inputs[:, amount[0]:-amount[1] or None]))((cropping, cropping) if isinstance(cropping, int) else cropping)",
+    "layers.Cropping2D": "lambda cropping=((0, 0), (0, 0)), data_format=None, **kwargs: (lambda amount: (lambda inputs, training=None: op.opaque(inputs, name='keras.layers.Cropping2D', why='it crops axes that its data format decides') if data_format == 'channels_first' else inputs[:, amount[0][0]:-amount[0][1] or None, amount[1][0]:-amount[1][1] or None]))(((cropping, cropping), (cropping, cropping)) if isinstance(cropping, int) else tuple((one, one) if isinstance(one, int) else one for one in cropping))",
+    "layers.Average": "lambda **kwargs: (lambda inputs, training=None: sum(inputs[1:], inputs[0]) / len(inputs))",
+    "layers.Rescaling": "lambda scale, offset=0.0, **kwargs: (lambda inputs, training=None: inputs * scale + offset)",
     **{f"layers.SeparableConv{axes}D": _SEPARABLE.format(axes=axes, channels=_CHANNELS) for axes in (1, 2)},
     **{f"layers.DepthwiseConv{axes}D": _DEPTHWISE.format(axes=axes, channels=_CHANNELS) for axes in (1, 2)},
     "layers.add": "lambda inputs, **kwargs: sum(inputs[1:], inputs[0])",
@@ -187,6 +188,11 @@ _SPELLED: dict[str, str] = {
     "ops.vstack": "lambda xs: op.concat(*xs, axis=0)",
     "ops.moments": "lambda x, axes, keepdims=False, synchronized=False: (op.mean(x, axis=axes, keepdim=keepdims), op.var(x, axis=axes, correction=0, keepdim=keepdims))",
     "ops.batch_normalization": "lambda x, mean, variance, axis, offset=None, scale=None, epsilon=0.001: (lambda found: found if offset is None else found + offset)((lambda found: found if scale is None else found * scale)((x - mean) * op.rsqrt(variance + epsilon)))",
+    "ops.fft": f"lambda x: {_PAIR_OF}(op.fft(op.complex(*x), axis=-1, inverse=False, real=False))",
+    "ops.fft2": f"lambda x: {_PAIR_OF}(op.fft(op.complex(*x), axis=(-2, -1), inverse=False, real=False))",
+    "ops.ifft2": f"lambda x: {_PAIR_OF}(op.fft(op.complex(*x), axis=(-2, -1), inverse=True, real=False))",
+    "ops.rfft": f"lambda x, fft_length=None: {_PAIR_OF}(op.fft(x, axis=-1, inverse=False, real=True, length=fft_length))",
+    "ops.irfft": "lambda x, fft_length=None: op.fft(op.complex(*x), axis=-1, inverse=True, real=True, length=fft_length)",
     "ops.cond": "lambda pred, true_fn, false_fn: true_fn() if pred else false_fn()",
     "ops.custom_gradient": "lambda f: lambda *args, **kwargs: f(*args, **kwargs)[0]",
     "ops.shape": "lambda x: x.shape",

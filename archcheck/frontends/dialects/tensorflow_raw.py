@@ -11,6 +11,7 @@ from archcheck.frontends.dialects.table import Formula, Row
 from archcheck.ir.graph import AttrValue
 
 PREFIX = "tensorflow.raw_ops."
+TRANSFORMED: dict[str, AttrValue] = {"": -1, "2D": (-2, -1), "3D": (-3, -2, -1)}  # axes of a Fourier transform, by the op's ending
 
 
 def _row(kind: str, params: str = "x!", attrs: dict[str, str] | None = None, **const: AttrValue) -> Row:
@@ -91,8 +92,8 @@ _OWN: dict[str, Row] = {
     "ResizeNearestNeighbor": _row("interpolate", f"images!, size, {_ALIGNED}", {"size": "size"}, mode="nearest"),
     "ResizeArea": _row("interpolate", "images!, size, align_corners=False", {"size": "size", "align_corners": "align_corners"}, mode="area"),
     "LRN": _row("local_response_norm", "input!, depth_radius=5, bias=1.0, alpha=1.0, beta=0.5", {"size": "depth_radius", "k": "bias", "alpha": "alpha", "beta": "beta"}),
-    **{op: _row("fft", "input!", axis=-1, inverse=op.startswith("I")) for op in ("FFT", "IFFT")},
-    **{op: _row("fft", "input!, fft_length", {"length": "fft_length"}, axis=-1, inverse=op.startswith("I"), real=True) for op in ("RFFT", "IRFFT")},
+    **{f"{inverse}FFT{axes}": _row("fft", "input!", axis=axis, inverse=inverse == "I", real=False) for inverse in ("", "I") for axes, axis in TRANSFORMED.items()},
+    **{f"{inverse}RFFT{axes}": _row("fft", "input!, fft_length", {"length": "fft_length"}, axis=axis, inverse=inverse == "I", real=True) for inverse in ("", "I") for axes, axis in TRANSFORMED.items()},
     "LinSpace": _row("constant", "start, stop, num", {"start": "start", "end": "stop", "steps": "num"}, value="linspace"),
     "OneHot": _row("one_hot", "indices!, depth, on_value=None, off_value=None, axis=-1", {"classes": "depth", "axis": "axis"}),
     "Bucketize": _row("tensor_function", "input!, boundaries", function="bucketize"),

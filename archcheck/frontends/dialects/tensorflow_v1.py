@@ -230,7 +230,7 @@ FUNCTIONS: dict[str, Row] = {
         {"nn." + name: row for name, row in _NN.items()},
         {"layers." + name: row for name, row in _LAYERS.items()},
         {"contrib.layers.flatten": _LAYERS["flatten"], "contrib.nn.alpha_dropout": Row("dropout", "x!, keep_prob, noise_shape=None, seed=None, name=None", const={"alpha": True})},
-        {name: _row("fft", "input!, fft_length=None, name=None", {"length": "fft_length"}, axis=-1, inverse=name.startswith("i"), real="rfft" in name) for name in ("fft", "ifft", "rfft", "irfft")},
+        {f"{kind}{axes.lower()}": _row("fft", "input!, fft_length=None, name=None", {"length": "fft_length"}, axis=axis, inverse=kind.startswith("i"), real="rfft" in kind) for kind in ("fft", "ifft", "rfft", "irfft") for axes, axis in tensorflow_raw.TRANSFORMED.items()},
     )
     for name, row in table.items()
 }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from archcheck.frontends.static import containers, hooks, sizes
 from archcheck.frontends.static.machine import place_of
 from archcheck.frontends.static.values import INERT, Args, Data, Instance, Kwargs, Layer, Tensor
+from archcheck.ir.graph import Unknown
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
@@ -83,7 +84,10 @@ def _add_weight(vm: Machine, module: Instance | Layer, args: Args, kwargs: Kwarg
     named_first = bool(args) and isinstance(args[0], str)  # tf.keras; Keras 3 has the shape first
     name = kwargs.get("name", args[0] if named_first else "weight")
     shapes = args[1:2] if named_first else args[:1]
-    return learned(vm, f"{place_of(module)}.{name}", _shaped(kwargs.get("shape", shapes[0] if shapes else None)))
+    shape = _shaped(kwargs.get("shape", shapes[0] if shapes else None))
+    if kwargs.get("trainable") is False:
+        return vm.emit("constant", (), {**shape, "value": Unknown(f"the content of {name}, which is not trained")})
+    return learned(vm, f"{place_of(module)}.{name}", shape)
 
 
 def _shaped(shape: Data) -> dict[str, Data]:

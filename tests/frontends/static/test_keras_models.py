@@ -208,3 +208,34 @@ def test_momentum_is_the_share_of_the_new_statistics_as_in_pytorch(sources: Sour
     reading = sources.read(f"def f(x):\n    return {layer}", top=top)
     [norm] = [op for op in reading.variants[0].graph.ops if op.kind.name == "batch_norm"]
     assert norm.attr("momentum") == pytest.approx(0.1)
+
+
+SMALL = """
+import keras
+from keras import ops
+
+class Model(keras.layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.relu = keras.layers.ReLU()
+
+    def build(self, shape):
+        self.scale = self.add_weight(shape=(8,), name="scale", trainable=False)
+
+    def call(self, x, training=None):
+        {body}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "ops"),
+    [
+        ("return self.relu(x, training=training)", "constant relu"),
+        ("return x * self.scale", "constant mul"),
+        ("return ops.fft2((x, ops.zeros_like(x)))[0]", "constant constant complex fft real imag"),
+    ],
+)
+def test_small_layers_are_read(sources: Sources, body: str, ops: str) -> None:
+    """Each layer takes `training`; a weight that is not trained is no parameter."""
+    found = sources.computes(SMALL.format(body=body), "Model", top="")
+    assert [line.split()[2] for line in found.splitlines() if line.startswith("%")] == ops.split()

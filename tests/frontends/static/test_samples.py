@@ -285,6 +285,29 @@ class Model(keras.layers.Layer):
 def test_layers_of_keras_are_built_for_the_sizes_that_they_are_given(sources: Sources) -> None:
     """By keyword as well; a bias has the sizes of the axes that it is for."""
     found = sources.computes(KERAS, "Model", top="", sample=Sample({"x": (2, 7, 8)}))
-    assert "shape=(None,2,4,)" in found
+    assert "shape=(8,2,4,)" in found
     assert "shape=(2,4,)" in found
     assert found.splitlines()[-1].split()[2] == "relu"
+
+
+ATTENDS = """
+import keras
+
+class Attends(keras.layers.MultiHeadAttention):
+    def call(self, query):
+        return self._output_dense(self._query_dense(query))
+
+class Model(keras.layers.Layer):
+    def build(self, given_shape):
+        self.attends = Attends(2, 4)
+        self.attends.build(given_shape, given_shape)
+
+    def call(self, x):
+        return self.attends(x)
+"""
+
+
+def test_attention_gives_the_width_of_what_it_is_given(sources: Sources) -> None:
+    found = sources.computes(ATTENDS, "Model", top="", sample=Sample({"x": (2, 7, 6)}))
+    assert "shape=(6,2,4,)" in found
+    assert "shape=(2,4,6,)" in found
