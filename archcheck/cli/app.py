@@ -10,6 +10,7 @@ from archcheck import __version__
 
 COMMANDS = {
     "audit": ("archcheck.cli.audit", "Hold code against what a paper claims."),
+    "bench": ("archcheck.cli.bench", "Judge a list of cases whose outcome is known, and say what was missed."),
     "describe": ("archcheck.cli.describe", "Say what code is: layers, signatures, norms, flags."),
     "diff": ("archcheck.cli.diff", "Compare two targets, or a target and a block of a spec."),
     "draw": ("archcheck.cli.draw", "Draw a graph, or a difference side by side."),

@@ -391,7 +391,8 @@ def project_roots(folder: Path, *, package: bool = True) -> tuple[Root, ...]:
     installed = next((at for at in (folder, *folder.parents) if at.name in ("site-packages", "dist-packages")), None)
     if installed is not None:  # folders of installed packages need no `__init__.py`
         return (Root(installed, trusted=True),)
-    while package and (own / "__init__.py").is_file() and own.parent != own:
+    # A folder whose name no import can write is not a package, whatever it holds: `my-model` with an `__init__.py`.
+    while package and own.name.isidentifier() and (own / "__init__.py").is_file() and own.parent != own:
         own = own.parent
     around = [own, *own.parents]
     base = next((at for at in around if any((at / mark).exists() for mark in _PROJECT)), None)

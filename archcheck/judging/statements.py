@@ -334,7 +334,7 @@ def _present(
         yield Finding(
             "extra",
             Verdict.VIOLATED,
-            f"there is a {_spoken(op)} {pattern.relation} {pattern.where or subject.symbol}".rstrip(),
+            f"there is a {_spoken(op)} {pattern.relation or 'in'} {pattern.where or subject.symbol}",
             f"The paper has no {pattern}.",
             f"{subject.symbol} computes a {_spoken(op)} there.",
             "take it out, or record the deviation",
