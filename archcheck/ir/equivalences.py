@@ -15,6 +15,10 @@ BORDERS = "borders added before a window"
 POOLED = "mean over space as pooling"
 MODULE = "attention with its projections in one call"
 NO_DROPOUT = "dropout in eval mode"
+ALGEBRA = "algebra"
+
+ERROR_BITS = 60  # forms that differ count as equal by algebra with a chance below 2 ** -ERROR_BITS
+NOTES = {ALGEBRA: f"equal at random points of a prime field, wrong with a chance below 2^-{ERROR_BITS}"}  # for reports
 
 
 def unstated(kind: str) -> str:
@@ -23,6 +27,6 @@ def unstated(kind: str) -> str:
 
 
 NAMES = (
-    COMMUTED, OUTPUTS, AS_A_SUM, WRITTEN_OUT, POINTWISE, FUSED, PADDING, BORDERS, POOLED, MODULE, NO_DROPOUT,
+    COMMUTED, OUTPUTS, AS_A_SUM, WRITTEN_OUT, POINTWISE, FUSED, PADDING, BORDERS, POOLED, MODULE, NO_DROPOUT, ALGEBRA,
     *map(unstated, BY_NAME),
 )  # fmt: skip

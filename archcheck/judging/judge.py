@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from archcheck.align import EVERYTHING, align
+from archcheck.align.meaning import same_function
 from archcheck.describe.regions import Region, layers
 from archcheck.findings import (
     Bound,
@@ -19,7 +20,7 @@ from archcheck.findings import (
     Verdict,
 )
 from archcheck.frontends.static.reader import ModulePlace
-from archcheck.ir.equivalences import NO_DROPOUT
+from archcheck.ir.equivalences import ALGEBRA, NO_DROPOUT
 from archcheck.ir.graph import AttrValue, OpGraph, Unknown
 from archcheck.ir.span import Span
 from archcheck.ir.weights import Initial
@@ -332,6 +333,9 @@ class Judge:
             if len((told := align(other, code, closed=closed)).edits) < len(alignment.edits):
                 stated, actual, alignment = other, code, told
         used |= {*alignment.equivalences, *folds(alignment, actual)}
+        if alignment.edits and same_function(stated, actual, alignment, closed=closed):
+            alignment = replace(alignment, edits=())
+            used.add(ALGEBRA)
         if self.evaluated:
             alignment, off = modes.without_rates(alignment)
             used |= off

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from archcheck.align.edits import EditKind
 from archcheck.findings import Bound, ClaimResult, Finding, Place, Report, Verdict, overall
+from archcheck.ir.equivalences import NOTES
 from archcheck.reporters.page import Page, Part, Styled, verdict_word
 from archcheck.reporters.sequences import side_by_side
 from archcheck.reporters.words import counts, flags, line_of, same_line, sentence_of_variants, set_by, source
@@ -246,7 +247,8 @@ def _equivalences(report: Report) -> list[str]:
     for claim in report.default.claims:
         for name in claim.equivalences:
             used.setdefault(name, []).append(claim.claim)
-    return [f"{name} (in {', '.join(claims)})" for name, claims in sorted(used.items())]
+    noted = {name: f"{name}: {NOTES[name]}" if name in NOTES else name for name in used}
+    return [f"{noted[name]} (in {', '.join(claims)})" for name, claims in sorted(used.items())]
 
 
 def _undetermined(what: str, why: str, span: object) -> str:
