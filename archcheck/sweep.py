@@ -121,6 +121,7 @@ class Read:
                 variant.weights,
                 variant.rounds,
                 self.initial,
+                variant.reached,
             )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -43,3 +44,45 @@ class Setting:
     value: str  # as Python would print it
     span: Span | None = None
     trail: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Where a call stands, and where the function around it was called; None: nowhere that is read."""
+
+    span: Span
+    outer: Caller | None = None
+
+    def spans(self) -> Iterable[Span]:
+        """The places of the calls, innermost first."""
+        one: Caller | None = self
+        while one is not None:
+            yield one.span
+            one = one.outer
+
+
+def origin(path: str) -> str:
+    """What passes keep of an op's path: the place and the number of the op that was read, not its kind."""
+    place, slash, name = path.rpartition("/")
+    return f"{place}{slash}{name.partition('.')[0].rstrip(_MARK)}"
+
+
+_MARK = "'"  # of the second, third, ... op that a pass makes of one
+
+
+@dataclass(frozen=True)
+class Reached:
+    """How code comes to its ops: the calls on the way, and those that built the layers. Both by `origin`."""
+
+    called: Mapping[str, Caller] = field(default_factory=dict)
+    built: Mapping[str, Caller] = field(default_factory=dict)
+    held: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # names of the tensors of a layer
+
+    def by(self, paths: Iterable[str]) -> tuple[Span, ...]:
+        """The places at which ops are reached and their layers are built, each once."""
+        found: dict[Span, None] = {}
+        for path in map(origin, paths):
+            for callers in (self.built, self.called):
+                if (caller := callers.get(path)) is not None:
+                    found.update(dict.fromkeys(caller.spans()))
+        return tuple(found)

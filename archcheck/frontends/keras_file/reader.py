@@ -48,7 +48,7 @@ def load(path: Path, library: Library, shown: str, choice: str = "", *, training
             vm.frames.append(Frame("", SpelledFile(shown, ""), 1, fixed=True))
             builder = Builder(vm)
             graph = builder.graph(config, NAME)
-            places, weights = walk(vm, builder.root)
+            places, weights, _ = walk(vm, builder.root)
             verify(graph, NAME)
     except NonsenseError as error:
         raise TargetError(f"the configuration makes no sense: {error}", place=shown) from None

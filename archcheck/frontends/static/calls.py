@@ -199,6 +199,8 @@ def run(vm: Machine, function: Function, args: list[Data], kwargs: dict[str, Dat
     if isinstance(args[0] if args else None, Instance) and function.cls is not None and not spelled:
         frame.place = place_of(args[0]) or place
         frame.receiver = args[0]
+    if vm.frames:
+        frame.caller = vm.frame.caller if function.formula else vm.caller()
     vm.frames.append(frame)
     frame.node = node
     if vm.invoked:

@@ -45,7 +45,7 @@ from archcheck.frontends.static.values import (
     reason,
 )
 from archcheck.ir.graph import OpGraph, Origin, Unknown
-from archcheck.ir.span import Setting, Span
+from archcheck.ir.span import Reached, Setting, Span
 from archcheck.ir.verify import verify
 
 CALLED = ("forward", "call", "__call__")
@@ -93,6 +93,7 @@ class Run:
     optional: frozenset[str] = frozenset()  # arguments of the call whose default is None
     offered: str = ""  # the optional argument that was given because the call had no tensor
     tied: bool | None = None  # whether the configuration says that input and output embeddings are one
+    reached: Reached = field(default_factory=Reached)  # how evaluation came to each op
 
     @property
     def exhausted(self) -> bool:
@@ -199,7 +200,7 @@ class _Runner:
                 hint=f"it takes {', '.join(self.known_parameters(value))}",
             )
         vm.unused_overrides = bool(self.attribute_overrides)
-        places, weights = tree.walk(vm, function)
+        places, weights, reached = tree.walk(vm, function)
         if vm.notes.tied:
             weights = ()
         results = tuple(dict.fromkeys(tensor.value for tensor in tree.outputs(result)))
@@ -226,6 +227,7 @@ class _Runner:
             frozenset(self.optional),
             self.offered,
             self.tied,
+            reached,
         )
 
     def given_tensors(self) -> bool:

@@ -257,6 +257,7 @@ def library_layer(vm: Machine, name: str, row: LayerRow, args: list[Data], kwarg
     """A layer of a library, with its arguments bound to their names."""
     layer = Layer(row, name, rows.bind_init(vm, row, args, kwargs), vm.here())
     layer.rounds = vm.open_rounds[-1] if vm.open_rounds else None
+    layer.built = vm.caller()
     called = layer.arguments.get("name", kwargs.get("name"))
     if (same := parts.take(vm, layer, name.rpartition(".")[2], called)) is not layer:
         return same

@@ -56,6 +56,7 @@ def copy_value(vm: Machine, value: Data, seen: dict[int, Data]) -> Data:
         return tensor
     if isinstance(value, Layer):
         made = Layer(value.row, value.name, dict(value.arguments), value.span)
+        made.built = value.built
         made.rounds = vm.open_rounds[-1] if vm.open_rounds else value.rounds
         made.attributes = {name: item for name, item in value.attributes.items() if not isinstance(item, Tensor)}
         seen[id(value)] = made

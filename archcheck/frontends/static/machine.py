@@ -21,7 +21,7 @@ from archcheck.frontends.static.signals import Signal
 from archcheck.frontends.static.sizes import Sample, Sizes
 from archcheck.frontends.static.values import Class, Data, Instance, Layer, ModuleValue, Scope, Tensor, Tensors
 from archcheck.ir.graph import Value
-from archcheck.ir.span import Setting, Span, Step
+from archcheck.ir.span import Caller, Setting, Span, Step, origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,7 @@ class Frame:
     fixed: bool = False  # a dialect's formula: its ops stand where it is called
     node: ast.AST | None = None  # the function
     statement: ast.stmt | None = None  # that it has reached
+    caller: Caller | None = None  # where it was called; None: by nothing that is read
     absent: dict[str, None] = field(default_factory=dict)  # names held against None, in the order in which they were
 
     def reach(self, node: ast.expr | ast.stmt) -> None:
@@ -257,6 +258,11 @@ class Machine:
             span = self.spans[place] = Span(*place)
         return span
 
+    def caller(self) -> Caller | None:
+        """The call that is being made, and those around it."""
+        here = self.here()
+        return None if here is None or not self.frame.function else Caller(here, self.frame.caller)
+
     @contextmanager
     def within(self, rounds: Open | None) -> Iterator[None]:
         """What is built and recorded within stands in a loop of which the number of rounds is not known."""
@@ -346,6 +352,8 @@ class Machine:
         )
         if self.sizes is not None:
             self.sizes.note(path, kind, reads, attributes, arguments)
+        if self.frames and (caller := self.frames[-1].caller) is not None:
+            self.recorder.called[origin(path)] = caller
         if self.open_rounds:
             self.recorder.rounds[path] = self.open_rounds[-1].as_unknown()
         return path

@@ -12,6 +12,7 @@ from archcheck.frontends.static.machine import Raised, flatten_tensors, place_of
 from archcheck.frontends.static.opens import Open, Shape
 from archcheck.frontends.static.values import Data, Function, Instance, Layer, Method, Tensor, Tensors
 from archcheck.ir.graph import Value
+from archcheck.ir.span import origin
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.calls import Given
@@ -63,6 +64,7 @@ def _call_row(vm: Machine, layer: Layer, args: list[Data], kwargs: dict[str, Dat
             why = "it is given no tensor" if unknown is None else unknown.why
             return vm.open(f"{layer.name}: {why}")
         path = vm.emit_path(row.kind, reads, rows.stated(row, row.init_parameters, everything), everything)
+        vm.recorder.layers[origin(path)] = layer
         return _layer_result(vm, layer, path)
     finally:
         frame.place = outer

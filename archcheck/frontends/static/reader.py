@@ -16,7 +16,7 @@ from archcheck.frontends.static.sizes import Sample, spelled
 from archcheck.frontends.static.tree import ModulePlace
 from archcheck.frontends.static.values import Class, Data, Function
 from archcheck.ir.graph import AttrValue, OpGraph, Unknown
-from archcheck.ir.span import Setting, Span
+from archcheck.ir.span import Reached, Setting, Span
 
 Flags = tuple[tuple[str, AttrValue], ...]  # flags with their values, sorted
 
@@ -54,6 +54,7 @@ class Variant:
     weights: tuple[tuple[str, str], ...] = ()  # learned tensor's place -> the first place that it has; "": not known
     tied: bool | None = None  # whether the configuration says that input and output embeddings are one
     rounds: Mapping[str, Unknown] = field(default_factory=dict)  # ops in loops whose number of rounds is not known
+    reached: Reached = field(default_factory=Reached)  # how code comes to each op
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +205,7 @@ class _Reader:
                 one.weights,
                 one.tied,
                 one.rounds,
+                one.reached,
             )
             for when, one in distinct
         )

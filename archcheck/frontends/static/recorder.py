@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from archcheck.frontends.static.opens import Open
-from archcheck.frontends.static.values import Data, External, Tensor, Tensors
+from archcheck.frontends.static.values import Data, External, Layer, Tensor, Tensors
 from archcheck.frontends.static.widths import Widths
 from archcheck.ir.graph import Attr, AttrValue, Op, Unknown, Value
 from archcheck.ir.ops import BY_NAME, FAMILIES
-from archcheck.ir.span import Setting, Span
+from archcheck.ir.span import Caller, Setting, Span
 
 MOST_SETTINGS = 12  # settings kept with an op; the innermost ones matter
 
@@ -50,6 +50,8 @@ class Recorder:
         self.positions: dict[str, int] = {}  # of parameters, which are named in the end
         self.widths = Widths(self.by_path)
         self.rounds: dict[str, Unknown] = {}  # of ops in a loop: why the number of its rounds is not known
+        self.called: dict[str, Caller] = {}  # ops -> the call of the function in which they stand
+        self.layers: dict[str, Layer] = {}  # ops -> the layer that was called
         self._numbers: dict[str, int] = {}
 
     def emit(

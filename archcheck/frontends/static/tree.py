@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from archcheck.frontends.static.machine import flatten_tensors
 from archcheck.frontends.static.values import Data, Instance, Layer, Method, Tensor, TensorModel, is_module
-from archcheck.ir.span import Span
+from archcheck.ir.span import Reached, Span
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
@@ -22,8 +22,11 @@ class ModulePlace:
     span: Span
 
 
-def walk(vm: Machine, function: Data) -> tuple[tuple[ModulePlace, ...], tuple[tuple[str, str], ...]]:
-    """The classes in the module tree, and which tensors are one; these get their names here, when it is whole."""
+def walk(vm: Machine, function: Data) -> tuple[tuple[ModulePlace, ...], tuple[tuple[str, str], ...], Reached]:
+    """The classes in the module tree, which tensors are one, and how evaluation came to the ops.
+
+    Tensors get their names here, when the tree is whole.
+    """
     root = function.receiver if isinstance(function, Method) else function
     found: list[ModulePlace] = []
     first: dict[object, str] = {}  # learned tensor -> its first place
@@ -32,6 +35,8 @@ def walk(vm: Machine, function: Data) -> tuple[tuple[ModulePlace, ...], tuple[tu
     stack: list[tuple[str, Data]] = [("", root)]
     while stack:
         place, value = stack.pop()
+        if isinstance(value, Layer):  # in a list
+            weights |= _weights(value, place, first)
         if id(value) in seen or not isinstance(value, (Instance, list, dict)):
             continue
         seen.add(id(value))
@@ -50,15 +55,37 @@ def walk(vm: Machine, function: Data) -> tuple[tuple[ModulePlace, ...], tuple[tu
                 vm.recorder.name_parameter(item.value.op, inner)
                 weights[inner] = first.setdefault(item.value, inner)
             elif isinstance(item, Layer):
-                for weight in item.row.weights:
-                    held_tensor = item.attributes.get(weight)
-                    key: object = held_tensor.value if isinstance(held_tensor, Tensor) else (id(item), weight)
-                    weights[f"{inner}.{weight}"] = first.setdefault(key, f"{inner}.{weight}")
+                weights |= _weights(item, inner, first)
             elif is_owned(value, item):
                 stack.append((inner, item))
         if isinstance(value, Instance) and value.items is not None:
             stack.append((place, value.items))
-    return tuple(sorted(found, key=lambda one: one.path)), tuple(sorted(weights.items()))
+    return tuple(sorted(found, key=lambda one: one.path)), tuple(sorted(weights.items())), _reached(vm, first)
+
+
+def _weights(layer: Layer, place: str, first: dict[object, str]) -> dict[str, str]:
+    """The learned tensors of a layer, each with the first place that it has."""
+    return {
+        f"{place}.{weight}": first.setdefault(_key(layer, weight), f"{place}.{weight}") for weight in layer.row.weights
+    }
+
+
+def _key(layer: Layer, weight: str) -> object:
+    """What identifies a tensor of a layer: itself, where code has given it one."""
+    held = layer.attributes.get(weight)
+    return held.value if isinstance(held, Tensor) else (id(layer), weight)
+
+
+def _reached(vm: Machine, first: dict[object, str]) -> Reached:
+    """How evaluation came to each op, and which tensors the layers hold that were called there."""
+    layers = vm.recorder.layers
+    built = {at: layer.built for at, layer in layers.items() if layer.built is not None}
+    held = {
+        at: tuple([first.setdefault(_key(layer, weight), f"{at}.{weight}") for weight in layer.row.weights])
+        for at, layer in layers.items()
+        if layer.row.weights
+    }
+    return Reached(vm.recorder.called, built, held)
 
 
 def is_owned(owner: Data, item: Data) -> bool:

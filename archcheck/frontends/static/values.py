@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from archcheck.frontends import dialects
 from archcheck.frontends.static.opens import Open
 from archcheck.ir.graph import AttrValue, Value
-from archcheck.ir.span import Setting, Span
+from archcheck.ir.span import Caller, Setting, Span
 
 if TYPE_CHECKING:
     from archcheck.frontends.dialects.table import LayerRow
@@ -409,6 +409,7 @@ class Layer:
     veil: str = ""  # something unread stands around its call
     hooks: Hooks | None = None
     rounds: Open | None = None  # it was built in a loop of which the number of rounds is not known
+    built: Caller | None = None  # the call that built it
     spelled: Instance | None = None  # the same layer as its dialect spells it in Python
 
     def __repr__(self) -> str:
