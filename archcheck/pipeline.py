@@ -31,7 +31,7 @@ from archcheck.passes.kinds import named
 from archcheck.rules import explain
 from archcheck.rules.case import Case
 from archcheck.spec import Spec, load, to_graph
-from archcheck.spec.model import Init, SameWeights
+from archcheck.spec.model import Init, OwnWeights, SameWeights
 from archcheck.store import Store
 from archcheck.sweep import Kept, Progress, Read, Request, canonical, over_classes, read_symbol, silent
 
@@ -95,7 +95,9 @@ def check(request: Request, reference: str, progress: Progress = silent, *, jobs
     spec, block = load(reference)
     only = frozenset({block.id}) if block is not None else frozenset()
     _refuse_unknown("--size", request.preset.sizes, spec.values(), spec, "size")
-    shared = [place for one in spec.claims if isinstance(one.states, SameWeights) for place in one.states.places]
+    shared = [
+        place for one in spec.claims if isinstance(one.states, (SameWeights, OwnWeights)) for place in one.states.places
+    ]
     bindable = [*(one.id for one in spec.blocks), *shared]
     _refuse_unknown("--bind", request.preset.pinned, bindable, spec, "block")
     if request.running is not None and any(isinstance(claim.states, Init) for claim in spec.claims):

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from archcheck.findings import Finding, Verdict
+from archcheck.ir.graph import Op
+from archcheck.ir.ops import OpKind
+from archcheck.ir.span import origin
 from archcheck.judging import parts
-from archcheck.spec.model import SameWeights
+from archcheck.spec.graph import lexicon
+from archcheck.spec.model import OwnWeights, SameWeights
+from archcheck.spec.problems import Problems
 
 if TYPE_CHECKING:
     from archcheck.judging.judge import Judge, Subject
@@ -26,6 +33,8 @@ def shared(judge: Judge, states: SameWeights, subject: Subject) -> list[Finding]
     `weight` of their own share that one, since an embedding has no bias and a projection may; others, such as whole
     layers, share every tensor below them that they have in common.
     """
+    if (kind := _kind(judge, states.places)) is not None and not _modules(states.places[0], dict(subject.weights)):
+        return _all_shared(judge, states, kind, subject)
     held: dict[str, Tensors] = {}
     for place in states.places:
         module = judge.preset.pinned.get(place, place)
@@ -79,3 +88,135 @@ def _modules(place: str, weights: Mapping[str, str]) -> dict[str, Tensors]:
 
 def _fits(wanted: str, step: str) -> bool:
     return wanted in (ANY, step)
+
+
+# ---- parts that are ops
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """An op that learns, with the first places of its tensors; `folded`: it stands for several, in a repeat."""
+
+    op: Op
+    tensors: frozenset[str]
+    folded: bool
+
+
+def own(judge: Judge, states: OwnWeights, subject: Subject) -> list[Finding]:
+    """What is to be said of parts that have weights of their own: nothing where no two of them hold one tensor."""
+    found: list[Finding] = []
+    kinds = {place: kind for place in states.places if (kind := _kind(judge, (place,))) is not None}
+    weights = dict(subject.weights)
+    modules = [place for place in states.places if place not in kinds or _modules(place, weights)]
+    for place, kind in kinds.items():
+        if place not in modules:
+            found += _each_own(judge, place, kind, subject)
+    return found + (_modules_own(judge, modules, weights, subject) if modules else [])
+
+
+def _modules_own(judge: Judge, places: list[str], weights: Mapping[str, str], subject: Subject) -> list[Finding]:
+    held: dict[str, Tensors] = {}
+    for place in places:
+        module = judge.preset.pinned.get(place, place)
+        modules = _modules(module, weights)
+        if not modules:
+            fix = f"bind it to a module: --bind {place}=MODULE"
+            return [parts.untold(f"which module of {subject.symbol} is {place} is not told", fix)]
+        held |= modules
+    if len(held) < 2:
+        message = f"{', '.join(places)} is one place in {subject.symbol}: it shares its weights with nothing"
+        return [parts.untold(message, parts.AUDIT_THE_HOLDER)]
+    for (one, left), (other, right) in combinations(held.items(), 2):
+        if common := sorted({*left.values()} & {*right.values()} - {""}):
+            return [_one(judge, f"{one} and {other}", f"both hold {common[0]}", [], subject)]
+    if any(not tensor for tensors in held.values() for tensor in tensors.values()):
+        message = f"whether {' and '.join(held)} are one tensor is not told: a file may hold one under two names"
+        return [parts.untold(message, "check the code that the file was exported from")]
+    return []
+
+
+def _each_own(judge: Judge, place: str, kind: OpKind, subject: Subject) -> list[Finding]:
+    ops = list(_learned(kind, subject))
+    for one, other in combinations(ops, 2):
+        if common := sorted(one.tensors & other.tensors):
+            said = f"two of {place} are computed with one {common[0]}"
+            return [_one(judge, f"two of {place}", said, [one.op, other.op], subject)]
+    return _open(place, ops, subject)
+
+
+def _all_shared(judge: Judge, states: SameWeights, kind: OpKind, subject: Subject) -> list[Finding]:
+    """Whether all ops of a kind are computed with the same tensors."""
+    place = states.places[0]
+    ops = list(_learned(kind, subject))
+    for one, other in combinations(ops, 2):
+        if one.tensors and other.tensors and one.tensors != other.tensors:
+            return [
+                Finding(
+                    "shared-weights",
+                    Verdict.VIOLATED,
+                    f"two of {place} have weights of their own",
+                    f"The paper shares the weights of every {place}.",
+                    f"In the code, one has {min(one.tensors)}, another {min(other.tensors)}.",
+                    "call one module twice, or assign one's weight to the other",
+                    tuple(found for op in (one.op, other.op) for found in parts.at(judge, op.span)),
+                    reached=judge.reached([one.op, other.op], subject),
+                )
+            ]
+    return _open(place, ops, subject)
+
+
+def _open(place: str, ops: list[Learned], subject: Subject) -> list[Finding]:
+    """Why nothing can be said of the weights of ops, where that is so."""
+    unread = next((op for op in subject.graph.walk() if op.kind.name == "opaque"), None)
+    if unread is not None:
+        return [parts.untold(f"whether {place} share weights is not told: {unread.attr('name')} could not be read")]
+    if len(ops) < 2 and not any(one.folded for one in ops):
+        message = f"{subject.symbol} holds {len(ops) or 'no'} {place}: it shares its weights with nothing"
+        return [parts.untold(message, parts.AUDIT_THE_HOLDER)]
+    if not subject.weights or any(one.folded or not one.tensors for one in ops):
+        return [parts.untold(f"which tensors each {place} is computed with is not told by the code")]
+    return []
+
+
+def _one(judge: Judge, who: str, code: str, ops: list[Op], subject: Subject) -> Finding:
+    places = tuple(found for op in ops for found in parts.at(judge, op.span)) or parts.at(judge, subject.span)
+    return Finding(
+        "own-weights",
+        Verdict.VIOLATED,
+        f"{who} share their weights",
+        "The paper has weights of their own for each.",
+        f"In the code, {code}.",
+        "build a module for each",
+        places,
+        reached=judge.reached(ops, subject),
+    )
+
+
+def _kind(judge: Judge, places: tuple[str, ...]) -> OpKind | None:
+    """The kind of ops that one word names."""
+    if len(places) != 1 or places[0] in judge.preset.pinned:
+        return None
+    problems = Problems(judge.spec.file, judge.spec.lines)
+    meaning = lexicon(judge.spec, judge.values).meaning(places[0], problems)
+    problems.raise_any()
+    return meaning.kind if meaning is not None else None
+
+
+def _learned(kind: OpKind, subject: Subject) -> Iterator[Learned]:
+    """The ops of a kind, the outermost of them, with the learned tensors that they are computed with."""
+    weights, held = dict(subject.weights), subject.reached.held
+    waiting = [(op, False) for op in reversed(subject.graph.ops)]
+    while waiting:
+        op, folded = waiting.pop()
+        if not kind.covers(op.kind):
+            inside = folded or op.kind.name == "repeat"
+            waiting += [(inner, inside) for inner in reversed(op.body)]
+            continue
+        tensors: set[str] = set()
+        for inner in op.walk():
+            if inner.kind.name == "parameter":
+                called = inner.attr("name")
+                tensors |= {weights[called]} if isinstance(called, str) and called in weights else set()
+            else:
+                tensors |= set(held.get(origin(inner.path), ()))
+        yield Learned(op, frozenset(tensors - {""}), folded)

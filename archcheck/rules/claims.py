@@ -96,6 +96,17 @@ PAGES: tuple[Page, ...] = (
         "vaswani2017, section 3.4.",
     ),
     _page(
+        "own-weights",
+        "parts that a paper keeps apart share weights",
+        "Says that parts which `own_weights:` names hold one and the same learned tensor.",
+        "Modules, or all ops of a kind: two of them that are computed with one parameter, as where a module is called "
+        "twice.",
+        "Two layers that are one have half the parameters, and one gradient.",
+        "The paper:  own_weights: [feed_forward]\nDeparts:    x = x + ffn(x); x = x + attention(x); x = x + ffn(x)",
+        "Layers in a repeat that is folded, and weights that were not read: both are UNDETERMINED.",
+        "gulati2020, Equation 1.",
+    ),
+    _page(
         "initial-values",
         "weights that start with other values than stated",
         "Says that the weights of an instance of the code start with other values than `init:` states.",

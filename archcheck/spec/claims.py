@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from archcheck.ir.ops import BY_NAME
 from archcheck.spec.formula import Expression
 from archcheck.spec.model import (
     Absent,
     Attributes,
     Claim,
     Count,
+    OwnWeights,
     Path,
     Pattern,
     Present,
@@ -26,7 +28,7 @@ from archcheck.spec.source import Source, is_true, pairs
 from archcheck.spec.starts import Starts
 from archcheck.spec.words import declared, pattern, reference
 
-FORMS = ("same_weights", "absent", "present", "count", "path", "repeat", "attributes", "init")
+FORMS = ("same_weights", "own_weights", "absent", "present", "count", "path", "repeat", "attributes", "init")
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class Claims:
     def forms(self) -> dict[str, Callable[[Mapping], Statement | None]]:
         return {
             "same_weights": self.same_weights,
+            "own_weights": self.own_weights,
             "absent": lambda node: Absent(found) if (found := self.patterns(node.get("absent"))) else None,
             "present": lambda node: Present(found) if (found := self.patterns(node.get("present"))) else None,
             "count": self.count,
@@ -80,10 +83,21 @@ class Claims:
 
     def same_weights(self, node: Mapping) -> SameWeights | None:
         places = self.source.texts(node.get("same_weights"))
-        if len(places) == 1 and "*" not in places[0].text:
+        if len(places) == 1 and "*" not in places[0].text and not self._is_kind(places[0].text):
             hint = "name two, or all of a list: layers[*]"
             self.source.problems.add(places[0].span, "one place shares its weights with nothing", hint)
         return SameWeights(tuple(place.text for place in places)) if places else None
+
+    def own_weights(self, node: Mapping) -> OwnWeights | None:
+        places = self.source.texts(node.get("own_weights"))
+        if len(places) == 1 and "*" not in places[0].text and not self._is_kind(places[0].text):
+            hint = "name two, all of a list (layers[*]), or a kind of ops (feed_forward)"
+            self.source.problems.add(places[0].span, "one place shares its weights with nothing", hint)
+        return OwnWeights(tuple(place.text for place in places)) if places else None
+
+    def _is_kind(self, word: str) -> bool:
+        """Whether a word stands for a kind of ops."""
+        return word in self.source.lexicon.terms or word in BY_NAME
 
     def pattern(self, text: Text) -> Pattern | None:
         return pattern(text, self.source.lexicon, self.source.problems)

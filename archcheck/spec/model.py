@@ -167,6 +167,16 @@ class SameWeights:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnWeights:
+    """Parts that have learned tensors of their own: modules, or all ops of a kind."""
+
+    places: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{', '.join(self.places)}: each with weights of its own"
+
+
+@dataclass(frozen=True, slots=True)
 class Absent:
     patterns: tuple[Pattern, ...]
 
@@ -282,7 +292,7 @@ class Init:
         return "; ".join(map(str, self.starts))
 
 
-Statement = SameWeights | Absent | Present | Count | Path | Repeat | Attributes | Init
+Statement = SameWeights | OwnWeights | Absent | Present | Count | Path | Repeat | Attributes | Init
 
 
 @dataclass(frozen=True, slots=True)

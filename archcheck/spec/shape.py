@@ -161,7 +161,10 @@ class ClaimShape(_Shape):
     where: Where
     quote: Quote = _may()
     same_weights: list[Annotated[str, Field(pattern=PLACE)]] = _may(
-        min_length=1, description="Places that share their learned tensors."
+        min_length=1, description="Places that share their learned tensors; or a kind of ops, all of which share them."
+    )
+    own_weights: list[Annotated[str, Field(pattern=PLACE)]] = _may(
+        min_length=1, description="Places, or kinds of ops, that have learned tensors of their own."
     )
     absent: str | list[str] = _may(description="norm after encoder_layer; beside path: what stands nowhere on it.")
     present: str | list[str] = _may(description="dropout in feed_forward.")
@@ -384,7 +387,7 @@ _EXAMPLES = {
 def _pattern_hint(place: _Place, loc: tuple[int | str, ...]) -> str:
     if "arxiv" in loc:
         return 'an arXiv number, in quotes: "1706.03762"'
-    if "same_weights" in loc:
+    if "same_weights" in loc or "own_weights" in loc:
         return "a place in the model: encoder.embedding, layers[*].attention"
     if "[key]" in loc or "for" in loc:
         return "a name of letters, digits and _ that a flow can use"
