@@ -326,8 +326,9 @@ def _violations(claims: list[ClaimResult]) -> list[tuple[ClaimResult, Finding]]:
 
 
 def _spans(finding: Finding) -> Iterator[Span]:
-    """Where a finding points: its places, and the lines that set the values that led to it."""
+    """Where a finding points: its places, the calls that lead there, the lines that set the values that led to it."""
     yield from (place.span for place in finding.places)
+    yield from finding.reached
     for setting in finding.trail:
         if setting.span is not None:
             yield setting.span

@@ -49,6 +49,7 @@ class Finding:
     expected: tuple[str, ...] = ()
     actual: tuple[str, ...] = ()
     edits: tuple[Edit, ...] = ()
+    reached: tuple[Span, ...] = ()  # calls that lead to the code's places, and those that build the layers there
 
 
 @dataclass(frozen=True, slots=True)

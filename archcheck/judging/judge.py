@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from archcheck.align import EVERYTHING, align
+from archcheck.align import EVERYTHING, Edit, align
 from archcheck.align.meaning import same_function
 from archcheck.describe.regions import Region, layers
 from archcheck.findings import (
@@ -21,11 +21,12 @@ from archcheck.findings import (
 )
 from archcheck.frontends.static.reader import ModulePlace
 from archcheck.ir.equivalences import ALGEBRA, NO_DROPOUT
-from archcheck.ir.graph import AttrValue, OpGraph, Unknown
-from archcheck.ir.span import Span
+from archcheck.ir.graph import AttrValue, Op, OpGraph, Unknown
+from archcheck.ir.span import Reached, Span
 from archcheck.ir.weights import Initial
 from archcheck.judging import modes, statements, widths
 from archcheck.judging.application import applied
+from archcheck.judging.asked import Asked
 from archcheck.judging.binding import Expected, Form, Target, bind, expectation, fits
 from archcheck.judging.chain import chained
 from archcheck.judging.folds import folds, other_forms
@@ -54,6 +55,7 @@ class Subject:
     ] = ()  # (place of a learned tensor, first place of the same tensor, "" if not known)
     rounds: Mapping[str, Unknown] = field(default_factory=dict)  # ops in loops whose number of rounds is not known
     initial: Mapping[str, Initial] | None = None  # every name of a learned tensor -> its values; None: not instantiated
+    reached: Reached = field(default_factory=Reached)  # how code comes to each op
 
 
 def fitting_preset(spec: Spec, place: Callable[[Span], Place], preset: Preset, subject: Subject) -> Preset:
@@ -104,6 +106,7 @@ class Judge:
         self.only = only
         self.evaluated = evaluated
         self.values = spec.values(self.preset.name, self.preset.sizes)
+        self.asked = Asked(spec, self.values)
         self._known: dict[tuple[int, str, tuple[tuple[str, Amount], ...]], tuple[Spec, Expected]] = {}
 
     @cached_property
@@ -174,6 +177,16 @@ class Judge:
             tuple(expected),
             tuple(actual),
         )
+
+    def reached(self, ops: Iterable[Op | None], subject: Subject) -> tuple[Span, ...]:
+        """The calls that lead to ops, and those that build their layers."""
+        each = [op for op in ops if op is not None]
+        return subject.reached.by(inner.path for op in each for inner in op.walk() if inner.span == op.span)
+
+    def _told(self, finding: Finding, subject: Subject) -> Finding:
+        """A finding about edits, with how code comes to the ops that it is about."""
+        ops = [op for edit in finding.edits for op in _of(edit)]
+        return replace(finding, reached=self.reached(ops, subject)) if ops else finding
 
     def _unread(self, subject: Subject) -> Variant:
         """A graph that was not read to its end shows nothing, whatever the part that was read looks like."""
@@ -280,7 +293,7 @@ class Judge:
             quote=block.citation.quote,
             spec=self.place(block.span),
             bound=tuple(bound(block.id, target) for target in targets),
-            findings=tuple(findings),
+            findings=tuple(self._told(finding, subject) for finding in findings),
             advisory=block.advisory,
             equivalences=tuple(sorted(equivalences)),
         )
@@ -402,6 +415,13 @@ def bound(block: str, target: Target) -> Bound:
         region.signature,
         None if isinstance(region.repeat, Unknown) else region.repeat,
     )
+
+
+def _of(edit: Edit) -> Iterable[Op | None]:
+    """The ops of the code that an edit is about: where one is missing, those beside it."""
+    if edit.actual is None:
+        return (edit.before, edit.after)
+    return (edit.actual, *(actual for _, actual in edit.also))
 
 
 def _departs(findings: Iterable[Finding]) -> bool:

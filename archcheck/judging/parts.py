@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from archcheck.align.agree import opens
 from archcheck.describe.regions import alone, as_graph
 from archcheck.findings import Finding, Place, Verdict
 from archcheck.ir.graph import Op, OpGraph, Unknown
@@ -67,16 +68,24 @@ def names(what: What, op: Op) -> bool:
     return what.kind is not None and what.kind.covers(op.kind)
 
 
-def matching(what: What, graph: OpGraph) -> list[Op]:
-    """The ops that a claim speaks of: those on the layer's own level; only where it has none, those inside sublayers.
+def matching(what: What, graph: OpGraph, where: What | None) -> list[Op]:
+    """The ops that a claim speaks of: anywhere; in a block, those on its own level, and only where it has none there,
+    those inside sublayers.
 
     A paper's "dropout of the layer" is what stands around its sublayers, not what a sublayer does to its weights.
     """
-    level: list[Op] = []
+    anywhere = [op for op in _ops(graph, inside=True) if names(what, op)]
+    if where is None:
+        return anywhere
+    return [op for op in _ops(graph, inside=False) if names(what, op)] or anywhere
+
+
+def _ops(graph: OpGraph, *, inside: bool) -> Iterator[Op]:
+    """The ops that compute something of their own: how a norm is spelled is no op of a layer, and what an attention is
+    made of is. `inside` sublayers, or beside them alone."""
     waiting = list(reversed(graph.ops))
     while waiting:
         op = waiting.pop()
-        level.append(op)
-        if op.kind.family != "sublayer":
+        yield op
+        if (opens(op.kind) or op.kind.family == "attention") and (inside or op.kind.family != "sublayer"):
             waiting += reversed(op.body)
-    return [op for op in level if names(what, op)] or [op for op in graph.walk() if names(what, op)]

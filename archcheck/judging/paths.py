@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
+from archcheck.align.agree import Agreement
+from archcheck.align.edits import EditKind
 from archcheck.findings import Finding, Place, Verdict
 from archcheck.ir.graph import Op, OpGraph
 from archcheck.ir.ops import Tier, kind
 from archcheck.ir.span import Span
+from archcheck.judging.asked import Asked
 from archcheck.passes.kinds import named
 from archcheck.spec.model import Path, What
 
@@ -36,11 +39,14 @@ class Flow:
     ops: dict[str, Op] = field(default_factory=dict)
     readers: dict[str, list[Node]] = field(default_factory=dict)  # of an op's value, by its path
     given: frozenset[str] = frozenset()  # paths of the ops whose values come out of the graph
+    asked: Asked | None = None  # tells attributes; None: none are stated
+    sure: bool = True  # what is not known of an attribute keeps an op from being a step
+    relaxed: What | None = None  # a step of which the attributes do not count
 
     @classmethod
-    def of(cls, graph: OpGraph) -> Flow:
+    def of(cls, graph: OpGraph, asked: Asked | None = None) -> Flow:
         """The flow through `graph`."""
-        flow = cls(given=frozenset(value.op for value in graph.results))
+        flow = cls(given=frozenset(value.op for value in graph.results), asked=asked)
         for op in graph.walk():
             flow.ops[op.path] = op
             for value in op.reads:
@@ -66,8 +72,21 @@ class Flow:
         if reader not in readers:
             readers.append(reader)
 
-    def matches(self, what: What, node: Node) -> bool:
-        """Whether a step of a path is this op."""
+    def matches(self, what: What, node: Node, *, barred: bool = False) -> bool:
+        """Whether a step of a path is this op, or, where it is `barred`, what a path excludes."""
+        return self.is_kind(what, node) and self._has(what, self.ops[node[0]], barred)
+
+    def _has(self, what: What, op: Op, barred: bool) -> bool:
+        """Whether an op has the attributes of a step; what is not known counts as it is asked for."""
+        if self.asked is None or what is self.relaxed or not self.asked.attrs(what):
+            return True
+        if what.kind is not None and not what.kind.covers(op.kind):  # a sum, or an attention in its sublayer
+            op = next((inner for inner in op.body if what.kind.covers(inner.kind)), op)
+        agreement = self.asked.agrees(what, op)
+        return agreement is Agreement.AGREE or (agreement is Agreement.UNKNOWN and self.sure is barred)
+
+    def is_kind(self, what: What, node: Node) -> bool:
+        """Whether an op is of the kind of a step."""
         op = self.ops[node[0]]
         if what.kind is None:
             return (what.name == "output" and op.path in self.given) or (what.name == "input" and op.kind is INPUT)
@@ -80,7 +99,7 @@ class Flow:
     def passes(self, path: Path, node: Node, gap: bool) -> bool:
         """Whether a walk may go through an op that is no step of the path."""
         op = self.ops[node[0]]
-        if any(self.matches(what, node) for what in path.absent):
+        if any(self.matches(what, node, barred=True) for what in path.absent):
             return False
         guarded = path.only is not None or bool(path.absent)
         if node[1] is Part.EXIT:
@@ -94,13 +113,18 @@ class Flow:
 
 
 def beyond_kind(what: What) -> str:
-    """Why `dropout(p=0.1)` or a block of the spec cannot be looked for; "" for a plain `dropout`."""
-    if what.kind is None and what.block:
-        return f"{what} is a block, and only kinds of ops are looked for"
-    return f"{what}: only kinds of ops are looked for, their attributes are not compared" if "(" in str(what) else ""
+    """Why a block of the spec cannot be looked for; "" for an op."""
+    return f"{what} is a block, and only kinds of ops are looked for" if what.kind is None and what.block else ""
 
 
-def follow(path: Path, graph: OpGraph, symbol: str, place: Callable[[Span], Place]) -> list[Finding]:
+def follow(
+    path: Path,
+    graph: OpGraph,
+    symbol: str,
+    place: Callable[[Span], Place],
+    asked: Asked | None = None,
+    reached: Callable[[Iterable[Op]], tuple[Span, ...]] = lambda ops: (),
+) -> list[Finding]:
     """What is to be said of a path: nothing where ops stand along the data flow in the order that it states.
 
     Args:
@@ -108,29 +132,34 @@ def follow(path: Path, graph: OpGraph, symbol: str, place: Callable[[Span], Plac
         graph: the code's, in canonical form.
         symbol: what was read, as a reader knows it.
         place: gives the text of a line.
+        asked: tells the attributes that steps state.
+        reached: tells how code comes to ops.
     """
     for what in (*path.steps, *(path.only or ()), *path.absent):
         if what is not None and what.kind is None and what.name not in ("input", "output"):
             return [_untold(f"the path {path} cannot be followed: {what} is no kind of op", "name its ops instead")]
         if what is not None and (stated := beyond_kind(what)):
             return [_untold(stated)]
-    flow = Flow.of(graph)
+    flow = Flow.of(graph, asked)
     nodes = [(op.path, part) for op in flow.ops.values() for part in Part if part is Part.WHOLE or op.body]
-    first = path.steps[0]
-    ends: list[End] = []
-    for node in nodes:
-        if first is None or flow.matches(first, node):
-            stopped = _walk(flow, path, node)
-            if stopped is None:
-                return []
-            ends.append(stopped)
+    ends, _ = _walked(flow, path, nodes)
+    if ends is None:
+        return []
     if any(op.kind is OPAQUE for op in flow.ops.values()):
         return [_untold(f"the path {path} cannot be followed: some of the code could not be read")]
     for end in (path.steps[0], path.steps[-1]):
-        if end is not None and not any(flow.matches(end, node) for node in nodes):
+        if end is not None and not any(flow.is_kind(end, node) for node in nodes):
             message = f"the path {path} cannot be followed: {symbol} holds no {end}"
             return [_untold(message, "audit the model that holds it")]
-    parts = [_parts_at(flow, end, place) for end in _furthest(flow, ends)]
+    flow.sure = False
+    if _walked(flow, path, nodes)[0] is None:
+        return [_untold(f"whether there is a path {path} depends on attributes that the code does not tell")]
+    flow.sure = True
+    if (near := _almost(flow, path, nodes, place, reached)) is not None:
+        return [near]
+    furthest = _furthest(flow, ends)
+    parts = [_parts_at(flow, end, place) for end in furthest]
+    about = [flow.ops[node[0]] for end in furthest for node in (end.node, *_next(flow, end.node))]
     said = list(dict.fromkeys(sentence for sentence, _ in parts))
     return [
         Finding(
@@ -141,8 +170,66 @@ def follow(path: Path, graph: OpGraph, symbol: str, place: Callable[[Span], Plac
             " ".join(said) or f"{symbol} has no such sequence.",
             "compute the ops in this order; or, if the code is meant, state its order in the spec",
             tuple(dict.fromkeys(found for _, found in parts if found is not None)),
+            reached=reached(about),
         )
     ]
+
+
+def _walked(flow: Flow, path: Path, nodes: list[Node]) -> tuple[list[End] | None, list[Op]]:
+    """Where walks along a path end; None where one goes through, and the ops then that the relaxed step met."""
+    first = path.steps[0]
+    ends: list[End] = []
+    met: list[Op] = []
+    through = False
+    for node in nodes:
+        if first is None or flow.matches(first, node):
+            start = [flow.ops[node[0]]] if first is not None and first is flow.relaxed else []
+            stopped, found = _walk(flow, path, node, start)
+            if stopped is not None:
+                ends.append(stopped)
+                continue
+            through = True
+            met += found
+            if flow.relaxed is None:
+                break
+    return (None if through else ends), met
+
+
+def _almost(
+    flow: Flow,
+    path: Path,
+    nodes: list[Node],
+    place: Callable[[Span], Place],
+    reached: Callable[[Iterable[Op]], tuple[Span, ...]],
+) -> Finding | None:
+    """What is to be said where there is the path, but for the attributes of one step."""
+    asked = flow.asked
+    for step in path.steps if asked is not None else ():
+        if step is None or asked is None or not asked.attrs(step):
+            continue
+        flow.relaxed = step
+        through, met = _walked(flow, path, nodes)
+        flow.relaxed = None
+        if through is not None or not met:
+            continue
+        ops = list({op.path: op for op in met}.values())
+        fewest = min(len(asked.differences(step, op)) for op in ops)
+        ops = [op for op in ops if len(asked.differences(step, op)) == fewest]
+        edits = [edit for edit in asked.differences(step, ops[0]) if edit.kind is EditKind.CHANGED]
+        rows = [f"{edit.aspect.partition(':')[2]} of {_spoken(ops[0])} is {edit.found}" for edit in edits]
+        spans = dict.fromkeys(op.span for op in ops if op.span is not None)
+        return Finding(
+            "path",
+            Verdict.VIOLATED,
+            f"there is no path {path}: where it has {step}, {', '.join(rows) or f'another {_spoken(ops[0])} stands'}",
+            f"The paper has {path}.",
+            f"The code has the same sequence with another {_spoken(ops[0])}: {', '.join(rows)}.",
+            f"compute {step} there; or, if the code is meant, state it in the spec",
+            tuple(place(span) for span in spans)[:MOST_ENDS],
+            ops[0].because[-1:],
+            reached=reached(ops[:MOST_ENDS]),
+        )
+    return None
 
 
 MOST_ENDS = 3  # places at which a path is shown to end
@@ -205,26 +292,31 @@ class End:
     rest: tuple[What | None, ...]
 
 
-def _walk(flow: Flow, path: Path, start: Node) -> End | None:
-    """Depth first along readers; a gap lets any op between, but for what the path excludes. None: it went through."""
+def _walk(flow: Flow, path: Path, start: Node, met: list[Op]) -> tuple[End | None, list[Op]]:
+    """Depth first along readers; a gap lets any op between, but for what the path excludes. None: it went through.
+
+    Beside it, the op that the relaxed step met on the way.
+    """
     steps = path.steps if path.steps[0] is None else path.steps[1:]
-    waiting: list[tuple[Node, tuple[What | None, ...]]] = [(start, steps)]
+    waiting: list[tuple[Node, tuple[What | None, ...], list[Op]]] = [(start, steps, met)]
     seen: set[tuple[Node, int]] = set()
     end = End(start, steps)
     while waiting:
-        node, rest = waiting.pop()
+        node, rest, met = waiting.pop()
         if (node, len(rest)) in seen:
             continue
         seen.add((node, len(rest)))
         wanted = rest[1:] if rest and rest[0] is None else rest
         if not wanted:
-            return None
+            return None, met
         if wanted == rest[-1:] and rest[-1] is not None and rest[-1].kind is None and flow.matches(rest[-1], node):
-            return None  # `output`: the op whose value comes out is there already
+            return None, met  # `output`: the op whose value comes out is there already
         if len(rest) < len(end.rest):
             end = End(node, rest)
-        waiting += _onward(flow, path, node, rest, wanted)
-    return end
+        for reader, left in _onward(flow, path, node, rest, wanted):
+            taken = flow.relaxed is not None and wanted[0] is flow.relaxed and left is not rest
+            waiting.append((reader, left, [*met, flow.ops[reader[0]]] if taken else met))
+    return end, met
 
 
 def _onward(
@@ -232,7 +324,7 @@ def _onward(
 ) -> Iterator[tuple[Node, tuple[What | None, ...]]]:
     for reader in flow.readers.get(node[0], ()):
         step = wanted[0]
-        excluded = any(flow.matches(what, reader) for what in path.absent)
+        excluded = any(flow.matches(what, reader, barred=True) for what in path.absent)
         if step is not None and not excluded and flow.matches(step, reader):
             yield reader, wanted[1:]
         if flow.passes(path, reader, gap=len(wanted) < len(rest)):

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from archcheck.align.agree import Agreement, values
-from archcheck.findings import ClaimResult, Finding, Verdict
+from archcheck.findings import ClaimResult, Finding, Place, Verdict
 from archcheck.ir.graph import AttrValue, Op, OpGraph, Unknown, Value
+from archcheck.ir.span import Span
 from archcheck.judging import initial, modes, parts, paths, sharing
 from archcheck.judging.binding import Target
 from archcheck.judging.parts import Targets
@@ -19,6 +20,7 @@ from archcheck.spec.model import (
     Citation,
     Count,
     Init,
+    OwnWeights,
     Path,
     Pattern,
     Present,
@@ -45,7 +47,7 @@ def of_block(judge: Judge, block: Block, targets: tuple[Target, ...], subject: S
     for stated in block.widths:
         findings = [] if targets else [parts.unfound(block.id)]
         for target in targets:
-            findings += _stated(judge, stated, _ops_of(stated.what, target), target.region.symbol)
+            findings += _stated(judge, stated, _ops_of(stated.what, target), target.region.symbol, subject)
         yield _result(judge, f"{block.id}.{stated.attr}", str(stated), block.citation, _once(findings), block)
 
 
@@ -65,6 +67,8 @@ def of_claim(judge: Judge, claim: Claim, targets: Targets, subject: Subject) -> 
         findings = _path(judge, states, subject)
     elif isinstance(states, SameWeights):
         findings = sharing.shared(judge, states, subject)
+    elif isinstance(states, OwnWeights):
+        findings = sharing.own(judge, states, subject)
     elif isinstance(states, Init):
         findings = initial.judged(judge, states, targets, subject)
     return _result(judge, claim.id, claim.says, claim.citation, _once(findings), claim)
@@ -123,10 +127,18 @@ def _value(judge: Judge, stated: Stated) -> AttrValue:
 
 def _path(judge: Judge, path: Path, subject: Subject) -> list[Finding]:
     """Whether ops stand in the order of a path; of dropouts on it, code in eval mode shows none."""
+
+    def reached(ops: Iterable[Op]) -> tuple[Span, ...]:
+        return judge.reached(ops, subject)
+
     if not judge.evaluated or not modes.is_about_dropout(*path.steps, *path.absent):
-        return paths.follow(path, subject.graph, subject.symbol, judge.place)
+        return paths.follow(path, subject.graph, subject.symbol, judge.place, judge.asked, reached)
     shown = modes.shown(path)
-    found = paths.follow(shown, subject.graph, subject.symbol, judge.place) if shown is not None else []
+    found = (
+        paths.follow(shown, subject.graph, subject.symbol, judge.place, judge.asked, reached)
+        if shown is not None
+        else []
+    )
     return found or [modes.untold(f"whether there is a path {path}")]
 
 
@@ -192,18 +204,22 @@ def _count(judge: Judge, pattern: Pattern, amount: Expression, targets: Targets,
                 f"how many {pattern.what} there are cannot be told: {unread.attr('name')} could not be read"
             )
             continue
-        ops = parts.matching(pattern.what, graph)
+        ops, unsure, others = judge.asked.sorted(pattern.what, parts.matching(pattern.what, graph, pattern.where))
         if (
             why := next((subject.rounds[op.path] for op in graph.walk() if op.path in subject.rounds), None)
         ) is not None:
             yield parts.untold(f"how many {pattern.what} there are cannot be told: the code has {why.why}")
             continue
         found = sum(_multiplied(graph, op) for op in ops)
-        spans = dict.fromkeys(op.span for op in ops if op.span is not None)
+        most = found + sum(_multiplied(graph, op) for op in unsure)
+        spans = dict.fromkeys(op.span for op in ops or others if op.span is not None)
         places = tuple(judge.place(span) for span in spans)[:MOST_PLACES] or parts.at(judge, subject.span)
         if isinstance(stated, Unknown):
             message = f"how many {pattern.what} there are cannot be compared: {stated.why}; the code has {found}"
             yield parts.untold(message, parts.GIVE_THE_SIZE, places)
+        elif unsure and found <= stated <= most:
+            why_open = judge.asked.why_open(pattern.what, unsure[0])
+            yield parts.untold(f"how many {pattern.what} there are cannot be told: {why_open}", "", places)
         elif stated != found:
             where = f" in {pattern.where}" if pattern.where else f" in {subject.symbol}"
             yield Finding(
@@ -214,6 +230,7 @@ def _count(judge: Judge, pattern: Pattern, amount: Expression, targets: Targets,
                 f"The code has {found}.",
                 f"make it {stated}; or, if the code is meant, state {found} in the spec",
                 places,
+                reached=judge.reached((ops or others)[:MOST_PLACES], subject),
             )
 
 
@@ -244,11 +261,11 @@ def _attribute(judge: Judge, stated: Stated, targets: Targets, subject: Subject)
     if not graphs:
         yield parts.nowhere(where, subject)
     for graph in graphs:
-        ops = list(graph.walk()) if stated.what is None else parts.matching(stated.what.what, graph)
-        yield from _stated(judge, stated, ops, subject.symbol)
+        ops = list(graph.walk()) if stated.what is None else parts.matching(stated.what.what, graph, where)
+        yield from _stated(judge, stated, ops, subject.symbol, subject)
 
 
-def _stated(judge: Judge, stated: Stated, ops: list[Op], symbol: str) -> Iterator[Finding]:
+def _stated(judge: Judge, stated: Stated, ops: list[Op], symbol: str, subject: Subject) -> Iterator[Finding]:
     if stated.what is not None and _is_hidden(judge, stated.what):
         yield modes.untold(f"{stated.attr} of {stated.what}")
         return
@@ -281,6 +298,7 @@ def _stated(judge: Judge, stated: Stated, ops: list[Op], symbol: str) -> Iterato
                 f"set {stated.attr} to {amount}",
                 places,
                 op.because[-1:],
+                reached=judge.reached([op], subject),
             )
 
 
@@ -300,7 +318,9 @@ def _presence(judge: Judge, pattern: Pattern, wanted: bool, targets: Targets, su
         if not graphs:
             yield parts.nowhere(pattern.where, subject)
         for graph in graphs:
-            yield from _present(judge, pattern, wanted, parts.matching(pattern.what, graph), graph, subject)
+            yield from _present(
+                judge, pattern, wanted, parts.matching(pattern.what, graph, pattern.where), graph, subject
+            )
         return
     assert pattern.where is not None
     found = targets.get(pattern.where.block, ())
@@ -329,7 +349,11 @@ def _present(
     near: list[Op] | None = None,
 ) -> Iterator[Finding]:
     unread = [op for op in (near if near is not None else graph.walk()) if op.kind.name == "opaque"]
-    if found and not wanted:
+    found, unsure, others = judge.asked.sorted(pattern.what, found)
+    if not found and unsure:
+        why = judge.asked.why_open(pattern.what, unsure[0])
+        yield parts.untold(f"whether there is {pattern} cannot be told: {why}", "", parts.at(judge, unsure[0].span))
+    elif found and not wanted:
         op = found[0]
         yield Finding(
             "extra",
@@ -340,6 +364,7 @@ def _present(
             "take it out, or record the deviation",
             parts.at(judge, op.span),
             op.because[-1:],
+            reached=judge.reached([op], subject),
         )
     elif not found and unread:
         yield parts.untold(f"whether there is {pattern} cannot be told: {unread[0].attr('name')} could not be read")
@@ -351,8 +376,15 @@ def _present(
             f"The paper has {pattern}.",
             f"{subject.symbol} has none.",
             "add it, or record the deviation",
-            parts.at(judge, subject.span),
+            _shown(judge, others) or parts.at(judge, subject.span),
+            reached=judge.reached(others[:MOST_PLACES], subject),
         )
+
+
+def _shown(judge: Judge, ops: list[Op]) -> tuple[Place, ...]:
+    """Places of ops that are almost what a claim speaks of."""
+    spans = dict.fromkeys(op.span for op in ops if op.span is not None)
+    return tuple(judge.place(span) for span in spans)[:MOST_PLACES]
 
 
 def _after(graph: OpGraph, op: Op) -> list[Op]:

@@ -22,7 +22,8 @@ The report:
 
 A claim is `{"claim", "verdict", "advisory", "says", "where", "quote", "spec", "bound", "equivalences", "findings"}`.
 `spec` is a place. `bound` lists `{"block", "symbol", "span", "how", "signature", "repeat"}`. A finding is `{"rule",
-"verdict", "message", "paper", "code", "fix", "places", "trail", "expected", "actual", "edits"}`; `expected` and
+"verdict", "message", "paper", "code", "fix", "places", "trail", "expected", "actual", "edits",
+"reached"}`; `reached` lists the calls that lead to the places, and those that build their layers; `expected` and
 `actual` are aligned lists of tokens with `null` for a gap. A reading is `{"reading", "says", "verdict"}`.
 
 An edit is `{"kind", "aspect", "expected", "actual", "stated", "found", "why", "before", "after", "also"}`; `why` says
@@ -168,6 +169,7 @@ def _finding(finding: Finding) -> Json:
         "expected": [token or None for token in finding.expected],
         "actual": [token or None for token in finding.actual],
         "edits": [_edit(edit) for edit in finding.edits],
+        "reached": [_span(span) for span in finding.reached],
     }
 
 
