@@ -303,7 +303,7 @@ def outcome(case: Case, report: Report) -> Result:
         found += _violations(beside)
         if found:
             return Result(case, Outcome.FALSE_ALARM, _said(found[0][1]))
-        return _calm(case, claims, Outcome.QUIET)
+        return _calm(case, asked, Outcome.QUIET)
     if any(lines.hold(span) for _, finding in found for span in _spans(finding) for lines in case.where):
         return Result(case, Outcome.SEEN, alarms=alarms)
     if found:

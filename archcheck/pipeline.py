@@ -99,7 +99,10 @@ def check(request: Request, reference: str, progress: Progress = silent, *, jobs
         place for one in spec.claims if isinstance(one.states, (SameWeights, OwnWeights)) for place in one.states.places
     ]
     bindable = [*(one.id for one in spec.blocks), *shared]
-    _refuse_unknown("--bind", request.preset.pinned, bindable, spec, "block")
+    words = [term.name for term in spec.terms if term.kind.name == "function"]
+    _refuse_unknown("--bind", request.preset.pinned, [*bindable, *words], spec, "block")
+    parts = {word: request.preset.pinned[word] for word in words if word in request.preset.pinned}
+    request = replace(request, parts=parts)
     if request.running is not None and any(isinstance(claim.states, Init) for claim in spec.claims):
         request = replace(request, running=replace(request.running, initial=True))
     target = resolved(request, progress)
@@ -151,7 +154,7 @@ def _refuse_unknown(option: str, given: Iterable[str], known: Iterable[str], spe
 def report_of(one: Read, spec: Spec, reference: str, only: frozenset[str], request: Request) -> Report:
     """What a spec says of one symbol that was read or run."""
     place = places(one.target.library, spec)
-    subjects = tuple(one.subjects())
+    subjects = tuple(one.subjects(request.parts))
     default = next((subject for subject in subjects if subject.default), subjects[0])
     preset = fitting_preset(spec, place, request.preset, default)
     judge = Judge(spec, place, preset, only)

@@ -22,6 +22,7 @@ from archcheck.ir.span import Span
 from archcheck.ir.weights import Initial
 from archcheck.judging import Preset, Subject
 from archcheck.passes import as_described, canonicalise
+from archcheck.passes.name_parts import name_parts
 from archcheck.passes.open_counts import leave_open
 from archcheck.store import Store
 
@@ -59,6 +60,7 @@ class Request:
         prove: whether recognised formulas are evaluated on random numbers, against the textbook's.
         both: whether it is read and run, and the two are held against each other.
         preset: what is said beside the spec.
+        parts: a paper's own word -> the class, the function, or the place in the module tree that it is.
     """
 
     target: str
@@ -72,6 +74,7 @@ class Request:
     running: Running | None = None
     both: bool = False
     prove: bool = False
+    parts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -106,8 +109,8 @@ class Read:
         pairs = zip(self.reading.variants, self.graphs, strict=True)
         return tuple(leave_open(as_described(variant.graph, graph), variant.rounds) for variant, graph in pairs)
 
-    def subjects(self) -> Iterator[Subject]:
-        """Its variants, as they are judged."""
+    def subjects(self, parts: Mapping[str, str] | None = None) -> Iterator[Subject]:
+        """Its variants, as they are judged; with `parts` under the paper's own words, where it binds some."""
         for variant, graph in zip(self.reading.variants, self.graphs, strict=True):
             yield Subject(
                 graph,
@@ -122,6 +125,7 @@ class Read:
                 variant.rounds,
                 self.initial,
                 variant.reached,
+                _named(variant, parts) if parts else None,
             )
 
 
@@ -195,6 +199,15 @@ def of_trace(target: Target, symbol: str, found: Trace) -> Read:
     """What a trace found, in canonical form."""
     graphs = tuple(canonical(variant) for variant in found.reading.variants)
     return Read(target, symbol, found.reading, graphs, "trace", found.isolation, found.shapes, found.recording.initial)
+
+
+def _named(variant: Variant, parts: Mapping[str, str]) -> OpGraph:
+    """The graph of a variant with the modules that a paper has a word for as one op each."""
+    places = {
+        word: [place.path for place in variant.places if name in (place.symbol, place.path)] or [name]
+        for word, name in parts.items()
+    }
+    return leave_open(canonicalise(name_parts(variant.graph, places, variant.reached)), variant.rounds)
 
 
 def canonical(variant: Variant) -> OpGraph:

@@ -48,10 +48,12 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Where a call stands, and where the function around it was called; None: nowhere that is read."""
+    """Where a call stands, what it calls, and where the function around it was called; None: nowhere that is read."""
 
     span: Span
     outer: Caller | None = None
+    function: str = ""  # that is called
+    place: str = ""  # of the module whose method it is
 
     def spans(self) -> Iterable[Span]:
         """The places of the calls, innermost first."""
@@ -59,6 +61,16 @@ class Caller:
         while one is not None:
             yield one.span
             one = one.outer
+
+    def first(self, name: str, place: str) -> Caller | None:
+        """The outermost call of a function, or of a method of the module at a place."""
+        found: Caller | None = None
+        one: Caller | None = self
+        while one is not None:
+            if (name and one.function == name) or (place and one.place == place):
+                found = one
+            one = one.outer
+        return found
 
 
 def origin(path: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from archcheck.align import EVERYTHING, Edit, align
+from archcheck.align import EVERYTHING, Alignment, Edit, align
 from archcheck.align.meaning import same_function
 from archcheck.describe.regions import Region, layers
 from archcheck.findings import (
@@ -56,6 +56,12 @@ class Subject:
     rounds: Mapping[str, Unknown] = field(default_factory=dict)  # ops in loops whose number of rounds is not known
     initial: Mapping[str, Initial] | None = None  # every name of a learned tensor -> its values; None: not instantiated
     reached: Reached = field(default_factory=Reached)  # how code comes to each op
+    named: OpGraph | None = None  # the graph with parts under the paper's own words, where some are bound
+
+    @property
+    def wired(self) -> OpGraph:
+        """The graph in which blocks are looked for."""
+        return self.named if self.named is not None else self.graph
 
 
 def fitting_preset(spec: Spec, place: Callable[[Span], Place], preset: Preset, subject: Subject) -> Preset:
@@ -145,7 +151,7 @@ class Judge:
             return self._other.variant(subject)
         if subject.error:
             return self._unread(subject)
-        regions = layers(subject.graph, subject.places, subject.symbol, subject.span)
+        regions = layers(subject.wired, subject.places, subject.symbol, subject.span)
         taken = {
             block.id: frozenset(
                 number
@@ -230,7 +236,7 @@ class Judge:
         return bind(
             self.expected[block.id],
             block.id,
-            subject.graph,
+            subject.wired,
             regions,
             subject.places,
             subject.symbol,
@@ -253,7 +259,7 @@ class Judge:
                 targets = bind(
                     expected,
                     block.id,
-                    subject.graph,
+                    subject.wired,
                     regions,
                     subject.places,
                     subject.symbol,
@@ -354,6 +360,8 @@ class Judge:
             used |= off
         case = Case(block.id, block.says, target.region.symbol, stated, actual, alignment, self.place)
         findings = explain(case)
+        if unplayed := _unplayed(stated, actual, alignment):
+            findings = tuple(_not_told(word, op, self.place) for word, op in unplayed.items())
         barred = used if "*" in block.strict else used & set(block.strict)
         if barred == {NO_DROPOUT} and not findings:
             findings = (modes.untold(f"whether {target.region.symbol} is {block.id}, whose claim is strict,"),)
@@ -414,6 +422,24 @@ def bound(block: str, target: Target) -> Bound:
         target.how,
         region.signature,
         None if isinstance(region.repeat, Unknown) else region.repeat,
+    )
+
+
+def _unplayed(stated: OpGraph, actual: OpGraph, alignment: Alignment) -> dict[str, Op]:
+    """The paper's own words of which no part of the code is known to be one: nothing can be said of what they name."""
+    known = {op.attr("name") for op in actual.walk() if op.kind.name == "function"}
+    met = {one.path for one, other in alignment.pairs if other.kind.name in ("function", "opaque")}
+    asked = {str(op.attr("name")): op for op in stated.walk() if op.kind.name == "function" and op.path not in met}
+    return {word: op for word, op in asked.items() if word not in known}
+
+
+def _not_told(word: str, op: Op, place: Callable[[Span], Place]) -> Finding:
+    return Finding(
+        "not-determined",
+        Verdict.UNDETERMINED,
+        f"which part of the code is {word} is not told",
+        fix=f"name it: --bind {word}=CLASS, or a place in the module tree",
+        places=(place(op.span),) if op.span is not None else (),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from archcheck.align.agree import Agreement
@@ -40,7 +40,7 @@ class Flow:
     readers: dict[str, list[Node]] = field(default_factory=dict)  # of an op's value, by its path
     given: frozenset[str] = frozenset()  # paths of the ops whose values come out of the graph
     asked: Asked | None = None  # tells attributes; None: none are stated
-    sure: bool = True  # what is not known of an attribute keeps an op from being a step
+    sure: bool = True  # what is not known of an attribute keeps an op from being a step; what was not read is none
     relaxed: What | None = None  # a step of which the attributes do not count
 
     @classmethod
@@ -107,7 +107,7 @@ class Flow:
             return not real or (gap and (path.only is None or any(self.matches(what, node) for what in path.only)))
         if op.body and (op.kind.tier is Tier.STRUCTURE or guarded):
             return False  # what is inside stands on the path too: the walk goes through it
-        if op.kind is OPAQUE and guarded:
+        if op.kind is OPAQUE and guarded and self.sure:
             return False
         return op.kind in SILENT or (gap and (path.only is None or any(self.matches(what, node) for what in path.only)))
 
@@ -145,14 +145,14 @@ def follow(
     ends, _ = _walked(flow, path, nodes)
     if ends is None:
         return []
-    if any(op.kind is OPAQUE for op in flow.ops.values()):
-        return [_untold(f"the path {path} cannot be followed: some of the code could not be read")]
     for end in (path.steps[0], path.steps[-1]):
         if end is not None and not any(flow.is_kind(end, node) for node in nodes):
             message = f"the path {path} cannot be followed: {symbol} holds no {end}"
             return [_untold(message, "audit the model that holds it")]
     flow.sure = False
     if _walked(flow, path, nodes)[0] is None:
+        if any(op.kind is OPAQUE for op in flow.ops.values()):
+            return [_untold(f"the path {path} cannot be followed: some of the code could not be read")]
         return [_untold(f"whether there is a path {path} depends on attributes that the code does not tell")]
     flow.sure = True
     if (near := _almost(flow, path, nodes, place, reached)) is not None:
@@ -182,7 +182,10 @@ def _walked(flow: Flow, path: Path, nodes: list[Node]) -> tuple[list[End] | None
     met: list[Op] = []
     through = False
     for node in nodes:
-        if first is None or flow.matches(first, node):
+        if not flow.sure and flow.ops[node[0]].kind is OPAQUE and (first is None or first.kind not in (None, INPUT)):
+            if any(_walk(flow, replace(path, steps=(None, *rest)), node, [])[0] is None for rest in _tails(path.steps)):
+                return None, []
+        elif first is None or flow.matches(first, node):
             start = [flow.ops[node[0]]] if first is not None and first is flow.relaxed else []
             stopped, found = _walk(flow, path, node, start)
             if stopped is not None:
@@ -319,10 +322,19 @@ def _walk(flow: Flow, path: Path, start: Node, met: list[Op]) -> tuple[End | Non
     return end, met
 
 
+def _tails(steps: tuple[What | None, ...]) -> list[tuple[What | None, ...]]:
+    """What may be left of a path behind something that was not read, in which any of its steps may stand."""
+    ends = len(steps) if steps[-1] is not None and steps[-1].kind is not None else len(steps) - 1  # `output` is no op
+    return [steps[at:] for at in range(1, ends + 1)]
+
+
 def _onward(
     flow: Flow, path: Path, node: Node, rest: tuple[What | None, ...], wanted: tuple[What | None, ...]
 ) -> Iterator[tuple[Node, tuple[What | None, ...]]]:
     for reader in flow.readers.get(node[0], ()):
+        if not flow.sure and flow.ops[reader[0]].kind is OPAQUE:
+            yield from ((reader, left) for left in (rest, *_tails(wanted)))
+            continue
         step = wanted[0]
         excluded = any(flow.matches(what, reader, barred=True) for what in path.absent)
         if step is not None and not excluded and flow.matches(step, reader):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 from archcheck.findings import Finding, Verdict
 from archcheck.ir.graph import Op
 from archcheck.ir.ops import OpKind
-from archcheck.ir.span import origin
+from archcheck.ir.span import Span, origin
 from archcheck.judging import parts
 from archcheck.spec.graph import lexicon
 from archcheck.spec.model import OwnWeights, SameWeights
@@ -70,8 +70,14 @@ def shared(judge: Judge, states: SameWeights, subject: Subject) -> list[Finding]
             f"In the code, {', '.join(rows[:MOST_TOLD])}{', ...' if len(rows) > MOST_TOLD else ''}{more}.",
             "assign one module's weight to the other",
             parts.at(judge, subject.span),
+            reached=_built(subject, {first for tensors in held.values() for first in tensors.values()}),
         )
     ]
+
+
+def _built(subject: Subject, tensors: set[str]) -> tuple[Span, ...]:
+    """Where the layers are built, and called, that hold some of these tensors."""
+    return subject.reached.by(at for at, names in subject.reached.held.items() if tensors & {*names})
 
 
 def _modules(place: str, weights: Mapping[str, str]) -> dict[str, Tensors]:
@@ -128,7 +134,8 @@ def _modules_own(judge: Judge, places: list[str], weights: Mapping[str, str], su
         return [parts.untold(message, parts.AUDIT_THE_HOLDER)]
     for (one, left), (other, right) in combinations(held.items(), 2):
         if common := sorted({*left.values()} & {*right.values()} - {""}):
-            return [_one(judge, f"{one} and {other}", f"both hold {common[0]}", [], subject)]
+            found = _one(judge, f"{one} and {other}", f"both hold {common[0]}", [], subject)
+            return [replace(found, reached=_built(subject, {*common}))]
     if any(not tensor for tensors in held.values() for tensor in tensors.values()):
         message = f"whether {' and '.join(held)} are one tensor is not told: a file may hold one under two names"
         return [parts.untold(message, "check the code that the file was exported from")]

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from archcheck.judging.judge import Judge, Subject
 
 MOST_PLACES = 3  # at which a count is shown
+UNREAD = ("opaque", "function")  # what was not read, and what a paper's own word stands for
 
 
 def of_block(judge: Judge, block: Block, targets: tuple[Target, ...], subject: Subject) -> Iterator[ClaimResult]:
@@ -199,7 +200,7 @@ def _count(judge: Judge, pattern: Pattern, amount: Expression, targets: Targets,
         return
     stated = parts.amount(judge, amount)
     for graph in graphs:
-        if unread := next((op for op in graph.walk() if op.kind.name == "opaque"), None):
+        if unread := next((op for op in graph.walk() if op.kind.name in UNREAD), None):
             yield parts.untold(
                 f"how many {pattern.what} there are cannot be told: {unread.attr('name')} could not be read"
             )
@@ -270,7 +271,7 @@ def _stated(judge: Judge, stated: Stated, ops: list[Op], symbol: str, subject: S
         yield modes.untold(f"{stated.attr} of {stated.what}")
         return
     amount = _value(judge, stated)
-    told = [op for op in ops if op.states(stated.attr)]
+    told = [teller for op in ops for teller in _tellers(op, stated.attr)]
     fades = judge.evaluated and stated.attr == modes.RATE
     if not told:
         of = f"{stated.attr} of {stated.what.what if stated.what else symbol}"
@@ -300,6 +301,14 @@ def _stated(judge: Judge, stated: Stated, ops: list[Op], symbol: str, subject: S
                 op.because[-1:],
                 reached=judge.reached([op], subject),
             )
+
+
+def _tellers(op: Op, name: str) -> list[Op]:
+    """The ops that state an attribute: `op`, or the attentions that a sublayer is made of."""
+    if op.states(name) or op.kind.family != "sublayer":
+        return [op] if op.states(name) else []
+    inner = [one for one in op.body if one.kind.name == "attention"]
+    return inner if all(one.states(name) for one in inner) else []
 
 
 # ---- presence
@@ -348,7 +357,7 @@ def _present(
     subject: Subject,
     near: list[Op] | None = None,
 ) -> Iterator[Finding]:
-    unread = [op for op in (near if near is not None else graph.walk()) if op.kind.name == "opaque"]
+    unread = [op for op in (near if near is not None else graph.walk()) if op.kind.name in UNREAD]
     found, unsure, others = judge.asked.sorted(pattern.what, found)
     if not found and unsure:
         why = judge.asked.why_open(pattern.what, unsure[0])

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from archcheck.align.edits import Edit
+from archcheck.align.edits import Edit, EditKind
 from archcheck.findings import Finding, Place, Verdict
 from archcheck.ir.graph import Op
 from archcheck.ir.ops import BY_NAME
@@ -16,6 +16,7 @@ from archcheck.rules.outline import Slot, columns, shown
 from archcheck.rules.view import sides
 from archcheck.rules.words import listed
 
+_FACTORS = frozenset({"mul", "div", "scale"})  # in an attention that code spells out
 _MOST_PLACES = 8  # of code, and as many of the spec: a finding is no listing
 
 
@@ -169,6 +170,10 @@ def _places(case: Case, edits: Sequence[Edit], settings: Sequence[Setting]) -> I
         for expected, actual in ((edit.expected, edit.actual), *edit.also):
             if actual is not None and actual.span is not None:
                 code.setdefault(actual.span, "")
+            if actual is not None and edit.kind is EditKind.CHANGED and edit.aspect == "attr:scale":
+                for inner in actual.walk():
+                    if inner.kind.name in _FACTORS and inner.span is not None and inner is not actual:
+                        code.setdefault(inner.span, "the factor on the scores")
             if expected is not None and expected.span is not None:
                 spec.setdefault(expected.span, "")
         if edit.actual is None:

@@ -200,7 +200,7 @@ def run(vm: Machine, function: Function, args: list[Data], kwargs: dict[str, Dat
         frame.place = place_of(args[0]) or place
         frame.receiver = args[0]
     if vm.frames:
-        frame.caller = vm.frame.caller if function.formula else vm.caller()
+        frame.caller = vm.frame.caller if function.formula else vm.caller(function.name, frame.place)
     vm.frames.append(frame)
     frame.node = node
     if vm.invoked:

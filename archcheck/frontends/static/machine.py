@@ -258,10 +258,10 @@ class Machine:
             span = self.spans[place] = Span(*place)
         return span
 
-    def caller(self) -> Caller | None:
+    def caller(self, function: str = "", place: str = "") -> Caller | None:
         """The call that is being made, and those around it."""
         here = self.here()
-        return None if here is None or not self.frame.function else Caller(here, self.frame.caller)
+        return None if here is None or not self.frame.function else Caller(here, self.frame.caller, function, place)
 
     @contextmanager
     def within(self, rounds: Open | None) -> Iterator[None]:
@@ -352,7 +352,8 @@ class Machine:
         )
         if self.sizes is not None:
             self.sizes.note(path, kind, reads, attributes, arguments)
-        if self.frames and (caller := self.frames[-1].caller) is not None:
+        caller = self.caller() if self.stands else self.frames[-1].caller if self.frames else None
+        if caller is not None:
             self.recorder.called[origin(path)] = caller
         if self.open_rounds:
             self.recorder.rounds[path] = self.open_rounds[-1].as_unknown()

@@ -22,6 +22,9 @@ class ModulePlace:
     span: Span
 
 
+MOST_AGAIN = 10_000  # modules met at another place; they may nest, and places multiply
+
+
 def walk(vm: Machine, function: Data) -> tuple[tuple[ModulePlace, ...], tuple[tuple[str, str], ...], Reached]:
     """The classes in the module tree, which tensors are one, and how evaluation came to the ops.
 
@@ -32,18 +35,26 @@ def walk(vm: Machine, function: Data) -> tuple[tuple[ModulePlace, ...], tuple[tu
     first: dict[object, str] = {}  # learned tensor -> its first place
     weights: dict[str, str] = {}
     seen: set[int] = set()
-    stack: list[tuple[str, Data]] = [("", root)]
+    visits = 0
+    stack: list[tuple[str, Data, tuple[int, ...]]] = [("", root, ())]
     while stack:
-        place, value = stack.pop()
+        place, value, around = stack.pop()
         if isinstance(value, Layer):  # in a list
             weights |= _weights(value, place, first)
-        if id(value) in seen or not isinstance(value, (Instance, list, dict)):
+        if id(value) in around or not isinstance(value, (Instance, list, dict)):
+            continue
+        again = id(value) in seen  # a module at another place: its tensors have one name more
+        visits += again
+        if again and visits > MOST_AGAIN:
             continue
         seen.add(id(value))
+        around = (*around, id(value))
         if isinstance(value, list):
-            stack += [(f"{place}.{at}", item) for at, item in enumerate(value)]
+            stack += [(f"{place}.{at}", item, around) for at, item in enumerate(value)]
             continue
-        if isinstance(value, Instance) and value.cls.node is not None:
+        if isinstance(value, Instance) and value.layer is not None:
+            weights |= _weights(value.layer, place, first)
+        if isinstance(value, Instance) and value.cls.node is not None and not again:
             node = value.cls.node
             found.append(
                 ModulePlace(place, value.cls.name, Span(value.cls.file.shown, node.lineno, node.col_offset + 1))
@@ -57,9 +68,9 @@ def walk(vm: Machine, function: Data) -> tuple[tuple[ModulePlace, ...], tuple[tu
             elif isinstance(item, Layer):
                 weights |= _weights(item, inner, first)
             elif is_owned(value, item):
-                stack.append((inner, item))
+                stack.append((inner, item, around))
         if isinstance(value, Instance) and value.items is not None:
-            stack.append((place, value.items))
+            stack.append((place, value.items, around))
     return tuple(sorted(found, key=lambda one: one.path)), tuple(sorted(weights.items())), _reached(vm, first)
 
 
