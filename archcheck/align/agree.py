@@ -86,7 +86,7 @@ def values(stated: AttrValue, found: AttrValue, name: str = "") -> Agreement:
 def _numbers(stated: float, found: float, name: str) -> Agreement:
     if stated == found or (math.isnan(stated) and math.isnan(found)):
         return Agreement.AGREE
-    if name == "axis" and (stated < 0) != (found < 0):
+    if name.endswith("axis") and (stated < 0) != (found < 0):
         return Agreement.UNKNOWN
     whole = float(stated).is_integer() and float(found).is_integer()
     close = not whole and math.isclose(stated, found, rel_tol=RELATIVE)

@@ -236,6 +236,9 @@ class Classifier:
             return
         before, after = self.near.around(node)
         op = self.actual.ops[node]
+        if op.kind.family == "dropout" and op.attr("p") == 0 and not isinstance(op.attr("p"), bool):
+            self.wiring.equivalences.add(unstated(op.kind.name))  # it drops nothing
+            return
         if node in self._shut:
             edit = Edit(EditKind.UNKNOWN, None, op, "kind", None, self._why(node), before=before, after=after)
         else:

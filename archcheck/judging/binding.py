@@ -47,6 +47,7 @@ class Expected:
     sublayers: tuple[Sublayer, ...]
     kind: str  # of the one op, where the claim is about one
     hides: bool = False
+    whole: OpGraph | None = None  # of the inside of a sublayer: with the sublayer around it
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -67,7 +68,7 @@ def expectation(graph: OpGraph) -> Expected:
         within = [op for op in ops[0].body if op.kind is not INPUT]
         if len(within) == 1 and within[0].kind.tier is Tier.LAYER:  # a formula: `softmax(q @ k.T) @ v` is an attention
             return Expected(alone(within[0]), Form.OP, found, within[0].kind.name)
-        return Expected(as_graph(ops[0]), Form.INSIDE, found, ops[0].kind.name)
+        return Expected(as_graph(ops[0]), Form.INSIDE, found, ops[0].kind.name, whole=graph)
     if len(ops) == 1 and ops[0].kind.tier is Tier.LAYER:
         return Expected(graph, Form.OP, found, ops[0].kind.name)
     return Expected(graph, Form.LAYER if found else Form.WIRING, found, "")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from archcheck.align import Alignment
+from archcheck.align.agree import opens
 from archcheck.ir.equivalences import BORDERS, FUSED, MODULE, PADDING, POINTWISE, POOLED, unstated
 from archcheck.ir.graph import Op, OpGraph, Value
 from archcheck.ir.ops import kind
@@ -71,10 +72,12 @@ def _as_convolutions(graph: OpGraph) -> OpGraph:
 
 
 def _as_linears(graph: OpGraph) -> OpGraph:
-    """`graph` with the 1x1 convolutions of its top level as linear maps."""
-    return replace(graph, ops=tuple(_as_linear(op) if is_pointwise(op) else op for op in graph.ops))
+    """`graph` with its 1x1 convolutions as linear maps, also those in sublayers and residuals."""
+    return replace(graph, ops=tuple(map(_as_linear, graph.ops)))
 
 
 def _as_linear(op: Op) -> Op:
+    if not is_pointwise(op):
+        return replace(op, body=tuple(map(_as_linear, op.body))) if opens(op.kind) and op.body else op
     kept = tuple(attr for attr in op.attrs if attr.name in ("in_features", "out_features", "bias"))
     return replace(op, kind=LINEAR, attrs=kept, body=(replace(op, path=f"{op.path}'"),))

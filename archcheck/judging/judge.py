@@ -348,7 +348,10 @@ class Judge:
             closed -= modes.FREE
         actual = target.graph
         alignment = align(stated, actual, closed=closed)
-        for other, code in other_forms(stated, actual) if alignment.edits else ():
+        forms = list(other_forms(stated, actual)) if alignment.edits else []
+        if alignment.edits and expected.whole is not None and target.region.op is None:
+            forms.append((expected.whole, actual))  # a part that is more than the sublayer alone
+        for other, code in forms:
             if len((told := align(other, code, closed=closed)).edits) < len(alignment.edits):
                 stated, actual, alignment = other, code, told
         used |= {*alignment.equivalences, *folds(alignment, actual)}

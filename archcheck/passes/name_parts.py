@@ -23,11 +23,14 @@ class _Part:
     call: Caller | None  # None: of a module that is not read, whose calls are told apart by nothing
     ops: list[Op] = field(default_factory=list)
 
-    @property
-    def is_one_call(self) -> bool:
-        """Whether no op of it stands where another call of the same module puts one too."""
-        seen = [(op.path.rpartition("/")[0], op.kind) for op in self.ops if op.kind not in _SOURCES]
-        return self.call is not None or len(seen) == len(set(seen))
+    def is_one_call(self, reached: Reached) -> bool:
+        """Whether no layer of it is called again: none that learns, or, where none does, none at all."""
+        if self.call is not None:
+            return True
+        own = [op for op in self.ops if op.kind not in _SOURCES]
+        learns = [op for op in own if reached.held.get(origin(op.path))] or own
+        seen = [(op.path.rpartition("/")[0], op.kind) for op in learns]
+        return len(seen) == len(set(seen))
 
 
 def name_parts(graph: OpGraph, parts: Mapping[str, Iterable[str]], reached: Reached) -> OpGraph:
@@ -54,7 +57,7 @@ def name_parts(graph: OpGraph, parts: Mapping[str, Iterable[str]], reached: Reac
             current = _Part(places[place], place, call)
             groups.append(current)
         current.ops.append(op)
-    return _joined(graph, groups)
+    return _joined(graph, groups, reached)
 
 
 def _under(op: Op, places: Mapping[str, str], reached: Reached) -> tuple[str, Caller | None] | None:
@@ -68,7 +71,7 @@ def _under(op: Op, places: Mapping[str, str], reached: Reached) -> tuple[str, Ca
     return None
 
 
-def _joined(graph: OpGraph, groups: list[_Part | Op]) -> OpGraph:
+def _joined(graph: OpGraph, groups: list[_Part | Op], reached: Reached) -> OpGraph:
     names: dict[Value, Value] = {}
     ops: list[Op] = []
     read = _readers(graph)
@@ -85,7 +88,7 @@ def _joined(graph: OpGraph, groups: list[_Part | Op]) -> OpGraph:
         names |= {value: Value(path, at) for at, value in enumerate(given)}
         told = attrs(name=one.word)
         found = FUNCTION
-        if not one.is_one_call:
+        if not one.is_one_call(reached):
             found, told = (
                 OPAQUE,
                 attrs(name=one.word, why=f"calls of {one.place} that follow each other are not told apart"),

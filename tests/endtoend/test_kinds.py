@@ -216,3 +216,39 @@ def test_of_a_word_that_nothing_is_bound_to_nothing_is_said(tmp_path: Path, kind
     unbound = Kind(kind.id, kind.spec, kind.code, kind.right, kind.wrong, {"net": "Net"})
     report, _ = audit(tmp_path, unbound, getattr(kind, written))
     assert report.default.claims[0].verdict is Verdict.UNDETERMINED
+
+
+CONTROLS = (
+    Kind(
+        "a 1x1 convolution in a branch is a linear map",
+        "blocks: {net: {where: x, flow: 'x + conv(gelu(conv(x, kernel=1)), kernel=1, out_features=8)'}}",
+        """
+        self.up, self.down = nn.Linear(8, 32), nn.Linear(32, {})
+    def forward(self, x):
+        return x + self.down(F.gelu(self.up(x)))
+""",
+        "8",
+        "9",
+        {"net": "Net"},
+    ),
+    Kind(
+        "a dropout of rate zero drops nothing",
+        "blocks: {net: {where: x, flow: 'linear(dropout(relu(linear(x))))'}}",
+        """
+        self.a, self.b, self.off, self.on = nn.Linear(8, 8), nn.Linear(8, 8), nn.Dropout({}), nn.Dropout(0.1)
+    def forward(self, x):
+        return self.off(self.b(self.on(F.relu(self.a(x)))))
+""",
+        "0.0",
+        "0.5",
+        {"net": "Net"},
+    ),
+)
+
+
+@pytest.mark.parametrize("kind", CONTROLS, ids=lambda kind: kind.id)
+def test_what_is_the_same_in_other_words_holds(tmp_path: Path, kind: Kind) -> None:
+    report, _ = audit(tmp_path, kind, kind.right)
+    assert report.default.claims[0].verdict is Verdict.HOLDS, report.default.claims[0].findings
+    report, _ = audit(tmp_path, kind, kind.wrong)
+    assert report.default.claims[0].verdict is Verdict.VIOLATED

@@ -126,3 +126,27 @@ def test_a_claim_about_a_kind_of_sublayer_looks_into_those(
     tmp_path: Path, claim: str, symbol: str, expected: Verdict
 ) -> None:
     assert verdict(tmp_path, claim, symbol) is expected
+
+
+UNREAD = """
+import torch
+from torch import nn
+from nowhere import Mystery
+
+class Part(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.c = nn.Linear(8, 8), nn.Linear(8, 8), Mystery()
+
+    def forward(self, x, y):
+        return torch.tanh(self.b(torch.relu(self.a(x)))), self.c(y)
+"""
+
+
+def test_what_was_not_read_matters_on_a_path_only_where_it_may_be(tmp_path: Path) -> None:
+    through = "path: linear -> gelu -> linear -> tanh"
+    assert verdict(tmp_path, through, "Part", UNREAD) is Verdict.UNDETERMINED  # all of it may stand in there
+    assert verdict(tmp_path, "path: input -> linear -> relu -> linear", "Part", UNREAD) is Verdict.HOLDS
+    behind = UNREAD.replace("torch.tanh(self.b(torch.relu(self.a(x)))), self.c(y)", "self.c(torch.relu(self.a(x)))")
+    assert verdict(tmp_path, "path: input -> linear -> gelu -> linear", "Part", behind) is Verdict.VIOLATED
+    assert verdict(tmp_path, "path: input -> linear -> relu -> linear", "Part", behind) is Verdict.UNDETERMINED

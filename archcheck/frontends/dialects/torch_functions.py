@@ -445,6 +445,7 @@ def _functions() -> dict[str, Row]:
     found |= {"torch.fft." + name: row for name, row in _fft().items()}
     found |= {"torch.linalg." + name: row for name, row in _LINALG.items()}
     found["torch.nn.attention.flex_attention.flex_attention"] = _FLEX
+    found["torch.autograd.Variable"] = Row("identity", "data!, requires_grad=False, volatile=False")  # before 0.4
     return found
 
 
