@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -36,6 +35,4 @@ def told(asked: Mapping[str, Any]) -> dict[str, Any]:
     except OutOfTime as error:
         why = f"the model's code did not end within {asked['seconds']:g} seconds"
         return {"version": VERSION, "error": why, "stage": "time", "at": stack.place(error)}
-    finally:
-        gc.collect()
     return {"version": VERSION, "torch": torch.__version__, "seconds": time.process_time() - start, **found}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import signal
 import sys
@@ -25,7 +26,10 @@ def serve(request: bytes, answer: Callable[[bytes], None], told: Callable[[Mappi
     warnings.filterwarnings("ignore")
     if "many" in asked:
         common = asked["common"]
-        found: Any = {"version": VERSION, "many": [told({**common, **one}) for one in asked["many"]]}
+        found: Any = {"version": VERSION, "many": []}
+        for one in asked["many"]:
+            found["many"].append(told({**common, **one}))
+            gc.collect()  # models are full of cycles, and the next one may need the memory
     else:
         found = told(asked)
     answer(json.dumps(found, separators=(",", ":")).encode())

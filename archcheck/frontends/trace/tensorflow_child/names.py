@@ -66,12 +66,17 @@ def _under(path: str, name: object) -> str:
     return f"{path}.{name}" if path else str(name)
 
 
+_PLAIN = frozenset({str, int, float, bool, type(None), set, bytes})  # asked first: most attributes are such
+
+
 def _is_layer(value: Any) -> bool:
     return hasattr(type(value), "call") and hasattr(value, "built")
 
 
 def _holds(value: Any, depth: int = 3) -> bool:
     """Whether layers or variables may stand in an attribute."""
+    if type(value) in _PLAIN:
+        return False
     if isinstance(value, (list, tuple)):
         return bool(depth) and any(_holds(one, depth - 1) for one in value)
     if isinstance(value, dict):
