@@ -292,13 +292,14 @@ class Classifier:
 
     def _mismatch(self, mismatch: Mismatch) -> None:
         stated = self._words(self.expected, mismatch.stated)
-        found = self._words(self.actual, mismatch.found)
+        unread = self._unread_source(mismatch.found)
+        found = self._words(self.actual, mismatch.found) if unread is None else self._why(unread)
         if not mismatch.output:
             op, other = self.expected.ops[mismatch.one], self.actual.ops[mismatch.other]
             if found is None and op.kind is not other.kind and not op.kind.covers(other.kind):
                 return  # another kind reads less: that is said once
             open_ = self._are_constants_that_may_be_one(mismatch)
-            kind = EditKind.UNKNOWN if open_ else EditKind.CHANGED
+            kind = EditKind.UNKNOWN if open_ or unread is not None else EditKind.CHANGED
             edit = Edit(kind, op, other, f"reads:{mismatch.place}", stated, found)
             self._add(mismatch.one, mismatch.other, self._at(edit, mismatch.other))
             return
@@ -307,10 +308,25 @@ class Classifier:
         node = mismatch.stated[0] if mismatch.stated else mismatch.one
         twin = mismatch.found[0] if mismatch.found else mismatch.other
         holder = self.actual.ops[mismatch.other] if mismatch.other != TOP else None
-        edit = Edit(
-            EditKind.CHANGED, giver, given, f"gives:{mismatch.place}", stated, found, before=given, after=holder
-        )
+        kind = EditKind.CHANGED if unread is None else EditKind.UNKNOWN
+        edit = Edit(kind, giver, given, f"gives:{mismatch.place}", stated, found, before=given, after=holder)
         self._add(node, twin, edit)
+
+    def _unread_source(self, found: Read | None) -> int | None:
+        """An opaque op that reads nothing and of which a value may be computed: it may be any tensor."""
+        side, back = self.actual, self.match.back
+        stack, met = [found[0]] if found is not None else [], set[int]()
+        while stack:
+            node = stack.pop()
+            if back[node] >= 0 or node in met:
+                continue
+            if side.ops[node].kind.name == "opaque" and not side.operands[node]:
+                return node
+            met.add(node)
+            stack.extend(side.operands[node])
+            if node in side.dissolved:
+                stack.extend(side.results[node])
+        return None
 
     def _are_constants_that_may_be_one(self, mismatch: Mismatch) -> bool:
         """Whether two constants are read that differ in nothing that is known of them."""

@@ -44,7 +44,7 @@ class Neighbours:
         return (self._home(node, actual), tuple(sorted(reached))) if reached else None
 
     def before(self, node: int, actual: bool) -> Key | None:
-        """The first matched op of the code that `node` leads to, and as which operand."""
+        """The first matched op of the code that `node` leads to, and as which operand; None where it leads nowhere."""
         side, counterpart = (self.actual, self.match.back) if actual else (self.expected, self.match.to)
         readers = self._open_readers(actual)
         found: list[tuple[int, int]] = []
@@ -60,6 +60,8 @@ class Neighbours:
                 elif reader not in seen:
                     seen.add(reader)
                     stack.append(reader)
+        if not found and len(seen) < _FAR and not any(at in side.results.get(side.scope[at], ()) for at in seen):
+            return None
         return (self._home(node, actual), *min(found, default=(TOP, TOP)))
 
     def _open_readers(self, actual: bool) -> dict[int, list[int]]:

@@ -355,6 +355,23 @@ def test_what_may_be_inside_an_unrecognised_branch_is_unknown():
     ]
 
 
+MADE = "%x = input\n%c = conv %x\n%r = relu %c\n"
+UNREAD = "%x = opaque () name='operand' why='what it is'\n"
+
+
+def test_a_tensor_of_which_nothing_is_known_may_be_the_input():
+    assert {kind for kind, *_ in told(run(MADE, MADE.replace("%x = input\n", UNREAD)))} <= {
+        "unknown kind",
+        "unknown reads:0",
+    }
+
+
+def test_a_tensor_of_which_nothing_is_known_hides_nothing_behind_what_was_read():
+    """Not what the paper has between ops that were read, and nothing at all where it leads nowhere."""
+    code = UNREAD + "%y = opaque () name='operand' why='what it is'\n%c = conv %y\n"
+    assert ("missing", "relu", None) in told(run(MADE, code))
+
+
 def test_opaque_ops_on_both_sides_are_not_taken_for_equal():
     graph = "%x = input\n%o = opaque %x name='pkg.f'\n"
     assert told(run(graph, graph)) == [("unknown kind", "opaque", "opaque")]
