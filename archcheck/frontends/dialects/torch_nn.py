@@ -53,6 +53,8 @@ for _n in (1, 2, 3):
     _LAYERS[f"InstanceNorm{_n}d"] = LayerRow("instance_norm", _INSTANCE, attrs=_INSTANCE_ATTRS | {"dim": "num_features"}, weights=_NORM_WEIGHTS, counted=_COUNTED)
     # the lazy classes take _LazyNormBase's list, whose defaults are batch norm's
     _LAYERS[f"LazyInstanceNorm{_n}d"] = LayerRow("instance_norm", _BATCH, attrs=_INSTANCE_ATTRS, weights=_NORM_WEIGHTS, counted=_COUNTED)
+for _base in ("Batch", "Instance"):  # of which code derives layers of its own
+    _LAYERS[f"_{_base}Norm"] = _LAYERS[f"{_base}Norm1d"]
 _LAYERS["SyncBatchNorm"] = LayerRow("batch_norm", f"num_features, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True, process_group=None, {_FACTORY}, *, bias=True", attrs=_BATCH_ATTRS | {"dim": "num_features"}, weights=_NORM_WEIGHTS, counted=_COUNTED)
 
 # ---- activations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -111,15 +111,34 @@ def _same(value: Data, default: Data) -> bool:
     return bool(value == default)
 
 
-def operands(vm: Machine, parameters: Sequence[Parameter], bound: dict[str, Data]) -> list[Tensor | Tensors]:
-    """The tensors that a row reads, in its order."""
+def operands(
+    vm: Machine, parameters: Sequence[Parameter], bound: dict[str, Data], numbers: Collection[str] = ()
+) -> list[Tensor | Tensors]:
+    """The tensors that a row reads, in its order; `numbers` are parameters that may also be stated as attributes.
+
+    Beside other tensors, one that must be given and is not known stands as an opaque op: what is left of a
+    convolution without its input is not the convolution of its weight.
+    """
     found: list[Tensor | Tensors] = []
+    missing: list[tuple[int, Data]] = []
     for parameter in parameters:
         if parameter.reads:
             value = bound.get(parameter.name)
-            if not (parameter.kept and isinstance(value, Tensor) and _is_kept(vm, value)):
+            needed = parameter.required and not parameter.kept and parameter.name not in numbers
+            if needed and (value is None or is_open(value)):
+                missing.append((len(found), value))
+            elif not (parameter.kept and isinstance(value, Tensor) and _is_kept(vm, value)):
                 found.extend(_told(vm, value))
+    if found:
+        for place, value in reversed(missing):
+            found.insert(place, unknown_operand(vm, value))
     return found
+
+
+def unknown_operand(vm: Machine, value: Data) -> Tensor:
+    """An opaque op in the place of a tensor that is not known."""
+    why = value.why if isinstance(value, Open) else f"it is {value}" + " where a tensor must be given" * (value is None)
+    return vm.opaque("operand", (), why)
 
 
 def _is_kept(vm: Machine, tensor: Tensor) -> bool:
@@ -133,7 +152,7 @@ def _told(vm: Machine, value: Data) -> list[Tensor | Tensors]:
     tensors = list(flatten_tensors(value))
     if not tensors or not isinstance(value, (list, tuple)) or not any(isinstance(item, Open) for item in value):
         return tensors
-    told = [vm.opaque("operand", (), item.why) if isinstance(item, Open) else item for item in value]
+    told = [unknown_operand(vm, item) if isinstance(item, Open) else item for item in value]
     return list(flatten_tensors(told))
 
 
@@ -183,7 +202,7 @@ def apply(vm: Machine, name: str, row: Row, args: list[Data], kwargs: dict[str, 
     bound = bind(row.parameters, args, kwargs)
     if bound is None or not fits(bound, row.parameters, row.plain):
         return UNLISTED
-    reads = operands(vm, row.parameters, bound)
+    reads = operands(vm, row.parameters, bound, row.attrs.values())
     if row.kind == "concat" and not reads and (joined := _joined_sizes(bound)) is not None:
         return joined
     if reads and switched_off(vm, row, bound):
@@ -405,6 +424,9 @@ def op_of_kind(kind: str) -> Native:
         unknown = next((value for value in args if isinstance(value, Open)), None)
         if not reads and unknown is not None:
             return unknown.about(unknown.within(f"{kind} of "), vm.here())
+        if reads and (args[0] is None or any(is_open(value) for value in args)):
+            told = [unknown_operand(vm, one) if is_open(one) or one is args[0] is None else one for one in args]
+            reads = list(flatten_tensors(told))
         if _joins_uncounted(kind, reads):
             return vm.opaque(kind, reads, _UNCOUNTED)
         return Tensor(Value(vm.emit_path(kind, reads, attributes, beside)))

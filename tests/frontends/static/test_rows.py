@@ -44,3 +44,19 @@ def test_parts_of_a_number_that_is_not_known_are_not_joined_as_if_there_were_one
     [variant] = sources.read(f"def f(x, n):\n    return {joined}").variants
     assert variant.graph.ops[-1].kind.name == "opaque"
     assert [one.why for one in variant.unread] == ["how many tensors it joins is not known"]
+
+
+@pytest.mark.parametrize(
+    "call", ["F.conv2d({}, w)", "torch.matmul({}, w)", "tf.nn.conv2d({}, w, [1, 1, 1, 1], 'SAME')"]
+)
+@pytest.mark.parametrize(("given", "why"), [("None", "it is None"), ("unknown.part", "unknown.part")])
+def test_an_operand_that_is_missing_is_not_passed_over(sources: Sources, call: str, given: str, why: str) -> None:
+    """A convolution of its weight alone is none."""
+    [variant] = sources.read(
+        f"import unknown\nimport tensorflow as tf\ndef f(x, w):\n    return {call.format(given)}"
+    ).variants
+    last = variant.graph.ops[-1]
+    first = next(op for op in variant.graph.ops if op.path == last.reads[0].op)
+    assert first.kind.name == "opaque"
+    assert why in str(first.attr("why"))
+    assert last.reads[1].op in {op.path for op in variant.graph.ops if op.attr("name") == "w"}
