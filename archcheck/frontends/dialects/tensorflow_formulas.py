@@ -19,12 +19,13 @@ def _of_space(name: str, axes: int) -> str:
 def _conv(axes: int) -> str:
     """tf.nn.conv1d, conv2d, conv3d: the filter is a tensor [*kernel, in, out]; strides may hold batch and channel.
 
-    Release 1 calls the operands `value` (conv1d) and `filter`.
+    Release 1 calls the operands `value` (conv1d) and `filter`; the older name is asked for first, as what is given
+    under the other one may be a tensor that is not known.
     """
     step = "stride" if axes == 1 else "strides"
     return (
         f"lambda input=None, filters=None, {step}=None, padding=None, use_cudnn_on_gpu=None, data_format=None, dilations=None, name=None, *, value=None, filter=None: "
-        f"op.conv(value if input is None else input, filter if filters is None else filters, axes={axes}, "
+        f"op.conv(input if value is None else value, filters if filter is None else filter, axes={axes}, "
         f"stride={_of_space(step, axes)}, padding={_LOWER}, dilation={_of_space('dilations', axes)}, channels_last={_LAST})"
     )
 
@@ -32,7 +33,7 @@ def _conv(axes: int) -> str:
 def _pool(mode: str, axes: int) -> str:
     return (
         "lambda value=None, ksize=None, strides=None, padding=None, data_format=None, name=None, *, input=None: "
-        f"op.pool(input if value is None else value, mode='{mode}', kernel={_of_space('ksize', axes)}, "
+        f"op.pool(value if input is None else input, mode='{mode}', kernel={_of_space('ksize', axes)}, "
         f"stride={_of_space('strides', axes)}, padding={_LOWER}, axes={axes}, channels_last={_LAST})"
     )
 
@@ -43,6 +44,12 @@ _SEPARABLE = (
     "op.conv(op.conv(inputs, kernel=kernel_size, stride=strides, padding=padding.lower(), dilation=dilation_rate, groups=inputs.shape[-1 if {last} else 1], bias=False, axes={axes}, channels_last={last}), "
     "kernel=1, out_features=filters, bias=use_bias, axes={axes}, channels_last={last}))"
 )
+_LOSSES = {  # tf.losses of release 1, by the names of their operands
+    ("labels", "predictions"): "absolute_difference cosine_distance huber_loss log_loss mean_pairwise_squared_error mean_squared_error",
+    ("labels", "logits"): "hinge_loss sparse_softmax_cross_entropy",
+    ("onehot_labels", "logits"): "softmax_cross_entropy",
+    ("multi_class_labels", "logits"): "sigmoid_cross_entropy",
+}
 _RANGE = "lambda start, limit=None, delta=1, dtype=None, name=None: op.constant(value='arange', start=0 if limit is None else start, end=start if limit is None else limit, step=delta)"
 _BAND = (
     "lambda input, num_lower, num_upper, name=None: (lambda kept: kept if num_lower == -1 else op.triangle(kept, upper=True, diagonal=-num_lower))"
@@ -103,6 +110,11 @@ _SPELLED: dict[str, str] = {
     "nn.moments": "lambda x, axes, shift=None, name=None, keepdims=False, keep_dims=False: (op.mean(x, axis=axes, keepdim=bool(keepdims or keep_dims)), op.var(x, axis=axes, correction=0, keepdim=bool(keepdims or keep_dims)))",
     "nn.bias_add": f"lambda value, bias, data_format=None, name=None: value + bias if {_LAST} else value + op.reshape(bias, shape=(-1, *[1] * (len(data_format) - 2)))",
     "nn.zero_fraction": "lambda value, name=None: tensorflow.reduce_mean(tensorflow.cast(tensorflow.equal(value, 0), None))",
+    **{  # what is trained by: no part of an architecture
+        f"losses.{name}": f"lambda {labels}, {given}, *args, **kwargs: op.tensor_function({labels}, {given}, function='{name}')"
+        for (labels, given), names in _LOSSES.items()
+        for name in names.split()
+    },
     "nn.l2_loss": "lambda t, name=None: tensorflow.reduce_sum(tensorflow.square(t)) / 2",
     "nn.batch_normalization": "lambda x, mean, variance, offset, scale, variance_epsilon, name=None: (lambda found: found if offset is None else found + offset)((lambda found: found if scale is None else found * scale)((x - mean) * tensorflow.rsqrt(variance + variance_epsilon)))",
     "nn.xw_plus_b": "lambda x, weights, biases, name=None: tensorflow.matmul(x, weights) + biases",

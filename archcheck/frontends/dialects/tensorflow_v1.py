@@ -284,7 +284,8 @@ TENSORFLOW = Dialect(
         "tensorflow.control_dependencies", "tensorflow.debugging.assert", "tensorflow.debugging.enable", "tensorflow.device", "tensorflow.get_variable_scope", "tensorflow.colocate_with",
         "tensorflow.group", "tensorflow.logging.", "tensorflow.name_scope", "tensorflow.no_op", "tensorflow.print", "tensorflow.profiler.",
         "tensorflow.register_tensor_conversion_function", "tensorflow.set_random_seed", "tensorflow.random.set_seed", "tensorflow.summary.", "tensorflow.variable_scope",
-        "tensorflow.variable_op_scope", "tensorflow.contrib.summary.", "tensorflow.init_scope",
+        "tensorflow.variable_op_scope", "tensorflow.contrib.summary.", "tensorflow.init_scope", "tensorflow.train.Saver",
+        *(f"tensorflow.train.{name}Optimizer" for name in ("Adadelta", "Adagrad", "AdagradDA", "Adam", "Ftrl", "GradientDescent", "Momentum", "ProximalAdagrad", "ProximalGradientDescent", "RMSProp", "SyncReplicas")),
     ),
     module_metadata=frozenset({"name_scope", "name", "submodules"}),
     readable=(),  # what is in no table leads into the machinery of graphs and of its compiled core

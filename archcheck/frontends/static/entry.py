@@ -204,6 +204,8 @@ class _Runner:
         if vm.notes.tied:
             weights = ()
         results = tuple(dict.fromkeys(tensor.value for tensor in tree.outputs(result)))
+        if result is None:
+            results = tree.kept(vm)
         if isinstance(result, (Open, External)) and not error:
             error, error_span = f"what it gives is not known: {reason(result)}", getattr(result, "span", None) or span
         if isinstance(result, Instance | TensorModel) and not results and not error:

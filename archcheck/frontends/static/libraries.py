@@ -18,7 +18,7 @@ from archcheck.frontends.static.gin.bound import config_scope
 from archcheck.frontends.static.hparams import named_values
 from archcheck.frontends.static.standard import STANDARD
 from archcheck.frontends.static.transforms import TRANSFORMS
-from archcheck.frontends.static.values import Args, Data, Handler, Instance, Kwargs, Layer, Tensor
+from archcheck.frontends.static.values import Args, Data, External, Handler, Instance, Kwargs, Layer, Tensor
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
@@ -31,6 +31,17 @@ def _given_tensor(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
     """`keras.Input(...)`: a tensor that the caller of the model gives."""
     name = kwargs.get("name")
     return vm.emit("input", (), {"name": name if isinstance(name, str) else "input"})
+
+
+def _placeholder(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
+    """`tf.placeholder(dtype, shape)`: a tensor that a run feeds; a truth or a single number is a setting of the run."""
+    dtype = args[0] if args else kwargs.get("dtype")
+    shape = args[1] if len(args) > 1 else kwargs.get("shape")
+    alone = isinstance(shape, (list, tuple)) and not shape
+    if alone or (isinstance(dtype, External) and dtype.name.rpartition(".")[2] == "bool"):
+        return vm.open("it is fed when the graph is run")
+    name = args[2] if len(args) > 2 else kwargs.get("name")
+    return vm.emit("input", (), {"name": name if isinstance(name, str) else "placeholder"})
 
 
 def _tensor_model(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
@@ -279,6 +290,7 @@ LIBRARY: dict[str, Handler] = {
     "flax.parameter": new_parameter,
     "torch.cond": _cond,
     "tensorflow.cond": _cond,
+    "tensorflow.placeholder": _placeholder,
     "tensorflow.get_variable": _get_variable,
     "tensorflow.Variable": _variable,
     "tensorflow.ensure_shape": _ensure_shape,

@@ -161,6 +161,7 @@ class Machine:
         self.entry: tuple[ast.AST, ...] = ()  # the functions that take the target's arguments
         self.wanted: dict[str, None] = {}  # arguments of the target for want of which something failed
         self.ran: dict[ast.AST, Class | None] = {}  # functions that have run since, and whose they are
+        self.stored: dict[ast.AST, list[Tensor]] = {}  # what the target last kept in its own attributes, by statement
         self.target: Data = None  # the instance or function that is read; what it raises itself is not contained
         self.open_rounds: list[Open] = []  # loops around of which the number of rounds is not known
         self.stands: Span | None = None  # where the layer that a container calls was built

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from archcheck.frontends.static import conditions, containers, definitions, forks, iteration, loops, names, patterns
 from archcheck.frontends.static.gin.bound import Entered
-from archcheck.frontends.static.machine import Raised
+from archcheck.frontends.static.machine import Raised, flatten_tensors
 from archcheck.frontends.static.opens import Open
 from archcheck.frontends.static.signals import BREAK, CONTINUE, Signal
 from archcheck.frontends.static.sources import code_of
@@ -151,6 +151,8 @@ def bind(
             owner.settings[target.attr] = settings
         elif isinstance(owner, Instance):
             owner.settings.pop(target.attr, None)
+        if owner is vm.target:
+            vm.stored[target] = [one for one in flatten_tensors(value) if isinstance(one, Tensor)]
         vm.set(owner, target.attr, value)
     elif isinstance(target, (ast.Tuple, ast.List)):
         _bind_many(vm, target, value, scope, settings)
@@ -191,6 +193,8 @@ def _bind_item(vm: Machine, target: ast.Subscript, value: Data, scope: Scope) ->
         vm.set(owner.of, index, value)
     elif isinstance(owner, dict) and vm.open_rounds and isinstance(index, Open):
         owner[index] = value  # `layers[f"layer_{i}"] = ...` in rounds of open number: each has a name of its own
+    elif isinstance(owner, Open):
+        vm.stored[target] = [one for one in flatten_tensors(value) if isinstance(one, Tensor)]
     elif isinstance(owner, (dict, list)) and not is_open(index) and not holds_tensor(index):
         try:
             owner[index] = value

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from archcheck.frontends.static.machine import flatten_tensors
 from archcheck.frontends.static.values import Data, Instance, Layer, Method, Tensor, TensorModel, is_module
+from archcheck.ir.graph import Value
 from archcheck.ir.span import Reached, Span
 
 if TYPE_CHECKING:
@@ -125,3 +126,18 @@ def outputs(result: Data, depth: int = 6) -> list[Tensor]:
     else:
         found += [tensor for tensor in flatten_tensors(result) if isinstance(tensor, Tensor)]
     return found
+
+
+def kept(vm: Machine) -> tuple[Value, ...]:
+    """What comes out of a method that gives nothing, as those that build a graph: of the tensors that it computes and
+    keeps in its object, those of which no other one of them was computed, but by what could not be read (a loss, what
+    trains by it)."""
+    values = dict.fromkeys(tensor.value for tensors in vm.stored.values() for tensor in tensors)
+    ops = vm.recorder.by_path
+    read, waiting = set[str](), [one.op for one in values]
+    while waiting:
+        op = ops[waiting.pop()]
+        found = {value.op for value in op.reads if op.kind.name != "opaque"} - read
+        read |= found
+        waiting += found
+    return tuple(one for one in values if one.op not in read and ops[one.op].reads)

@@ -109,3 +109,42 @@ def test_that_a_loop_over_a_tensor_of_unknown_length_is_read_once_is_told(source
         "import torch\ndef f(x, steps):\n    for at in torch.relu(steps):\n        x = x + at\n    return x"
     )
     assert "a loop over the entries of a tensor is read once" in told.assumptions
+
+
+BUILDS = """
+import tensorflow as tf
+
+class Model:
+    def __init__(self, depth):
+        self.depth = depth
+        self.made = (depth + 1) * [None]
+        self.w = tf.Variable(tf.zeros([8, 8]))
+
+    def build(self):
+        self.x = tf.placeholder(tf.float32, [None, 8])
+        self.keep = tf.placeholder(tf.float32, [])
+        self.hidden = tf.nn.relu(self.x)
+        self.out = tf.nn.sigmoid(self.hidden)
+        self.loss = unknown.loss(self.out)
+        self.step = tf.train.AdamOptimizer(0.1).minimize(self.loss)
+
+    def unroll(self):
+        if self.depth <= 0:
+            return
+        for at in range(self.depth):
+            self.made[at + 1] = tf.nn.relu(tf.matmul(self.made[at], self.w))
+"""
+
+
+def test_a_method_that_gives_nothing_gives_what_it_keeps(sources: Sources) -> None:
+    """The tensors of which no other one is made, but by what could not be read."""
+    (variant,) = sources.read(BUILDS, "Model.build").variants
+    given = [next(op for op in variant.graph.ops if op.path == value.op) for value in variant.graph.results]
+    assert [op.kind.name for op in given] == ["sigmoid", "opaque"]
+    assert [op.attr("name") for op in variant.graph.ops if op.kind.name == "input"] == ["placeholder"]
+
+
+def test_a_method_that_may_return_at_once_is_read_where_it_does_not(sources: Sources) -> None:
+    (variant,) = sources.read(BUILDS, "Model.unroll").variants
+    assert variant.graph.ops[-1].kind.name == "relu"
+    assert [value.op for value in variant.graph.results] == [variant.graph.ops[-1].path]
