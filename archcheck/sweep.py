@@ -125,6 +125,7 @@ class Read:
                 variant.rounds,
                 self.initial,
                 variant.reached,
+                bool(self.target.symbol),
                 _named(variant, parts) if parts else None,
             )
 

@@ -196,6 +196,13 @@ def alone(op: Op) -> OpGraph:
     return OpGraph((*inputs.values(), op), (Value(op.path),))
 
 
+def region_of(graph: OpGraph, places: Iterable[ModulePlace], symbol: str, span: Span | None) -> Region:
+    """A part of a graph that was cut out of it, under the class whose ops it holds."""
+    by_path = {place.path: place for place in places}
+    place = common_place(graph.ops)
+    return Region(graph, place, _symbol(place, by_path, symbol), span, sublayers(graph.ops))
+
+
 def _region(op: Op, by_path: dict[str, ModulePlace], symbol: str, span: Span | None) -> Region:
     count = op.attr("count")
     place = common_place(op.body)

@@ -6,14 +6,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from archcheck.describe.regions import Region, alone, as_graph, inside
+from archcheck.describe.regions import Region, alone, as_graph, inside, region_of
 from archcheck.frontends.static.reader import ModulePlace
 from archcheck.ir.graph import Op, OpGraph
 from archcheck.ir.ops import Tier, kind
+from archcheck.judging.occurrences import covers_most, search
 from archcheck.passes.structure import Sublayer, sublayers
 
 INPUT = kind("input")
 LOOSE = "by most of its sublayers"
+BY_OPS = "by its ops"
+NEARLY = "by most of its ops"
 ATTENTION_SUBLAYERS = frozenset({"self_attention", "cross_attention"})
 
 
@@ -91,32 +94,53 @@ def bind(
     symbol: str,
     pinned: Mapping[str, str],
     taken: frozenset[int],
+    meant: bool = False,
 ) -> tuple[Target, ...]:
     """The parts of the code that a block is about; none where structure does not tell, or the code does not show it.
 
     Args:
         pinned: block -> class, function or module path, as the user says it.
         taken: numbers of the layers that another block fits exactly.
+        meant: whether the user says that the block is about the code, by naming both.
     """
     if expected.is_hidden:
         return ()
     if block in pinned:
         return tuple(_pinned(expected, pinned[block], whole, layers, places, symbol))
+    found: Iterator[Target]
     if expected.form is Form.LAYER:
-        return _layer(expected, layers, taken)
-    if expected.form is Form.INSIDE:
+        found = _layer(expected, layers, taken)
+    elif expected.form is Form.INSIDE:
         kinds = ATTENTION_SUBLAYERS if expected.kind in ATTENTION_SUBLAYERS else frozenset({expected.kind})
         regions = inside(whole, places, symbol, kinds)
-        return tuple(Target(region.graph, region, "by its kind") for region in regions)
-    if expected.form is Form.OP:
-        return tuple(_single(expected.kind, whole, symbol))
-    return ()
+        found = (Target(region.graph, region, "by its kind") for region in regions)
+    elif expected.form is Form.OP:
+        found = _single(expected.kind, whole, symbol)
+    else:
+        found = iter(())
+    return tuple(found) or tuple(_equation(expected, whole, places, symbol, meant))
 
 
-def _layer(expected: Expected, layers: tuple[Region, ...], taken: frozenset[int]) -> tuple[Target, ...]:
+def _equation(
+    expected: Expected, whole: OpGraph, places: tuple[ModulePlace, ...], symbol: str, meant: bool
+) -> Iterator[Target]:
+    """Where an equation is computed; where it is meant to be, also where it nearly is, or the code as a whole."""
+    if any(sublayer.ops("a") for sublayer in expected.sublayers):
+        return  # a layer around a stream, which is found by its sublayers
+    equation = expected.whole or expected.graph
+    found = search(equation, whole)
+    if found.exact or (found.graphs and meant):
+        how = BY_OPS if found.exact else NEARLY
+        for graph in found.graphs:
+            yield Target(graph, region_of(graph, places, symbol, None), how)
+    elif meant and not found.why and covers_most(equation, whole):
+        yield Target(whole, Region(whole, "", symbol, None, sublayers(whole.ops)), NEARLY)
+
+
+def _layer(expected: Expected, layers: tuple[Region, ...], taken: frozenset[int]) -> Iterator[Target]:
     exact = [region for region in layers if fits(expected, region)]
     if exact:
-        return tuple(Target(region.graph, region, "by its sublayers") for region in exact)
+        return (Target(region.graph, region, "by its sublayers") for region in exact)
     added = any(sublayer.ops("a") for sublayer in expected.sublayers)
     shares = [
         (_overlap(expected, region), region)
@@ -125,7 +149,7 @@ def _layer(expected: Expected, layers: tuple[Region, ...], taken: frozenset[int]
     ]  # a bare attention or feed-forward is a part of a layer, not a layer that lacks the rest
     best = max((share for share, _ in shares), default=0.0)
     chosen = [region for share, region in shares if share == best and share >= 0.5]
-    return tuple(Target(region.graph, region, LOOSE) for region in chosen)
+    return (Target(region.graph, region, LOOSE) for region in chosen)
 
 
 def fits(expected: Expected, region: Region) -> bool:

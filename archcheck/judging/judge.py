@@ -30,6 +30,7 @@ from archcheck.judging.asked import Asked
 from archcheck.judging.binding import Expected, Form, Target, bind, expectation, fits
 from archcheck.judging.chain import chained
 from archcheck.judging.folds import folds, other_forms
+from archcheck.judging.occurrences import search
 from archcheck.judging.rounds import open_loop
 from archcheck.passes import EVALUATED, canonicalise
 from archcheck.rules import explain
@@ -56,6 +57,7 @@ class Subject:
     rounds: Mapping[str, Unknown] = field(default_factory=dict)  # ops in loops whose number of rounds is not known
     initial: Mapping[str, Initial] | None = None  # every name of a learned tensor -> its values; None: not instantiated
     reached: Reached = field(default_factory=Reached)  # how code comes to each op
+    asked: bool = False  # the user has named it: it is not one class of a file
     named: OpGraph | None = None  # the graph with parts under the paper's own words, where some are bound
 
     @property
@@ -242,7 +244,12 @@ class Judge:
             subject.symbol,
             self.preset.pinned,
             taken,
+            self._is_meant(subject),
         )
+
+    def _is_meant(self, subject: Subject) -> bool:
+        """Whether the user names one piece of code, and one block that it can be held against."""
+        return subject.asked and sum(self._wanted(block.id) for block in self.spec.blocks) == 1
 
     def _readings(
         self, subject: Subject, regions: tuple[Region, ...], taken: Mapping[str, frozenset[int]]
@@ -265,6 +272,7 @@ class Judge:
                     subject.symbol,
                     self.preset.pinned,
                     taken.get(block.id, frozenset()),
+                    self._is_meant(subject),
                 )
                 verdict = self._wiring(spec, block, expected, targets, subject).verdict
                 if modes.differ_in_dropout_alone(expected, self.expected[block.id]):
@@ -395,10 +403,13 @@ class Judge:
     def _not_found(self, block: Block, expected: Expected, subject: Subject) -> Finding:
         if expected.is_hidden:
             return modes.untold(f"whether the code computes {block.id}")
+        spans = [subject.span] if subject.span else []
         if expected.form is Form.LAYER:
             why = f"no part of {subject.symbol} has the sublayers {', '.join(expected.kinds)}"
         elif expected.form is Form.WIRING:
-            why = f"which part of {subject.symbol} computes it does not follow from its structure"
+            found = search(expected.graph, subject.wired)
+            why = found.why or f"no part of {subject.symbol} computes it, or nearly"
+            spans = [op.span for op in found.about if op.span is not None] or spans
         else:
             why = f"{subject.symbol} holds no {expected.kind.replace('_', ' ')} that could be read whole"
         return Finding(
@@ -406,7 +417,7 @@ class Judge:
             Verdict.UNDETERMINED,
             f"{block.id} was not found: {why}",
             fix=f"name the part that it is: --bind {block.id}=CLASS",
-            places=(self.place(subject.span),) if subject.span else (),
+            places=tuple(map(self.place, spans)),
         )
 
 

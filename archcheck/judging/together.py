@@ -8,7 +8,7 @@ from enum import Enum
 
 from archcheck.findings import ClaimResult, Report, Undetermined, Verdict
 from archcheck.ir.span import Span
-from archcheck.judging.binding import LOOSE
+from archcheck.judging.binding import LOOSE, NEARLY
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Binding(Enum):
 
 def _binding(report: Report) -> Binding:
     how = [bound.how for claim in report.default.claims for bound in claim.bound]
-    return Binding.NONE if not how else Binding.LOOSE if all(one == LOOSE for one in how) else Binding.WHOLE
+    return Binding.NONE if not how else Binding.LOOSE if all(one in (LOOSE, NEARLY) for one in how) else Binding.WHOLE
 
 
 def _around(one: OfClass, whole: Sequence[OfClass]) -> OfClass | None:

@@ -1,0 +1,303 @@
+"""Where the code computes an equation that no user has bound to a part of it.
+
+An equation speaks of a few values among all that a model computes. Its ops are looked for along the data flow, from
+what it gives back to what it reads, whatever sublayers and layers the code has around them: an op in the place of
+another, one too many and one too few cost 1 each, as in the distance of two trees (Zhang and Shasha 1989), so that a
+place where the code nearly computes it is found as well. What lies between the ends of such a place is then held
+against the equation as a graph of its own. Where more than one place is meant, nothing is taken.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import permutations
+
+from archcheck.align.agree import DEFAULT_FREE, SOURCES, compatible, free_kinds
+from archcheck.ir.graph import Op, OpGraph, Value
+from archcheck.ir.ops import Tier, kind
+from archcheck.ir.verify import free_values
+from archcheck.passes import canonicalise
+from archcheck.passes.values import rename
+
+ADD, INPUT, RESIDUAL = map(kind, ("add", "input", "residual"))
+EXACT = 0.0
+ATTRIBUTE = 0.5  # what an attribute that differs costs
+NEAR = 0.4  # of the ops of an equation: what may cost as much is looked at
+SMALLEST = 3  # ops; of fewer, two that are alike are no sign that the equation is meant
+MOST_OPS = 20_000
+MOST_SKIPPED = 2  # ops of the code in a row that an equation does not have
+MOST_ORDERED = 4  # operands of which all orders are tried
+MOST_SHOWN = 3
+MOST_BESIDE = 2  # ops of a part beside twice those of the equation that it is about
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """A place where the code computes an equation, or nearly does."""
+
+    cost: float
+    root: Op
+    ops: frozenset[str]  # paths of the ops that stand for one of the equation
+    ends: frozenset[Value]  # what stands for its inputs
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What was found: the places that an equation is about, or why that is not known."""
+
+    graphs: tuple[OpGraph, ...] = ()
+    exact: bool = False
+    why: str = ""
+    about: tuple[Op, ...] = ()  # what `why` speaks of
+
+
+def search(equation: OpGraph, code: OpGraph) -> Search:
+    """The places of `code` that `equation` is about, each as a graph of its own in canonical form.
+
+    Args:
+        equation: in canonical form.
+        code: in canonical form too.
+    """
+    claim, flat = written_out(equation), written_out(code)
+    size = sum(op.kind.name not in SOURCES for op in claim.ops)
+    if size < 2 or len(claim.results) != 1 or len(flat.ops) > MOST_OPS:
+        return Search()
+    places = list(_apart(_Matching(claim, flat).occurrences()))
+    exact = [place for place in places if place.cost == EXACT]
+    near = [place for place in places if EXACT < place.cost <= max(1.0, NEAR * size)]
+    if exact and near:
+        return Search(why="it is computed at one place, and nearly at another", about=_roots(exact[:1], near))
+    if exact:
+        behind = _behind(flat, exact)
+        if len(exact) == 1 and behind and 2 * size >= sum(map(_counts, flat.ops)):
+            return Search(why="it is computed, and more is done with it before it comes out", about=behind[:1])
+        return Search(tuple(_graph(flat, place) for place in exact), exact=True)
+    if not near or size < SMALLEST:
+        return Search()
+    if len(near) > 1 and near[1].cost < near[0].cost + 1:
+        return Search(why="it is nearly computed at more than one place", about=_roots(near))
+    return Search((_graph(flat, near[0]),))
+
+
+def covers_most(equation: OpGraph, code: OpGraph) -> bool:
+    """Whether `code` is about as large as `equation`, and has at least half of its ops: whether it may be what the
+    equation is about as a whole."""
+    stated, found = (Counter(op.kind for op in written_out(graph).ops if _counts(op)) for graph in (equation, code))
+    shared = sum(min(count, sum(found[other] for other in found if one.covers(other))) for one, count in stated.items())
+    return 2 * shared >= stated.total() > 0 and found.total() <= 2 * stated.total() + MOST_BESIDE
+
+
+def _roots(*places: Sequence[Occurrence]) -> tuple[Op, ...]:
+    return tuple(place.root for group in places for place in group)[:MOST_SHOWN]
+
+
+# ---- without sublayers
+
+
+def written_out(graph: OpGraph) -> OpGraph:
+    """`graph` without sublayers, residuals and repeats: what they hold stands where they stood, one round of each."""
+    ops: list[Op] = []
+    names: dict[Value, Value] = {}
+
+    def lay_out(listed: Sequence[Op]) -> None:
+        for op in listed:
+            if op.kind.tier is not Tier.STRUCTURE or not op.body:
+                ops.append(rename(op, names))
+                continue
+            lay_out(op.body)
+            results = [names.get(value, value) for value in op.results]
+            if op.kind is RESIDUAL:
+                skip = names.get(op.reads[0], op.reads[0])
+                ops.append(Op(op.path, ADD, (skip, results[0]), span=op.span, because=op.because))
+                results[0] = Value(op.path)
+            given = {Value(op.path, at): value for at, value in enumerate(results)}
+            names.update({one: value for one, value in given.items() if one != value})
+
+    lay_out(graph.ops)
+    return OpGraph(tuple(ops), tuple(names.get(value, value) for value in graph.results), graph.origin)
+
+
+# ---- the distance
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The cheapest way to take a value of the code for one of the equation."""
+
+    cost: float
+    pairs: tuple[tuple[str, Value], ...] = ()  # op of the equation -> value of the code, of this step alone
+    parts: tuple[_Found, ...] = ()
+
+    def every(self) -> Iterator[tuple[str, Value]]:
+        waiting = [self]
+        while waiting:
+            found = waiting.pop()
+            yield from found.pairs
+            waiting += found.parts
+
+
+@dataclass
+class _Matching:
+    claim: OpGraph
+    code: OpGraph
+    known: dict[tuple[Value, Value, int], _Found] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.stated = {op.path: op for op in self.claim.ops}
+        self.ops = {op.path: op for op in self.code.ops}
+        self.free = free_kinds([op.kind for op in self.claim.ops], DEFAULT_FREE, ()) - SOURCES
+        self.sizes: dict[str, int] = {}
+        for op in self.claim.ops:  # how many ops lead to each, itself among them
+            self.sizes[op.path] = (op.kind.name not in SOURCES) + sum(self.sizes[read.op] for read in op.reads)
+
+    def occurrences(self) -> list[Occurrence]:
+        """Where the equation may end, from the cheapest."""
+        found: list[Occurrence] = []
+        for op in self.code.ops:
+            if op.kind.name in SOURCES or op.kind.name in self.free:
+                continue
+            way = self.way(self.claim.results[0], Value(op.path), MOST_SKIPPED)
+            pairs = list(way.every())
+            ops = frozenset(value.op for path, value in pairs if self.stated[path].kind.name not in SOURCES)
+            ends = {(path, self._plain(value)) for path, value in pairs if self.stated[path].kind is INPUT}
+            cost = way.cost + len(ends) - len({path for path, _ in ends})  # one input is one value
+            if op.path in ops:
+                found.append(Occurrence(cost, op, ops, frozenset(value for _, value in ends)))
+        return sorted(found, key=lambda one: one.cost)
+
+    def _plain(self, value: Value) -> Value:
+        """A value behind ops that an equation does not write down."""
+        while self.ops[value.op].kind.name in self.free and self.ops[value.op].reads:
+            value = self.ops[value.op].reads[0]
+        return value
+
+    def way(self, stated: Value, value: Value, skipped: int = 0) -> _Found:
+        """The cheapest way to take `value` for what the equation states, behind as many ops that it does not have."""
+        key = (stated, value, skipped)
+        known = self.known.get(key)
+        if known is None:
+            known = self.known[key] = min(self._ways(stated, value, skipped), key=lambda found: found.cost)
+        return known
+
+    def _ways(self, stated: Value, value: Value, skipped: int) -> Iterator[_Found]:
+        op, other = self.stated[stated.op], self.ops[value.op]
+        if op.kind is INPUT:
+            yield _Found(EXACT, ((op.path, value),))
+            return
+        if not op.reads:
+            same = op.kind is other.kind and compatible(op, other)
+            yield _Found(EXACT if same else ATTRIBUTE if other.kind.name in SOURCES else 1.0, ((op.path, value),))
+            return
+        if other.kind.name in self.free and other.reads:
+            yield self.way(stated, other.reads[0], skipped)
+        if other.reads and stated.index == value.index:
+            yield self._same(op, other, value)
+        if skipped < MOST_SKIPPED:
+            for read in other.reads:
+                behind = self.way(stated, read, skipped + 1)
+                yield _Found(behind.cost + 1, (), (behind,))
+        for read in op.reads:
+            if self.stated[read.op].reads:
+                ahead = self.way(read, value, MOST_SKIPPED)
+                yield _Found(ahead.cost + 1 + self._left(op, read), (), (ahead,))
+        yield _Found(float(self.sizes[op.path]))
+
+    def _left(self, op: Op, kept: Value) -> int:
+        """How many ops an equation loses with all that `op` reads but `kept`."""
+        return sum(self.sizes[read.op] for read in op.reads) - self.sizes[kept.op]
+
+    def _same(self, op: Op, other: Op, value: Value) -> _Found:
+        """The op of the code in the place of the equation's."""
+        here = (EXACT if compatible(op, other) else ATTRIBUTE) if _covers(op, other) else 1.0
+        stated, found = op.reads, other.reads
+        orders: Iterator[tuple[Value, ...]] = iter((found,))
+        if op.kind.commutes and other.kind.commutes and len(found) <= MOST_ORDERED:
+            orders = permutations(found)
+        ways = []
+        for order in orders:
+            parts = tuple(self.way(*pair) for pair in zip(stated, order, strict=False))
+            lost = sum(self.sizes[read.op] for read in stated[len(order) :])
+            more = sum(self.ops[read.op].kind.name not in SOURCES for read in order[len(stated) :])
+            ways.append(_Found(here + sum(part.cost for part in parts) + lost + more, ((op.path, value),), parts))
+        return min(ways, key=lambda way: way.cost)
+
+
+def _covers(op: Op, other: Op) -> bool:
+    if op.kind.name == "function":
+        return other.kind is op.kind and other.attr("name") == op.attr("name")
+    return op.kind.covers(other.kind)
+
+
+# ---- the places
+
+
+def _apart(found: Sequence[Occurrence]) -> Iterator[Occurrence]:
+    """Those of which none shares an op with a cheaper one."""
+    taken: set[str] = set()
+    for place in found:
+        if not place.ops & taken:
+            yield place
+        taken |= place.ops
+
+
+def _counts(op: Op) -> bool:
+    return op.kind.name not in DEFAULT_FREE
+
+
+def _behind(graph: OpGraph, places: Sequence[Occurrence]) -> tuple[Op, ...]:
+    """The ops that are made of what the equation gives, and of which what the code gives is made."""
+    ahead = {place.root.path for place in places}
+    for op in graph.ops:
+        if any(read.op in ahead for read in op.reads):
+            ahead.add(op.path)
+    needed = {value.op for value in graph.results}
+    for op in reversed(graph.ops):
+        if op.path in needed:
+            needed |= {read.op for read in op.reads}
+    own = {place.root.path for place in places}
+    return tuple(op for op in graph.ops if op.path in ahead & needed - own and _counts(op))
+
+
+def _graph(graph: OpGraph, place: Occurrence) -> OpGraph:
+    """What lies between the ends of a place: the ops that lead to its last one, from those that stand for others."""
+    ops = {op.path: op for op in graph.ops}
+    ends = place.ends
+    inside = {place.root.path}
+    waiting = [place.root]
+    leads: dict[str, bool] = {}
+
+    def led(path: str) -> bool:
+        """Whether an op of the equation leads to this one."""
+        stack = [path]
+        while stack:
+            top = stack[-1]
+            if top in leads:
+                stack.pop()
+                continue
+            if top in place.ops:
+                leads[top] = True
+                continue
+            left = [read.op for read in ops[top].reads if read.op not in leads and read not in ends]
+            if left:
+                stack += left
+                continue
+            leads[top] = any(read in ends or leads.get(read.op, False) for read in ops[top].reads)
+        return leads[path]
+
+    while waiting:
+        for read in waiting.pop().reads:
+            if read.op in inside or (read in ends and read.op not in place.ops):
+                continue
+            source = ops[read.op].kind.name in SOURCES and ops[read.op].kind is not INPUT
+            if source or led(read.op):
+                inside.add(read.op)
+                waiting.append(ops[read.op])
+    kept = tuple(op for op in graph.ops if op.path in inside)
+    results = (Value(place.root.path),)
+    inputs: dict[str, Op] = {}
+    for value in free_values(kept, results):
+        known = ops[value.op]
+        inputs.setdefault(value.op, known if known.kind is INPUT else Op(value.op, INPUT))
+    return canonicalise(OpGraph((*inputs.values(), *kept), results, graph.origin))
