@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -423,21 +422,3 @@ def picture(
         return draw_difference(expected, actual, align(expected, actual), form, titles=titles, places=decided)
     one, other = load_sides(against, request.target, request, progress)
     return draw_difference(one.graph, other.graph, diff(one, other)[0], form, titles=(one.name, other.name))
-
-
-def spec_text(request: Request, progress: Progress = silent, key: str = "", title: str = "") -> str:
-    """A spec that states the architecture of a target as it is."""
-    from archcheck.describe.regions import layers
-    from archcheck.spec.new import starter
-
-    graphs: dict[str, OpGraph] = {}
-    for one in load_target(request, progress):
-        variant, graph = one.reading.variants[0], one.graphs[0]
-        for layer in layers(graph, variant.places, one.symbol, one.reading.span):
-            graphs.setdefault(_block_name(layer.symbol), layer.graph)
-    return starter(key or "locked", title=title or f"{request.target} as it is", graphs=graphs)
-
-
-def _block_name(symbol: str) -> str:
-    """A class name as a block's name: "BertLayer" is bert_layer."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", symbol.rpartition(".")[2]).lower()

@@ -36,7 +36,7 @@ def command(
     from archcheck.describe.description import as_json
     from archcheck.describe.text import as_text
     from archcheck.ir.text import dump
-    from archcheck.pipeline import Extent, describe, extent, load_target, spec_text, survey
+    from archcheck.pipeline import Extent, describe, extent, load_target, survey
     from archcheck.workers import cores
 
     request = options.request_of(target, reading, tracing=tracing)
@@ -52,7 +52,9 @@ def command(
             if all(read.reading.variants[0].error for read in reads):
                 unread = NOTHING_JUDGED
         elif as_spec:
-            text = spec_text(request, options.progress())
+            from archcheck.starting import spec_text
+
+            text = spec_text(request, options.progress(), exact=True)
         elif (whole := extent(request, options.progress())) is not Extent.ONE:
             from archcheck.describe import survey as surveyed
 

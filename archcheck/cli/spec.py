@@ -60,19 +60,23 @@ def show(spec: str) -> int:
 @click.argument("key")
 @click.option("--title", default="", help="Of the paper.")
 @click.option("--from", "target", default=None, metavar="TARGET", help="Write down the layers of this code as a start.")
+@click.option("--exact", is_flag=True, help="With --from: every attribute that the code tells, not what papers state.")
 @options.reading_options
 @click.option("--output", "-o", default=None, metavar="PATH", help="The file to write; by default standard output.")
-def new(key: str, title: str, target: str | None, reading: options.Reading, output: str | None) -> int:
-    """A commented spec to start from, for the paper with citation key KEY."""
-    from archcheck.pipeline import spec_text
+def new(key: str, title: str, target: str | None, exact: bool, reading: options.Reading, output: str | None) -> int:
+    """A commented spec to start from, for the paper with citation key KEY.
+
+    With --from it states what code does, and is judged against that code before it is written.
+    """
     from archcheck.spec.new import starter
+    from archcheck.starting import spec_text
 
     if output is not None and Path(output).exists():
         raise ArchcheckError(f"{output} exists already", hint="choose another name")
     if target is None:
         text = starter(key, title=title)
     else:
-        text = spec_text(options.request_of(target, reading), options.progress(), key, title)
+        text = spec_text(options.request_of(target, reading), options.progress(), key, title, exact=exact)
     options.write(text, output)
     return 0
 

@@ -24,6 +24,7 @@ _OPERATORS = {
     "matmul": ("@", _PRODUCTS),
     "pow": ("**", _POWER),
 }
+_OF_ONE = frozenset({"norm", "activation", "softmax", "dropout"})  # families whose kinds read one tensor
 
 
 def flow_of(graph: OpGraph) -> str:
@@ -185,9 +186,11 @@ class _Writer:
 
 
 def _stated_reads(op: Op, kinds: dict[str, str]) -> tuple[Value, ...]:
-    """The operands that an equation writes: not the learned tensors of a layer."""
+    """The operands that an equation writes: not the learned tensors of a layer, nor the constants in its formula."""
     if op.kind.tier is Tier.PRIMITIVE:
         return op.reads
+    if op.kind.family in _OF_ONE:
+        return op.reads[:1]
     return tuple(value for value in op.reads if kinds.get(value.op) != "parameter")
 
 

@@ -1,34 +1,70 @@
-"""A spec to start from: empty and commented, or written down from the canonical graphs of code."""
+"""A spec to start from: empty and commented, or stating what code does or a diagram shows."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from archcheck.ir.graph import Op, OpGraph
+from archcheck.ir.graph import OpGraph
 from archcheck.spec.equations import flow_of
+from archcheck.spec.plain import Plain, unrolled
 from archcheck.spec.schema import MODELINE
 
-__all__ = ["flow_of", "starter"]
+__all__ = ["Stated", "exactly", "flow_of", "starter"]
 
 
-def starter(key: str, *, title: str = "", graphs: Mapping[str, OpGraph] | None = None) -> str:
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What a block of a new spec states; `notes` are comments above its flow."""
+
+    flow: str
+    repeat: int | None = None
+    widths: tuple[tuple[str, int], ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, plain: Plain, repeat: int | None = None) -> Stated:
+        """What `plain` says, of a block that stands so often in a row."""
+        return cls(plain.flow, repeat, plain.widths)
+
+
+def exactly(graph: OpGraph, repeat: int | None = None) -> Stated:
+    """What `graph` does, with every attribute that code tells. If it is one `repeat`, a round of it is stated.
+
+    Raises:
+        GraphError: it cannot be written as equations.
+    """
+    body = [op for op in graph.ops if op.kind.name != "input"]
+    if len(body) == 1 and body[0].kind.name == "repeat":
+        inputs = tuple(op for op in graph.ops if op.kind.name == "input")
+        count = body[0].attr("count")
+        repeat = count if isinstance(count, int) else repeat
+        graph = OpGraph((*inputs, *body[0].body), body[0].results, graph.origin)
+    return Stated(flow_of(unrolled(graph)), repeat)
+
+
+def starter(
+    key: str, *, title: str = "", blocks: Mapping[str, Stated] | None = None, terms: Mapping[str, str] | None = None
+) -> str:
     """The text of a spec file for citation key `key`.
 
     Args:
         key: such as `vaswani2017`.
         title: of the paper.
-        graphs: name of a block -> its graph, whose flow is written down; without any, one example block.
-
-    Raises:
-        GraphError: a graph cannot be written as equations.
+        blocks: name of a block -> what it states; without any, one example block.
+        terms: the paper's words that the blocks use, and what they mean.
     """
-    blocks = [_block(name, graph) for name, graph in (graphs or {}).items()] or [_EXAMPLE]
-    return (
-        _HEAD.format(modeline=MODELINE, key=key, title=json.dumps(title or key, ensure_ascii=False))
-        + "".join(blocks)
-        + _TAIL
+    words = terms if blocks else {"norm": "layer_norm"}
+    head = _HEAD.format(
+        modeline=MODELINE,
+        key=key,
+        title=json.dumps(title or key, ensure_ascii=False),
+        terms="".join(f"\n  {word}: {meaning}" for word, meaning in (words or {}).items()),
+        commented="" if words else "# ",
     )
+    found = "\n".join(_block(name, stated) for name, stated in (blocks or {}).items()) or _EXAMPLE
+    return head + found + _TAIL
 
 
 _HEAD = """\
@@ -39,8 +75,7 @@ title: {title}
 # paper: {{arxiv: "0000.00000", year: 2017, version: v1}}
 
 # What the paper's words mean. `archcheck ops` lists the kinds; `function` is a part not looked into.
-terms:
-  norm: layer_norm
+{commented}terms:{terms}
   # mlp: feed_forward
 
 # Numbers, formulas over others, or nothing where the paper leaves them open.
@@ -78,20 +113,16 @@ _TAIL = """
 """
 
 
-def _block(name: str, graph: OpGraph) -> str:
-    """The entries of one block. If it is one `repeat`, the block is a round of it and `repeat:` says how often."""
-    lines = [f"  {name}:", "    where: TODO  # where the paper says it"]
-    body = [op for op in graph.ops if op.kind.name != "input"]
-    if len(body) == 1 and body[0].kind.name == "repeat":
-        repeat, graph = body[0], _inside(body[0], graph)
-        count = repeat.attr("count")
-        if isinstance(count, int):
-            lines.append(f"    repeat: {count}")
-    lines += ["    flow: |", *(f"      {line}" for line in flow_of(graph).splitlines())]
+def _block(name: str, stated: Stated) -> str:
+    """The entries of one block."""
+    lines = [f"  {name}:", *(f"    # {note}" for note in stated.notes), "    where: TODO  # where the paper says it"]
+    rows = stated.flow.splitlines()
+    if len(rows) == 1 and "=" not in rows[0]:
+        lines.append(f"    flow: {rows[0]}")
+    else:
+        lines += ["    flow: |", *(f"      {row}" for row in rows)]
+    if stated.widths:
+        lines.append(f"    widths: {{{', '.join(f'{width}: {value}' for width, value in stated.widths)}}}")
+    if stated.repeat is not None:
+        lines.append(f"    repeat: {stated.repeat}")
     return "\n".join(lines) + "\n"
-
-
-def _inside(repeat: Op, graph: OpGraph) -> OpGraph:
-    """The graph of one round of `repeat`."""
-    inputs = tuple(op for op in graph.ops if op.kind.name == "input")
-    return OpGraph((*inputs, *repeat.body), repeat.results, graph.origin)

@@ -15,7 +15,8 @@ from archcheck.ir.ops import kind
 from archcheck.ir.text import parse
 from archcheck.spec import library, load, to_graph
 from archcheck.spec.build import read
-from archcheck.spec.new import flow_of, starter
+from archcheck.spec.new import exactly, flow_of, starter
+from archcheck.spec.plain import plainly
 
 
 def bare(graph: OpGraph) -> OpGraph:
@@ -176,9 +177,59 @@ def test_the_examples_in_a_starters_comments_are_right() -> None:
 def test_a_starter_holds_the_flows_of_given_graphs() -> None:
     layer = parse(NESTED + "give %8\n")
     stack = parse("%0 = input name='x'\n%1 = repeat %0 count=6:\n  %2 = residual %0:\n    %3 = relu %0\ngive %1\n")
-    made = read(starter("made2020", graphs={"layer": layer, "stack": stack}).encode(), "made2020.yaml")
+    blocks = {"layer": exactly(layer), "stack": exactly(stack)}
+    made = read(starter("made2020", blocks=blocks).encode(), "made2020.yaml")
     assert bare(to_graph(made, "layer")) == written_back(layer)
     assert [op.kind.name for op in to_graph(made, "stack").ops] == ["input", "relu", "add"]
     repeat = made.block("stack").repeat
     assert repeat is not None
     assert repeat.constant == 6
+
+
+PLAIN = """
+%0 = input name='hidden_states'
+%1 = input name='position_embeddings'
+%2 = input name='mask'
+%3 = residual %0:
+  %4 = rms_norm %0 dim=64 eps=1e-05
+  %5 = self_attention %4, %1, %2 head_dim=16 heads=4 kv_heads=2 scale=0.25
+%6 = residual %3:
+  %7 = rms_norm %3 dim=64 eps=1e-05
+  %8 = feed_forward %7 activation='silu' d_ff=256 d_model=64 gated=True:
+    %9 = linear %7 in_features=64 out_features=256
+    %10 = silu %9
+    %11 = linear %7 in_features=64 out_features=256
+    %12 = mul %10, %11
+    %13 = linear %12 in_features=256 out_features=64
+  %14 = dropout %8 p=0
+give %6
+"""
+
+
+def test_what_a_person_would_write_of_a_layer() -> None:
+    found = plainly(parse(PLAIN))
+    assert found.flow == "x = x + self_attention(norm(x))\nx = x + feed_forward(norm(x))"
+    assert found.widths == (("self_attention.heads", 4), ("self_attention.kv_heads", 2))
+    assert found.terms == (("norm", "rms_norm"),)
+    assert found.feed_forward is not None
+    assert found.feed_forward.flow == "linear(silu(linear(x)) * linear(x))"
+    assert found.feed_forward.widths == (("d_model", 64), ("d_ff", 256))
+
+
+def test_norms_that_differ_are_told_apart_and_so_are_feed_forwards() -> None:
+    text = PLAIN.replace("%7 = rms_norm", "%7 = layer_norm")
+    found = plainly(parse(text), apart=False)
+    assert found.flow == (
+        "x = x + self_attention(rms_norm(x))\nx = x + feed_forward(layer_norm(x), activation='silu', gated=True)"
+    )
+    assert dict(found.widths)["feed_forward.d_ff"] == 256
+    assert found.terms == ()
+
+
+def test_few_rounds_are_written_one_after_another() -> None:
+    text = (
+        "%0 = input name='x'\n%1 = repeat %0 count={count}:\n  %2 = conv %0 kernel=3 stride=1\n%3 = tanh %1\ngive %3\n"
+    )
+    assert plainly(parse(text.format(count=2))).flow == "tanh(conv(conv(x, kernel=3), kernel=3))"
+    with pytest.raises(GraphError, match="repeats its body"):
+        plainly(parse(text.format(count=1000)))
