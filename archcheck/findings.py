@@ -62,6 +62,7 @@ class Bound:
     how: str  # "by its sublayers", "by --bind", "the target itself"
     signature: str = ""  # of the code: "self_attention: n F d a; feed_forward: n F d a"
     repeat: int | None = 1  # None: not known
+    equation: tuple[str, ...] = ()  # lines of what the code computes, where an equation is held against it
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from archcheck.ir.graph import Op, OpGraph, Value
 from archcheck.ir.ops import OpKind
 
 TOP = -1  # the scope of a graph itself; every other scope is the number of the op whose body it is
+ARITHMETIC = frozenset({"add", "sub", "mul", "div", "pow", "maximum", "minimum"})
 MOST_UNROLLED = 200_000  # ops; a repeat that would give more stays folded
 
 
@@ -197,6 +198,8 @@ class _Flattening:
     def _class(self, op: Op) -> int:
         if op.kind.name in ("function", "opaque"):  # a word of its own: its name says which
             return self.numbers((op.kind, op.attr("name")))
+        if op.kind.name in ARITHMETIC:  # of a tensor and a number, or of two tensors
+            return self.numbers((op.kind, None if len(op.reads) > 1 else "by"))
         number = self.kinds[op.kind] = self.numbers((op.kind, None))
         return number
 

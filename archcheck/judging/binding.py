@@ -125,8 +125,8 @@ def _equation(
     expected: Expected, whole: OpGraph, places: tuple[ModulePlace, ...], symbol: str, meant: bool
 ) -> Iterator[Target]:
     """Where an equation is computed; where it is meant to be, also where it nearly is, or the code as a whole."""
-    if any(sublayer.ops("a") for sublayer in expected.sublayers):
-        return  # a layer around a stream, which is found by its sublayers
+    if not is_equation(expected):
+        return
     equation = expected.whole or expected.graph
     found = search(equation, whole)
     if found.exact or (found.graphs and meant):
@@ -150,6 +150,16 @@ def _layer(expected: Expected, layers: tuple[Region, ...], taken: frozenset[int]
     best = max((share for share, _ in shares), default=0.0)
     chosen = [region for share, region in shares if share == best and share >= 0.5]
     return (Target(region.graph, region, LOOSE) for region in chosen)
+
+
+def is_equation(expected: Expected) -> bool:
+    """Whether a claim states no layers around a stream, which are known by their sublayers, but what is computed."""
+    return not any(sublayer.ops("a") for sublayer in expected.sublayers)
+
+
+def is_written(expected: Expected) -> bool:
+    """Whether a claim is best shown as an equation: no attention and no feed-forward stands in it under its name."""
+    return is_equation(expected) or all(sublayer.kind in ("conv", "other") for sublayer in expected.sublayers)
 
 
 def fits(expected: Expected, region: Region) -> bool:

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from archcheck.align import EVERYTHING, Alignment, Edit, align
-from archcheck.align.meaning import same_function
+from archcheck.align import Edit
 from archcheck.describe.regions import Region, layers
 from archcheck.findings import (
     Bound,
@@ -20,21 +19,16 @@ from archcheck.findings import (
     Verdict,
 )
 from archcheck.frontends.static.reader import ModulePlace
-from archcheck.ir.equivalences import ALGEBRA, NO_DROPOUT
 from archcheck.ir.graph import AttrValue, Op, OpGraph, Unknown
 from archcheck.ir.span import Reached, Span
 from archcheck.ir.weights import Initial
-from archcheck.judging import modes, statements, widths
-from archcheck.judging.application import applied
+from archcheck.judging import modes, statements
 from archcheck.judging.asked import Asked
 from archcheck.judging.binding import Expected, Form, Target, bind, expectation, fits
-from archcheck.judging.chain import chained
-from archcheck.judging.folds import folds, other_forms
+from archcheck.judging.comparison import compared
 from archcheck.judging.occurrences import search
 from archcheck.judging.rounds import open_loop
 from archcheck.passes import EVALUATED, canonicalise
-from archcheck.rules import explain
-from archcheck.rules.case import Case
 from archcheck.spec import Block, Claim, Spec, to_graph
 from archcheck.spec.formula import Amount
 
@@ -120,9 +114,9 @@ class Judge:
     @cached_property
     def expected(self) -> dict[str, Expected]:
         """What each block states of code in this mode."""
-        return {block.id: self._expected(self.spec, block) for block in self.spec.blocks}
+        return {block.id: self.states(self.spec, block) for block in self.spec.blocks}
 
-    def _expected(self, spec: Spec, block: Block, sizes: Mapping[str, Amount] | None = None) -> Expected:
+    def states(self, spec: Spec, block: Block, sizes: Mapping[str, Amount] | None = None) -> Expected:
         """What a block states, under the sizes that are known, and `sizes` above them; worked out once."""
         key = (id(spec), block.id, tuple((sizes or {}).items()))
         known = self._known.get(key)
@@ -143,14 +137,14 @@ class Judge:
         return {reading.id: self.spec.reading(reading.id) for reading in self.spec.readings}
 
     @cached_property
-    def _other(self) -> Judge:
+    def other(self) -> Judge:
         """The judge of code in the other mode."""
         return Judge(self.spec, self.place, self.preset, self.only, not self.evaluated)
 
     def variant(self, subject: Subject) -> Variant:
         """The verdict on every claim for one variant of the code."""
         if modes.is_evaluated(subject.graph) is not self.evaluated:
-            return self._other.variant(subject)
+            return self.other.variant(subject)
         if subject.error:
             return self._unread(subject)
         regions = layers(subject.wired, subject.places, subject.symbol, subject.span)
@@ -262,7 +256,7 @@ class Judge:
             for block in reading.blocks:
                 if not self._wanted(block.id):
                     continue
-                expected = self._expected(spec, block)
+                expected = self.states(spec, block)
                 targets = bind(
                     expected,
                     block.id,
@@ -288,14 +282,17 @@ class Judge:
         """What a block of `spec` states, held against every part of the code that it is about."""
         findings: list[Finding] = []
         equivalences: set[str] = set()
+        parts: list[Bound] = []
         for target in targets:
+            parts.append(bound(block.id, target))
             loop = open_loop(target.graph, subject.rounds, whole=expected.form is not Form.LAYER)
             if loop is not None:
                 findings.append(self._open(block, target, *loop))
                 continue
-            found, used = self._compare_in_mode(spec, block, expected, target)
-            findings += [finding for finding in found if finding not in findings]
-            equivalences |= used
+            found = compared(self, spec, block, expected, target)
+            findings += [finding for finding in found.findings if finding not in findings]
+            equivalences |= found.used
+            parts[-1] = replace(parts[-1], equation=found.equation)
         if not targets:
             findings.append(self._not_found(block, expected, subject))
         verdict = worst(finding.verdict for finding in findings)
@@ -306,90 +303,11 @@ class Judge:
             where=block.citation.where,
             quote=block.citation.quote,
             spec=self.place(block.span),
-            bound=tuple(bound(block.id, target) for target in targets),
+            bound=tuple(parts),
             findings=tuple(self._told(finding, subject) for finding in findings),
             advisory=block.advisory,
             equivalences=tuple(sorted(equivalences)),
         )
-
-    def _compare_in_mode(
-        self, spec: Spec, block: Block, expected: Expected, target: Target
-    ) -> tuple[tuple[Finding, ...], set[str]]:
-        """The comparison with what a block states of code in this mode: of code in eval mode, no dropout.
-
-        Those that such code has nonetheless may be all that the claim states, or some of them.
-        """
-        found, used = self._compare_at_any_width(spec, block, expected, target)
-        if not (expected.hides and used & modes.STILL_THERE) or _departs(found):
-            return found, used
-        stated = self._other._expected(spec, block)
-        as_stated, with_all = self._other._compare_at_any_width(spec, block, stated, target)
-        if not _departs(as_stated):
-            return as_stated, with_all
-        spans = [op.span for op in modes.dropouts(target.graph.ops) if op.span is not None]
-        return (*found, modes.partly_told(target.region.symbol, block.id, tuple(map(self.place, spans[:1])))), used
-
-    def _compare_at_any_width(
-        self, spec: Spec, block: Block, expected: Expected, target: Target
-    ) -> tuple[tuple[Finding, ...], set[str]]:
-        """The comparison at the stated sizes, or at those of the code where less departs then: a size that nobody has
-        given is no departure of its own."""
-        found, used = self._compare(block, expected, target)
-        if found and not self.preset.name and not self.preset.sizes:
-            for sizes in widths.of_the_code(spec, block, expected.kind, target.graph):
-                others, with_them = self._compare(block, self._expected(spec, block, sizes), target)
-                told = {f"{name} = {size}, the code's" for name, size in sizes.items() if isinstance(size, int)}
-                if not _departs(others):
-                    return others, with_them | told
-                if len(others) < len(found):
-                    found, used = others, with_them | told
-        return found, used
-
-    def _compare(self, block: Block, expected: Expected, target: Target) -> tuple[tuple[Finding, ...], set[str]]:
-        periods = len(target.region.sublayers) // max(1, len(expected.sublayers)) if expected.form is Form.LAYER else 1
-        stated = applied(expected, target)
-        if periods > 1 and fits(expected, target.region):
-            stated = chained(stated, periods)
-        closed = EVERYTHING - {what.name for what in block.only} if block.only is not None else frozenset()
-        used = {NO_DROPOUT} if self.evaluated and (expected.hides or closed & modes.FREE) else set()
-        if expected.hides:
-            closed -= modes.FREE
-        actual = target.graph
-        alignment = align(stated, actual, closed=closed)
-        forms = list(other_forms(stated, actual)) if alignment.edits else []
-        if alignment.edits and expected.whole is not None and target.region.op is None:
-            forms.append((expected.whole, actual))  # a part that is more than the sublayer alone
-        for other, code in forms:
-            if len((told := align(other, code, closed=closed)).edits) < len(alignment.edits):
-                stated, actual, alignment = other, code, told
-        used |= {*alignment.equivalences, *folds(alignment, actual)}
-        if alignment.edits and same_function(stated, actual, alignment, closed=closed):
-            alignment = replace(alignment, edits=())
-            used.add(ALGEBRA)
-        if self.evaluated:
-            alignment, off = modes.without_rates(alignment)
-            used |= off
-        case = Case(block.id, block.says, target.region.symbol, stated, actual, alignment, self.place)
-        findings = explain(case)
-        if unplayed := _unplayed(stated, actual, alignment):
-            findings = tuple(_not_told(word, op, self.place) for word, op in unplayed.items())
-        barred = used if "*" in block.strict else used & set(block.strict)
-        if barred == {NO_DROPOUT} and not findings:
-            findings = (modes.untold(f"whether {target.region.symbol} is {block.id}, whose claim is strict,"),)
-        barred -= {NO_DROPOUT}
-        if barred and not findings:
-            findings = (
-                Finding(
-                    "strict",
-                    Verdict.VIOLATED,
-                    f"equal only by {', '.join(sorted(barred))}, which the claim rules out",
-                    f"The claim is strict: {_strictly(block.strict)}.",
-                    f"{target.region.symbol} computes the same numbers in another form.",
-                    "write the code in the paper's form; or, if the form does not matter, take `strict` from the claim",
-                    places=(self.place(target.region.span),) if target.region.span else (),
-                ),
-            )
-        return findings, used
 
     def _open(self, block: Block, target: Target, why: str, span: Span | None) -> Finding:
         return Finding(
@@ -421,11 +339,6 @@ class Judge:
         )
 
 
-def _strictly(strict: tuple[str, ...]) -> str:
-    """What a claim that is strict rules out, in words."""
-    return "no two forms count as one" if "*" in strict else f"{', '.join(strict)} does not make two forms one"
-
-
 def bound(block: str, target: Target) -> Bound:
     """Which part of the code a block was held against, as reports show it."""
     region = target.region
@@ -439,34 +352,11 @@ def bound(block: str, target: Target) -> Bound:
     )
 
 
-def _unplayed(stated: OpGraph, actual: OpGraph, alignment: Alignment) -> dict[str, Op]:
-    """The paper's own words of which no part of the code is known to be one: nothing can be said of what they name."""
-    known = {op.attr("name") for op in actual.walk() if op.kind.name == "function"}
-    met = {one.path for one, other in alignment.pairs if other.kind.name in ("function", "opaque")}
-    asked = {str(op.attr("name")): op for op in stated.walk() if op.kind.name == "function" and op.path not in met}
-    return {word: op for word, op in asked.items() if word not in known}
-
-
-def _not_told(word: str, op: Op, place: Callable[[Span], Place]) -> Finding:
-    return Finding(
-        "not-determined",
-        Verdict.UNDETERMINED,
-        f"which part of the code is {word} is not told",
-        fix=f"name it: --bind {word}=CLASS, or a place in the module tree",
-        places=(place(op.span),) if op.span is not None else (),
-    )
-
-
 def _of(edit: Edit) -> Iterable[Op | None]:
     """The ops of the code that an edit is about: where one is missing, those beside it."""
     if edit.actual is None:
         return (edit.before, edit.after)
     return (edit.actual, *(actual for _, actual in edit.also))
-
-
-def _departs(findings: Iterable[Finding]) -> bool:
-    """Whether one of them says that code departs from a claim."""
-    return any(finding.verdict is Verdict.VIOLATED for finding in findings)
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:

@@ -28,6 +28,7 @@ NEAR = 0.4  # of the ops of an equation: what may cost as much is looked at
 SMALLEST = 3  # ops; of fewer, two that are alike are no sign that the equation is meant
 MOST_OPS = 20_000
 MOST_SKIPPED = 2  # ops of the code in a row that an equation does not have
+MOST_BETWEEN = 4  # ops between two values that stand for one input
 MOST_ORDERED = 4  # operands of which all orders are tried
 MOST_SHOWN = 3
 MOST_BESIDE = 2  # ops of a part beside twice those of the equation that it is about
@@ -39,6 +40,7 @@ class Occurrence:
 
     cost: float
     root: Op
+    alike: int  # ops of the equation in the place of which one of their kind stands
     ops: frozenset[str]  # paths of the ops that stand for one of the equation
     ends: frozenset[Value]  # what stands for its inputs
 
@@ -71,7 +73,7 @@ def search(equation: OpGraph, code: OpGraph) -> Search:
         return Search(why="it is computed at one place, and nearly at another", about=_roots(exact[:1], near))
     if exact:
         behind = _behind(flat, exact)
-        if len(exact) == 1 and behind and 2 * size >= sum(map(_counts, flat.ops)):
+        if len(exact) == 1 and behind and is_most(equation, code):
             return Search(why="it is computed, and more is done with it before it comes out", about=behind[:1])
         return Search(tuple(_graph(flat, place) for place in exact), exact=True)
     if not near or size < SMALLEST:
@@ -79,6 +81,12 @@ def search(equation: OpGraph, code: OpGraph) -> Search:
     if len(near) > 1 and near[1].cost < near[0].cost + 1:
         return Search(why="it is nearly computed at more than one place", about=_roots(near))
     return Search((_graph(flat, near[0]),))
+
+
+def is_most(equation: OpGraph, code: OpGraph) -> bool:
+    """Whether at least half of the ops of `code` are as many as those of `equation`."""
+    stated, found = (sum(map(_counts, written_out(graph).ops)) for graph in (equation, code))
+    return 2 * stated >= found
 
 
 def covers_most(equation: OpGraph, code: OpGraph) -> bool:
@@ -163,9 +171,21 @@ class _Matching:
             ops = frozenset(value.op for path, value in pairs if self.stated[path].kind.name not in SOURCES)
             ends = {(path, self._plain(value)) for path, value in pairs if self.stated[path].kind is INPUT}
             cost = way.cost + len(ends) - len({path for path, _ in ends})  # one input is one value
+            alike = sum(_covers(self.stated[path], self.ops[value.op]) for path, value in pairs)
             if op.path in ops:
-                found.append(Occurrence(cost, op, ops, frozenset(value for _, value in ends)))
-        return sorted(found, key=lambda one: one.cost)
+                found.append(Occurrence(cost, op, alike, ops, frozenset(self._first(ends))))
+        return sorted(found, key=lambda one: (one.cost, -one.alike))
+
+    def _first(self, ends: set[tuple[str, Value]]) -> Iterator[Value]:
+        """The values that stand for inputs, but those that are made of another one that stands for the same."""
+        for path, value in ends:
+            others = {other for name, other in ends if name == path} - {value}
+            behind, layer = set[Value](), {value}
+            for _ in range(MOST_BETWEEN if others else 0):
+                layer = {read for one in layer for read in self.ops[one.op].reads}
+                behind |= layer
+            if not behind & others:
+                yield value
 
     def _plain(self, value: Value) -> Value:
         """A value behind ops that an equation does not write down."""

@@ -21,10 +21,11 @@ The report:
 | `unjudged` | other classes of the file that could not be judged: such a list |
 
 A claim is `{"claim", "verdict", "advisory", "says", "where", "quote", "spec", "bound", "equivalences", "findings"}`.
-`spec` is a place. `bound` lists `{"block", "symbol", "span", "how", "signature", "repeat"}`. A finding is `{"rule",
-"verdict", "message", "paper", "code", "fix", "places", "trail", "expected", "actual", "edits",
-"reached"}`; `reached` lists the calls that lead to the places, and those that build their layers; `expected` and
-`actual` are aligned lists of tokens with `null` for a gap. A reading is `{"reading", "says", "verdict"}`.
+`spec` is a place. `bound` lists `{"block", "symbol", "span", "how", "signature", "repeat", "equation"}`; `equation`
+lists the lines of what the code computes where the claim is an equation. A finding is `{"rule", "verdict", "message",
+"paper", "code", "fix", "places", "trail", "expected", "actual", "edits", "reached"}`; `reached` lists the calls that
+lead to the places, and those that build their layers; `expected` and `actual` are aligned lists of tokens with `null`
+for a gap. A reading is `{"reading", "says", "verdict"}`.
 
 An edit is `{"kind", "aspect", "expected", "actual", "stated", "found", "why", "before", "after", "also"}`; `why` says
 why `stated` or `found` is not known; `also` lists `{"expected", "actual"}` for the other places where it stands. Its
@@ -152,6 +153,7 @@ def _bound(bound: Bound) -> Json:
         "span": _span(bound.span),
         "how": bound.how or None,
         "signature": bound.signature or None,
+        "equation": list(bound.equation),
         "repeat": bound.repeat,
     }
 

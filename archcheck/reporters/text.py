@@ -12,6 +12,7 @@ from archcheck.reporters.words import counts, flags, line_of, same_line, sentenc
 _ORDER = (Verdict.VIOLATED, Verdict.UNDETERMINED, Verdict.HOLDS)
 _LABEL = 7  # columns of "paper  " and "code   " in front of what a finding shows
 _INDENT = 4  # columns before those labels
+_MOST_WAYS = 3  # lines that lead to those of a finding
 
 
 def render(report: Report, *, colour: bool = False) -> str:
@@ -80,9 +81,13 @@ def _claim(page: Page, claim: ClaimResult, when: str = "") -> None:
     _title(page, claim, when, claim.says)
     for bound in claim.bound:
         page.prose("held against ", _bound(bound), indent=2, hang=4)
-        if bound.signature:
+        if bound.signature and not bound.equation:
             times = f" ({bound.repeat or 'n'} times)" if bound.repeat != 1 else ""
             page.prose("which computes ", bound.signature + times, indent=2, hang=4)
+        if bound.equation:
+            page.line("which computes", indent=2)
+        for line in bound.equation:
+            page.prose(line, indent=_INDENT, hang=_INDENT + 4)
     for number, finding in enumerate(claim.findings):
         page.blank()
         _finding(page, finding, claim, words=number == 0)
@@ -136,6 +141,11 @@ def _finding(page: Page, finding: Finding, claim: ClaimResult, *, words: bool) -
     for setting in finding.trail:
         if not any(same_line(setting.span, place.span) for place in finding.places):
             page.prose(set_by(setting), indent=_INDENT + _LABEL, hang=_INDENT + _LABEL + 2)
+    ways = [span for span in finding.reached if not any(same_line(span, place.span) for place in finding.places)]
+    if ways and found:
+        lines = list(dict.fromkeys(line_of(span) for span in ways))
+        rest = f" and {len(lines) - _MOST_WAYS} more" if len(lines) > _MOST_WAYS else ""
+        page.prose("built or called at ", ", ".join(lines[:_MOST_WAYS]) + rest, indent=_INDENT + _LABEL)
     if finding.paper or words or stated:
         page.blank()
         _labelled(page, "paper", finding.paper)

@@ -1,0 +1,184 @@
+"""One block held against one part of the code: what the rules say of where they part, and what was taken as equal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from archcheck.align import EVERYTHING, Alignment, align
+from archcheck.align.meaning import same_function
+from archcheck.findings import Finding, Place, Verdict
+from archcheck.ir.equivalences import ALGEBRA, NO_DROPOUT
+from archcheck.ir.graph import Op, OpGraph
+from archcheck.ir.span import Span
+from archcheck.judging import modes, widths
+from archcheck.judging.application import applied
+from archcheck.judging.binding import BY_OPS, NEARLY, Expected, Form, Target, fits, is_equation, is_written
+from archcheck.judging.chain import chained
+from archcheck.judging.equations import equation, names_of
+from archcheck.judging.folds import folds, other_forms
+from archcheck.judging.occurrences import is_most, search, written_out
+from archcheck.passes.structure import sublayers
+from archcheck.rules import explain
+from archcheck.rules.case import Case
+from archcheck.spec import Block, Spec
+
+if TYPE_CHECKING:
+    from archcheck.judging.judge import Judge
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What came of it.
+
+    Attributes:
+        findings: none where the code does what the block states.
+        used: names of the equivalences without which there would be some.
+        equation: what the code computes, in the words of a claim that is an equation.
+    """
+
+    findings: tuple[Finding, ...]
+    used: frozenset[str]
+    equation: tuple[str, ...] = ()
+
+    @property
+    def departs(self) -> bool:
+        """Whether the code departs from the claim: what is only not known is no departure."""
+        return any(finding.verdict is Verdict.VIOLATED for finding in self.findings)
+
+
+def compared(judge: Judge, spec: Spec, block: Block, expected: Expected, target: Target) -> Comparison:
+    """The comparison; of an equation with the one place in the part where it is computed, or nearly, if there is one.
+
+    What else the part computes is then no matter; but of a part that is little more than the equation it is.
+    """
+    found = _in_mode(judge, spec, block, expected, target)
+    if not found.departs or not is_equation(expected) or target.region.op or target.how in (BY_OPS, NEARLY):
+        return found
+    stated = expected.whole or expected.graph
+    near = search(stated, target.graph)
+    if len(near.graphs) != 1 or (near.exact and is_most(stated, target.graph)):
+        return found
+    (graph,) = near.graphs
+    if _words(graph) != _words(target.graph):
+        return found
+    region = replace(target.region, graph=graph, sublayers=sublayers(graph.ops), op=None)
+    narrowed = _in_mode(judge, spec, block, expected, Target(graph, region, target.how))
+    return narrowed if narrowed.findings or near.exact else found
+
+
+def _in_mode(judge: Judge, spec: Spec, block: Block, expected: Expected, target: Target) -> Comparison:
+    """The comparison with what a block states of code in this mode: of code in eval mode, no dropout.
+
+    Those that such code has nonetheless may be all that the claim states, or some of them.
+    """
+    found = _at_any_width(judge, spec, block, expected, target)
+    if not (expected.hides and found.used & modes.STILL_THERE) or found.departs:
+        return found
+    as_stated = _at_any_width(judge.other, spec, block, judge.other.states(spec, block), target)
+    if not as_stated.departs:
+        return as_stated
+    spans = [op.span for op in modes.dropouts(target.graph.ops) if op.span is not None]
+    partly = modes.partly_told(target.region.symbol, block.id, tuple(map(judge.place, spans[:1])))
+    return replace(found, findings=(*found.findings, partly))
+
+
+def _at_any_width(judge: Judge, spec: Spec, block: Block, expected: Expected, target: Target) -> Comparison:
+    """The comparison at the stated sizes, or at those of the code where less departs then: a size that nobody has
+    given is no departure of its own."""
+    found = _compared(judge, block, expected, target)
+    if found.findings and not judge.preset.name and not judge.preset.sizes:
+        for sizes in widths.of_the_code(spec, block, expected.kind, target.graph):
+            other = _compared(judge, block, judge.states(spec, block, sizes), target)
+            told = {f"{name} = {size}, the code's" for name, size in sizes.items() if isinstance(size, int)}
+            other = replace(other, used=other.used | told)
+            if not other.departs:
+                return other
+            if len(other.findings) < len(found.findings):
+                found = other
+    return found
+
+
+def _compared(judge: Judge, block: Block, expected: Expected, target: Target) -> Comparison:
+    periods = len(target.region.sublayers) // max(1, len(expected.sublayers)) if expected.form is Form.LAYER else 1
+    stated = applied(expected, target)
+    if periods > 1 and fits(expected, target.region):
+        stated = chained(stated, periods)
+    closed = EVERYTHING - {what.name for what in block.only} if block.only is not None else frozenset()
+    used = {NO_DROPOUT} if judge.evaluated and (expected.hides or closed & modes.FREE) else set()
+    if expected.hides:
+        closed -= modes.FREE
+    actual = target.graph
+    alignment = align(stated, actual, closed=closed)
+    forms = list(other_forms(stated, actual)) if alignment.edits else []
+    if alignment.edits and expected.whole is not None and target.region.op is None:
+        forms.append((expected.whole, actual))  # a part that is more than the sublayer alone
+    for other, code in forms:
+        if len((told := align(other, code, closed=closed)).edits) < len(alignment.edits):
+            stated, actual, alignment = other, code, told
+    if alignment.edits and is_equation(expected):  # what counts is what is computed, not which sublayers it makes up
+        other, code = written_out(stated), written_out(actual)
+        if len((told := align(other, code, closed=closed)).edits) <= len(alignment.edits):
+            stated, actual, alignment = other, code, told
+    used |= {*alignment.equivalences, *folds(alignment, actual)}
+    if alignment.edits and same_function(stated, actual, alignment, closed=closed):
+        alignment = replace(alignment, edits=())
+        used.add(ALGEBRA)
+    if judge.evaluated:
+        alignment, off = modes.without_rates(alignment)
+        used |= off
+    case = Case(block.id, block.says, target.region.symbol, stated, actual, alignment, judge.place)
+    findings = explain(case)
+    lines: tuple[str, ...] = ()
+    if findings and is_written(expected):
+        lines = equation(stated, actual, alignment, names_of(block))
+        if lines:  # which shows what is where: a sequence of the ops would say less
+            findings = tuple(replace(finding, expected=(), actual=()) for finding in findings)
+    if unplayed := _unplayed(stated, actual, alignment):
+        findings = tuple(_not_told(word, op, judge.place) for word, op in unplayed.items())
+    barred = used if "*" in block.strict else used & set(block.strict)
+    if barred == {NO_DROPOUT} and not findings:
+        findings = (modes.untold(f"whether {target.region.symbol} is {block.id}, whose claim is strict,"),)
+    barred -= {NO_DROPOUT}
+    if barred and not findings:
+        findings = (_barred(block, target, barred, judge.place),)
+    return Comparison(findings, frozenset(used), lines)
+
+
+def _barred(block: Block, target: Target, barred: Iterable[str], place: Callable[[Span], Place]) -> Finding:
+    """What is said where code fulfils a claim by an equivalence that the claim rules out."""
+    strict = block.strict
+    ruled = "no two forms count as one" if "*" in strict else f"{', '.join(strict)} does not make two forms one"
+    return Finding(
+        "strict",
+        Verdict.VIOLATED,
+        f"equal only by {', '.join(sorted(barred))}, which the claim rules out",
+        f"The claim is strict: {ruled}.",
+        f"{target.region.symbol} computes the same numbers in another form.",
+        "write the code in the paper's form; or, if the form does not matter, take `strict` from the claim",
+        places=(place(target.region.span),) if target.region.span else (),
+    )
+
+
+def _unplayed(stated: OpGraph, actual: OpGraph, alignment: Alignment) -> dict[str, Op]:
+    """The paper's own words of which no part of the code is known to be one: nothing can be said of what they name."""
+    known = _words(actual)
+    met = {one.path for one, other in alignment.pairs if other.kind.name in ("function", "opaque")}
+    asked = {str(op.attr("name")): op for op in stated.walk() if op.kind.name == "function" and op.path not in met}
+    return {word: op for word, op in asked.items() if word not in known}
+
+
+def _words(graph: OpGraph) -> set[object]:
+    """The paper's own words that stand in the code."""
+    return {op.attr("name") for op in graph.walk() if op.kind.name == "function"}
+
+
+def _not_told(word: str, op: Op, place: Callable[[Span], Place]) -> Finding:
+    return Finding(
+        "not-determined",
+        Verdict.UNDETERMINED,
+        f"which part of the code is {word} is not told",
+        fix=f"name it: --bind {word}=CLASS, or a place in the module tree",
+        places=(place(op.span),) if op.span is not None else (),
+    )
