@@ -126,6 +126,7 @@ class Read:
                 self.initial,
                 variant.reached,
                 bool(self.target.symbol),
+                variant.ranks,
                 _named(variant, parts) if parts else None,
             )
 

@@ -9,6 +9,7 @@ from enum import Enum
 from archcheck.align.edits import Edit, EditKind
 from archcheck.ir.graph import AttrValue, Op, Unknown
 from archcheck.ir.ops import BY_NAME, OpKind, Tier
+from archcheck.ir.ranks import RANK
 
 RELATIVE = 1e-4  # papers round: 0.7071 stands for 1/sqrt(2)
 SOURCES = frozenset({"input", "parameter", "constant"})
@@ -110,10 +111,22 @@ def attributes(expected: Op, actual: Op) -> Iterator[Edit]:
         if attr.name == "padding" and expected.kind.name in _SLIDING:
             agreement = values(_added(attr.value), _added(value), attr.name)
         else:
-            agreement = values(attr.value, value, attr.name)
+            agreement = values(*_from_the_front(attr.name, attr.value, value, found.get(RANK)), attr.name)
         if agreement is not Agreement.AGREE:
             kind = EditKind.CHANGED if agreement is Agreement.DIFFER else EditKind.UNKNOWN
             yield Edit(kind, expected, actual, f"attr:{attr.name}", attr.value, value)
+
+
+def _from_the_front(name: str, stated: AttrValue, value: AttrValue, rank: AttrValue) -> tuple[AttrValue, AttrValue]:
+    """Two axes as they are; counted from the front where one is not, and the number of axes is known."""
+    if not name.endswith("axis") or not isinstance(rank, int):
+        return stated, value
+    if isinstance(stated, int) and isinstance(value, int):
+        return stated + rank * (stated < 0), value + rank * (value < 0)
+    if isinstance(stated, tuple) and isinstance(value, tuple):
+        pairs = [[at + rank * (at < 0) if isinstance(at, int) else at for at in side] for side in (stated, value)]
+        return tuple(pairs[0]), tuple(pairs[1])
+    return stated, value
 
 
 _SLIDING = frozenset({"conv", "pool"})

@@ -20,6 +20,7 @@ from archcheck.findings import (
 )
 from archcheck.frontends.static.reader import ModulePlace
 from archcheck.ir.graph import AttrValue, Op, OpGraph, Unknown
+from archcheck.ir.ranks import Ranks, ranked
 from archcheck.ir.span import Reached, Span
 from archcheck.ir.weights import Initial
 from archcheck.judging import modes, statements
@@ -31,6 +32,8 @@ from archcheck.judging.rounds import open_loop
 from archcheck.passes import EVALUATED, canonicalise
 from archcheck.spec import Block, Claim, Spec, to_graph
 from archcheck.spec.formula import Amount
+
+_AXIS = "axis"  # a word without which no claim is about one
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class Subject:
     initial: Mapping[str, Initial] | None = None  # every name of a learned tensor -> its values; None: not instantiated
     reached: Reached = field(default_factory=Reached)  # how code comes to each op
     asked: bool = False  # the user has named it: it is not one class of a file
+    ranks: Ranks | None = None  # what is known of how many axes values have
     named: OpGraph | None = None  # the graph with parts under the paper's own words, where some are bound
 
     @property
@@ -147,6 +151,9 @@ class Judge:
             return self.other.variant(subject)
         if subject.error:
             return self._unread(subject)
+        if subject.ranks is not None and any(_AXIS in line for line in self.spec.lines):
+            named = None if subject.named is None else ranked(subject.named, subject.ranks)
+            subject = replace(subject, graph=ranked(subject.graph, subject.ranks), named=named, ranks=None)
         regions = layers(subject.wired, subject.places, subject.symbol, subject.span)
         taken = {
             block.id: frozenset(

@@ -137,3 +137,40 @@ def test_an_equation_is_found_across_the_bounds_of_sublayers() -> None:
 
 def test_one_op_is_found_nowhere() -> None:
     assert not search(verify(parse("%x = input\n%s = sigmoid %x\ngive %s\n")), verify(parse(STACK))).graphs
+
+
+AXES = """\
+archcheck: 1
+id: pool2026
+title: Pooling by attention
+blocks:
+  pool:
+    where: Equation 1
+    flow: |
+      a = softmax(tanh(linear(x)), axis=1)
+      sum(a * x, axis=1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("told", "axis", "verdict"),
+    [
+        ("b, n, d = x.shape", -2, Verdict.HOLDS),
+        ("b, n, d = x.shape", -1, Verdict.VIOLATED),
+        ("", -1, Verdict.UNDETERMINED),
+        ("", 2, Verdict.VIOLATED),
+        ("", 1, Verdict.HOLDS),
+    ],
+)
+def test_an_axis_from_the_end_is_known_where_the_axes_are_counted(
+    tmp_path: Path, told: str, axis: int, verdict: Verdict
+) -> None:
+    (tmp_path / "pool2026.yaml").write_text(AXES)
+    body = f"""
+        {told}
+        a = self.a(x).tanh().softmax({axis})
+        return self.d((a * x).sum(1)).relu().exp().cumsum(-1).abs().log()
+"""
+    (tmp_path / "net.py").write_text(HEAD + body)
+    (report,) = check(Request(f"{tmp_path}/net.py:Net"), str(tmp_path / "pool2026.yaml"))
+    assert report.default.claims[0].verdict is verdict

@@ -121,6 +121,8 @@ def unpack(vm: Machine, value: Data, count: int, star: int | None) -> list[Data]
     if isinstance(value, Tensor) and not isinstance(value.data, (list, tuple)):
         return [vm.emit("select", (value,), {"index": at}) for at in range(count)]
     if isinstance(value, Shape) and star is None:
+        if value.of is not None:
+            vm.recorder.ranks[value.of] = count
         return [sizes.entry(vm, value, (at, at - count)) for at in range(count)]
     if isinstance(value, Told):
         return [

@@ -21,6 +21,7 @@ from archcheck.frontends.static.signals import Signal
 from archcheck.frontends.static.sizes import Sample, Sizes
 from archcheck.frontends.static.values import Class, Data, Instance, Layer, ModuleValue, Scope, Tensor, Tensors
 from archcheck.ir.graph import Value
+from archcheck.ir.ranks import REDUCTIONS
 from archcheck.ir.span import Caller, Setting, Span, Step, origin
 
 
@@ -353,6 +354,10 @@ class Machine:
         )
         if self.sizes is not None:
             self.sizes.note(path, kind, reads, attributes, arguments)
+        if kind in REDUCTIONS and arguments is not None:
+            stays = arguments.get("keepdim", arguments.get("keepdims"))
+            if stays is None or isinstance(stays, bool):
+                self.recorder.kept[path] = bool(stays)
         caller = self.caller() if self.stands else self.frames[-1].caller if self.frames else None
         if caller is not None:
             self.recorder.called[origin(path)] = caller

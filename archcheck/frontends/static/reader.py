@@ -16,6 +16,7 @@ from archcheck.frontends.static.sizes import Sample, spelled
 from archcheck.frontends.static.tree import ModulePlace
 from archcheck.frontends.static.values import Class, Data, Function
 from archcheck.ir.graph import AttrValue, OpGraph, Unknown
+from archcheck.ir.ranks import Ranks
 from archcheck.ir.span import Reached, Setting, Span
 
 Flags = tuple[tuple[str, AttrValue], ...]  # flags with their values, sorted
@@ -55,6 +56,7 @@ class Variant:
     tied: bool | None = None  # whether the configuration says that input and output embeddings are one
     rounds: Mapping[str, Unknown] = field(default_factory=dict)  # ops in loops whose number of rounds is not known
     reached: Reached = field(default_factory=Reached)  # how code comes to each op
+    ranks: Ranks | None = None  # what is known of how many axes values have
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +208,7 @@ class _Reader:
                 one.tied,
                 one.rounds,
                 one.reached,
+                Ranks(one.graph, one.machine.recorder.kept, one.machine.recorder.ranks),
             )
             for when, one in distinct
         )

@@ -50,6 +50,8 @@ class Recorder:
         self.positions: dict[str, int] = {}  # of parameters, which are named in the end
         self.widths = Widths(self.by_path)
         self.rounds: dict[str, Unknown] = {}  # of ops in a loop: why the number of its rounds is not known
+        self.kept: dict[str, bool] = {}  # ops that reduce axes -> whether these stay
+        self.ranks: dict[Value, int] = {}  # of values of which code counts the axes
         self.called: dict[str, Caller] = {}  # ops -> the call of the function in which they stand
         self.layers: dict[str, Layer] = {}  # ops -> the layer that was called
         self._numbers: dict[str, int] = {}
