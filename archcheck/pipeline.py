@@ -22,6 +22,7 @@ from archcheck.ir.graph import OpGraph
 from archcheck.ir.span import Span
 from archcheck.ir.verify import verify
 from archcheck.judging import Judge, fitting_preset
+from archcheck.judging.binding import is_equation
 from archcheck.judging.modes import dropouts, is_evaluated, without_rates
 from archcheck.judging.together import OfClass, told_once
 from archcheck.judging.undecided import distinct
@@ -114,6 +115,9 @@ def check(request: Request, reference: str, progress: Progress = silent, *, jobs
         one = read_symbol(target, target.source.module, target.symbol, request, progress)
         return (report_of(one, spec, reference, only, request),)
     _refuse_whole(request)
+    if not spec.claims:
+        stated = Judge(spec, places(target.library, spec), request.preset).expected.values()
+        request = replace(request, small=any(map(is_equation, stated)))
 
     def judged(one: Read) -> OfClass:
         within = frozenset(place.span for variant in one.reading.variants for place in variant.places)

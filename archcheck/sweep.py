@@ -61,6 +61,7 @@ class Request:
         both: whether it is read and run, and the two are held against each other.
         preset: what is said beside the spec.
         parts: a paper's own word -> the class, the function, or the place in the module tree that it is.
+        small: whether classes of a file count that hold no layer, as an equation may be about any.
     """
 
     target: str
@@ -75,6 +76,7 @@ class Request:
     both: bool = False
     prove: bool = False
     parts: Mapping[str, str] = field(default_factory=dict)
+    small: bool = False
 
 
 @dataclass(frozen=True)
@@ -229,7 +231,7 @@ def _classes_in(target: Target, source: SourceFile) -> list[str]:
 
 
 def model_of(target: Target, source: SourceFile, name: str, request: Request) -> Read | Undetermined | None:
-    """A class that holds a layer, why it could not be read, or None where it is no such class."""
+    """A class that holds a layer, or any that computes, why it could not be read, or None where it is no such class."""
     try:
         one = read_symbol(target, source.module, name, request)
     except NoModelError:
@@ -240,7 +242,7 @@ def model_of(target: Target, source: SourceFile, name: str, request: Request) ->
         why = f"{MISTAKE} ({type(error).__name__}: {error}), which is a mistake of archcheck"
         return Undetermined(name, why, Span(source.shown, source.index.names[name][-1].line))
     variant, graph = one.reading.variants[0], one.graphs[0]
-    if layers(graph, variant.places, name, one.reading.span):
+    if layers(graph, variant.places, name, one.reading.span) or (request.small and any(op.reads for op in graph.ops)):
         return one
     return Undetermined(name, variant.error, one.reading.span) if variant.error else None
 
@@ -362,7 +364,7 @@ def over_classes(
         for source in target.files:
             source.index.check()  # in a file that is no Python, that is what the user has to hear
         why = next((f"{one.what}: {one.why}" for one in found if isinstance(one, Undetermined)), "")
-        raise _no_model(target, why)
+        raise _no_model(target, why, request)
     return found
 
 
@@ -473,7 +475,8 @@ class _Work(Generic[Result]):
         return _Done(found, frozenset(asked), digests)
 
 
-def _no_model(target: Target, why: str) -> TargetError:
+def _no_model(target: Target, why: str, request: Request) -> TargetError:
     if why:
         return TargetError(f"no class of {target.name} that holds a layer could be read; {why}")
-    return TargetError(f"{target.name} defines no class that computes with sublayers", hint="name one: FILE:Class")
+    what = "computes" if request.small else "computes with sublayers"
+    return TargetError(f"{target.name} defines no class that {what}", hint="name one: FILE:Class")

@@ -103,6 +103,17 @@ def test_what_is_done_with_most_of_a_part_may_be_no_part_of_the_equation(tmp_pat
     assert judged(tmp_path, RIGHT, end, gate="Net").verdict is Verdict.VIOLATED
 
 
+def test_of_the_classes_of_a_file_those_are_judged_that_compute_it(tmp_path: Path) -> None:
+    """Nobody says that the equation is about a class that nearly does."""
+    (tmp_path / "gate2026.yaml").write_text(GATE)
+    other = HEAD.replace("class Net", "class Other")
+    (tmp_path / "net.py").write_text(HEAD + WITHOUT + WITHIN + other + RIGHT + WITHIN)
+    (report,) = check(Request(f"{tmp_path}/net.py"), str(tmp_path / "gate2026.yaml"))
+    assert report.verdict is Verdict.HOLDS
+    assert [bound.symbol for bound in report.default.claims[0].bound] == ["Other"]
+    assert [one.what for one in (*report.beside, *report.unjudged)] == ["Net"]
+
+
 STACK = """\
 %x = input
 %n = repeat %x count=4:
