@@ -1,4 +1,4 @@
-"""`archcheck spec list|show|new|validate|schema`: the library of papers and the user's own specs."""
+"""`archcheck spec list|show|new|validate|test|schema`: the library of papers and the user's own specs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from archcheck.cli import options
+from archcheck.cli.entry import HOLDS, VIOLATED
 from archcheck.errors import ArchcheckError
 
 
@@ -100,6 +101,28 @@ def validate(specs: tuple[str, ...]) -> int:
         else:
             options.write(f"{one}: {len(found.blocks)} blocks, {len(found.claims)} claims, no mistakes\n", None)
     return 2 if failed else 0
+
+
+@command.command("test")
+@click.argument("specs", nargs=-1, required=True)
+@click.option("--format", "-f", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def test(specs: tuple[str, ...], form: str) -> int:
+    """Judge the examples of SPECS: code that its writer knows to match or to depart.
+
+    They stand in the spec under `examples:`, or in a file beside it that says `spec:` and `examples:`. Each is
+    {target, expects: holds or departs} and may have of (claims), why, args, bind, sizes, preset and mode. The exit code
+    is 0 where all are as expected, and 1 where one is not, or could not be judged.
+    """
+    from archcheck.cli.trials import as_json, as_text
+    from archcheck.trials import listed, tried
+
+    found = [(name, listed(name)) for name in specs]
+    try:
+        results = [(name, one.spec.id, tuple(tried(one, options.progress()))) for name, one in found]
+    finally:
+        options.clear_progress()
+    options.write(as_json(results) if form == "json" else as_text(results), None)
+    return HOLDS if all(trial.as_expected for _, _, trials in results for trial in trials) else VIOLATED
 
 
 @command.command("schema")

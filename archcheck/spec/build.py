@@ -7,15 +7,16 @@ still checked and all mistakes come at once.
 from __future__ import annotations
 
 import keyword
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from archcheck.ir.graph import Unknown
 from archcheck.ir.ops import BY_NAME
 from archcheck.spec.blocks import Blocks
 from archcheck.spec.claims import Claims
+from archcheck.spec.examples import Examples
 from archcheck.spec.formula import NO_VALUE, Amount, Expression, settle
-from archcheck.spec.model import Block, Citation, NotChecked, Paper, Reading, Spec, Term
+from archcheck.spec.model import Block, Citation, Claim, Example, NotChecked, Paper, Reading, Spec, Term
 from archcheck.spec.nodes import Mapping, Node, Scalar
 from archcheck.spec.problems import did_you_mean, hints
 from archcheck.spec.source import Source, items, pairs, plain_string
@@ -73,7 +74,34 @@ def _spec(root: Mapping, source: Source) -> Spec:
         not_checked=tuple(_note(node, source) for node in items(root.get("not_checked"))),
         file=source.document.file,
         lines=source.document.lines,
+        examples=tuple(Examples(source, _ids(blocks.values(), claims)).read(root.get("examples"))),
     )
+
+
+def read_examples(data: bytes, file: str, spec: Spec) -> tuple[Example, ...]:
+    """The examples in a file of their own, `{spec: ..., examples: [...]}`.
+
+    Raises:
+        SpecError: with every mistake in it.
+    """
+    from archcheck.spec import guard, shape
+
+    document = guard.read(data, file)
+    shape.check(document, shape.ExamplesShape)
+    source = Source(document, Lexicon({}, {}, spec.values()), tuple(name for name, _ in spec.presets))
+    root = document.root if isinstance(document.root, Mapping) else Mapping((), document.root.span)
+    found = tuple(Examples(source, _ids(spec.blocks, spec.claims)).read(root.get("examples")))
+    document.problems.raise_any()
+    return found
+
+
+def _ids(blocks: Iterable[Block], claims: Iterable[Claim]) -> tuple[str, ...]:
+    """What examples may be examples of: blocks, what is counted and measured beside them, and claims."""
+    own = []
+    for block in blocks:
+        own += [block.id, *([f"{block.id}.repeat"] if block.repeat is not None else [])]
+        own += [f"{block.id}.{width.attr}" for width in block.widths]
+    return (*own, *(claim.id for claim in claims))
 
 
 def _check_names(root: Mapping, source: Source) -> None:

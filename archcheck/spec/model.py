@@ -331,6 +331,22 @@ class NotChecked:
     citation: Citation
 
 
+@dataclass(frozen=True, slots=True)
+class Example:
+    """Code of which a user knows whether it is what the paper states; it tests the spec, and states nothing itself."""
+
+    target: str  # as `archcheck audit` takes it; a file is found beside the one that lists the example
+    holds: bool
+    of: tuple[str, ...]  # ids of the claims that are meant; empty: any
+    why: str
+    span: Span
+    arguments: tuple[tuple[str, str], ...] = ()
+    bind: tuple[tuple[str, str], ...] = ()
+    sizes: tuple[tuple[str, int | float], ...] = ()
+    preset: str = ""
+    mode: str = "train"
+
+
 @dataclass(frozen=True)
 class Spec:
     """One paper: what it states about its model, and where."""
@@ -347,6 +363,7 @@ class Spec:
     not_checked: tuple[NotChecked, ...]
     file: str
     lines: tuple[str, ...]
+    examples: tuple[Example, ...] = ()
 
     def block(self, id: str) -> Block:
         """The block called `id`.

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from archcheck.ir.span import Span
+from archcheck.spec.examples import EXPECTED, MODES
 from archcheck.spec.nodes import Document, Mapping, Node, Scalar, Sequence
 from archcheck.spec.problems import Problems, did_you_mean, hints
 from archcheck.spec.starts import FANS, SCHEMES
@@ -201,6 +202,32 @@ class NoteShape(_Shape):
     quote: Quote = _may()
 
 
+_Settings = dict[str, bool | int | float | str]
+
+
+class ExampleShape(_Shape):
+    """Code of which it is known whether it is what the paper states, for `archcheck spec test`."""
+
+    target: str = Field(min_length=1, description="As audit takes it: model.py:Layer, found beside this file.")
+    expects: str = Field(
+        description="holds, or departs: one of the claims is violated.", json_schema_extra={"enum": list(EXPECTED)}
+    )
+    of: str | list[str] = _may(description="The claims that are meant, by their ids: encoder_layer. Left out: any.")
+    why: str = _may(min_length=1, description="How the code departs, in a sentence.")
+    args: _Settings = _may(description="Constructor and call arguments, as --arg: {config: LlamaConfig()}.")
+    bind: dict[str, str] = _may(description="Which class, function or module a block is, as --bind.")
+    sizes: dict[Word, int | float] = _may(description="Sizes of the spec, as --size.")
+    preset: Word = _may(description="One of the spec's presets, as --preset.")
+    mode: str = _may(description="train, with dropout, or eval.", json_schema_extra={"enum": list(MODES)})
+
+
+class ExamplesShape(_Shape):
+    """Examples of a spec, in a file of their own."""
+
+    spec: str = Field(min_length=1, description="A citation key of the library, or a path beside this file.")
+    examples: list[ExampleShape] = Field(min_length=1)
+
+
 class SpecShape(_Shape):
     """What one paper states about its model, in archcheck's spec language."""
 
@@ -221,23 +248,24 @@ class SpecShape(_Shape):
     claims: list[ClaimShape] = _may()
     readings: list[ReadingShape] = _may()
     not_checked: list[str | NoteShape] = _may()
+    examples: list[ExampleShape] = _may(description="Code that is known to match or to depart, for spec test.")
 
 
 # ---- mistakes in shape, said in a user's words
 
 
-def check(document: Document) -> None:
-    """Note in the document's problems everything in it that does not have the shape of a spec."""
+def check(document: Document, shape: type[BaseModel] = SpecShape) -> None:
+    """Note in the document's problems everything in it that does not have the shape of a spec, or another one."""
     if not isinstance(document.root, Mapping):
         document.problems.add(document.root.span, "a spec is a mapping", "begin with: archcheck: 1")
         return
     try:
-        SpecShape.model_validate(_plain(document.root))
+        shape.model_validate(_plain(document.root))
     except ValidationError as error:
         rows = error.errors(include_url=False, include_context=True, include_input=False)
     else:
         return
-    places = [_find(document.root, row["loc"], missing=row["type"] == "missing") for row in rows]
+    places = [_find(document.root, row["loc"], shape, missing=row["type"] == "missing") for row in rows]
     kinds: dict[Span, list[str]] = {}
     for row, place in zip(rows, places, strict=True):
         noun = _NOUNS.get(row["type"])
@@ -287,17 +315,18 @@ class _Place:
     holders: tuple[Node, ...]  # the nodes that hold something wrong in this place
 
 
-def _find(root: Mapping, loc: tuple[int | str, ...], *, missing: bool) -> _Place:
+def _find(root: Mapping, loc: tuple[int | str, ...], whole: type[BaseModel], *, missing: bool) -> _Place:
     """The node that pydantic's `loc` means; parts that name a branch of a union are passed over.
 
     Args:
+        whole: the shape of the root.
         missing: the last part names a key that is not there.
     """
     node: Node = root
     owner = Span(root.span.file, root.span.line, root.span.column, root.span.line, root.span.column + 1)
     key: Scalar = _may()
-    annotation: Any = SpecShape
-    shape: type[BaseModel] | None = SpecShape
+    annotation: Any = whole
+    shape: type[BaseModel] | None = whole
     holders: list[Node] = []
     for part in loc:
         if isinstance(node, Mapping) and isinstance(part, str):
@@ -379,6 +408,10 @@ _EXAMPLES = {
     "where": "say where the paper states it: where: Section 3.1",
     "says": "say in one sentence how the figure is read",
     "what": "say what is not checked",
+    "target": "the code: target: model.py:Layer",
+    "expects": "say what is known of it: expects: holds, or expects: departs",
+    "spec": "say of which spec these are examples: spec: vaswani2017, or a file beside this one",
+    "examples": "list them: - {target: model.py:Layer, expects: holds}",
     "of": "name the parts: of: residual.last_norm",
     "blocks": "the blocks as this reading has them",
 }
