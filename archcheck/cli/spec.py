@@ -84,23 +84,33 @@ def new(key: str, title: str, target: str | None, exact: bool, reading: options.
 
 @command.command("validate")
 @click.argument("specs", nargs=-1, required=True)
-def validate(specs: tuple[str, ...]) -> int:
-    """Check SPECS; every mistake is shown with its place and a hint."""
-    from archcheck.passes import canonicalise
-    from archcheck.spec import load, to_graph
+@click.option("--explain/--no-explain", default=True, help="Say in plain words how each claim was understood.")
+def validate(specs: tuple[str, ...], explain: bool) -> int:
+    """Check SPECS; every mistake is shown with its place and a hint.
+
+    Of a spec without mistakes it says how each claim was understood, and how it will be judged.
+    """
+    from archcheck.spec import load
+    from archcheck.understood import understood
 
     failed = False
     for one in specs:
         try:
             found, _ = load(one)
-            for block in found.blocks:
-                canonicalise(to_graph(found, block.id))
+            lines = list(understood(found))
         except ArchcheckError as error:
             failed = True
             click.echo(str(error), err=True)
         else:
-            options.write(f"{one}: {len(found.blocks)} blocks, {len(found.claims)} claims, no mistakes\n", None)
+            counts = f"{_count(len(found.blocks), 'block')}, {_count(len(found.claims), 'claim')}"
+            options.write(f"{one}: {counts}, no mistakes\n", None)
+            if explain:
+                options.write("".join(f"{line}\n" for line in ["", *lines]), None)
     return 2 if failed else 0
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 @command.command("test")

@@ -24,6 +24,7 @@ from archcheck.spec.model import (
 )
 from archcheck.spec.nodes import Mapping, Node, Scalar, Sequence, Text
 from archcheck.spec.problems import did_you_mean, hints
+from archcheck.spec.slips import NO_TRUTH
 from archcheck.spec.source import Source, is_true, pairs
 from archcheck.spec.starts import Starts
 from archcheck.spec.words import declared, pattern, reference
@@ -153,7 +154,10 @@ class Claims:
                     hint = hints(did_you_mean(name.text, known), f"it has {', '.join(known) or 'none'}")
                     source.problems.add(name.span, f'{found.what.name} has no attribute "{name.text}"', hint)
                 stated = self.attribute(value)
-                if stated is not None:
+                if stated is not None and str(stated).lower() in NO_TRUTH and not stated.is_constant:
+                    hint = f"it is text in this version of YAML: write {NO_TRUTH[str(stated).lower()]}"
+                    source.problems.add(value.span, f"{stated} is no value of {name.text}", hint)
+                elif stated is not None:
                     stated.attribute(source.lexicon.sizes, source.problems, known.get(name.text))
                     if found:
                         rows.append(Stated(found, name.text, stated, name.span))

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from archcheck.ir.graph import Attr, AttrValue, Op, OpGraph, Origin, Unknown, Value, attrs
 from archcheck.ir.ops import BY_NAME, OpKind, Tier
 from archcheck.ir.span import Span
+from archcheck.spec import slips
 from archcheck.spec.formula import FUNCTIONS, Amount, apply, combine
 from archcheck.spec.model import Block, Flow, Order
 from archcheck.spec.problems import Problems
@@ -199,6 +200,9 @@ class Lowering:
             case ast.Name():
                 return self.read(node.id, line.span(node), scope)
             case ast.BinOp():
+                if (word := self.dashed(node, scope)) is not None:
+                    self.problems.add(line.span(node), "this reads as a difference, with a minus", word)
+                    return None
                 left, right = self.value(node.left, line, scope), self.value(node.right, line, scope)
                 return self.arithmetic(node, left, right, line)
             case ast.UnaryOp(op=ast.UAdd()):
@@ -217,12 +221,19 @@ class Lowering:
                 return self.call(node, line, scope)
             case _:
                 hint = "select(x, index=...) takes a part" if isinstance(node, ast.Subscript) else ""
+                hint = "one = gives a value its name: y = relu(x)" if isinstance(node, ast.Compare) else hint
                 self.problems.add(
                     line.span(node),
                     f'"{line.words(node)}" is not part of the equation language',
                     hint or "it has names, numbers, calls, + - * / ** and @",
                 )
         return None
+
+    def dashed(self, node: ast.BinOp, scope: Scope) -> str | None:
+        """The hint for a dash in a word, `self-attention(x)`, where no value of the word's first half is known."""
+        word, half = slips.dashed(node, self.lexicon.terms, self.lexicon.blocks)
+        known = half in scope.names or half in self.lexicon.sizes
+        return f"the op is called {word}" if word and not known else None
 
     def read(self, name: str, span: Span, scope: Scope) -> Given:
         """The value of a name: assigned, a size, or an input."""
@@ -259,7 +270,7 @@ class Lowering:
         span = line.span(node)
         operator = node.op
         if type(operator) not in _KINDS:
-            self.problems.add(span, "an equation has no such operation", "it has + - * / ** and @")
+            self.problems.add(span, "an equation has no such operation", slips.operation_hint(operator))
             return None
         if left is None or right is None:
             return None
@@ -288,7 +299,8 @@ class Lowering:
     def call(self, node: ast.Call, line: Piece, scope: Scope) -> Given:
         args = [self.value(arg, line, scope) for arg in node.args]
         if not isinstance(node.func, ast.Name):
-            self.problems.add(line.span(node.func), f'"{line.words(node.func)}" cannot be called', "call a plain name")
+            hint = slips.call_hint(node.func)
+            self.problems.add(line.span(node.func), f'"{line.words(node.func)}" cannot be called', hint)
             return None
         name = node.func.id
         numbers = [arg for arg in args if isinstance(arg, (int, float, Unknown))]
@@ -333,7 +345,10 @@ class Lowering:
         if not sound:
             return None
         if problem := _arity(kind, len(reads), "by" in own):
-            self.problems.add(line.span(node), f"{line.words(node.func)} {problem}, and is given {len(reads)}")
+            name = line.words(node.func)
+            summed = kind.family in _ONE and len(reads) > 1
+            hint = f"a sum is written out: {name}({' + '.join(map(line.words, node.args))})" if summed else ""
+            self.problems.add(line.span(node), f"{name} {problem}, and is given {len(reads)}", hint)
             return None
         return self.emit(kind.name, reads, attrs(**own), line.span(node))
 

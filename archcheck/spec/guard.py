@@ -81,9 +81,11 @@ def read(data: bytes, file: str) -> Document:
     return Document(reader.root, lines, file, problems)
 
 
+_TABS = "indent with blanks, not with tabs"
 _SYNTAX_HINTS = (
     ("mapping values are not allowed", 'quote a text that holds ": ", or write it below a "|"'),
-    ("\\t", "indent with blanks, not with tabs"),
+    ("\\t", _TABS),
+    ("did not find expected key", "lines that belong together begin in the same column"),
     ("expected <block end>", "lines that belong together begin in the same column"),
     ("could not find expected ':'", 'a key ends in ":"; a text of several lines stands below a "|"'),
     ("cannot start any token", "quote a text that begins with this character"),
@@ -95,6 +97,9 @@ def _syntax(error: yaml.MarkedYAMLError, reader: _Reader) -> SpecError:
     context = f"{error.context}, " if error.context else ""
     problem = f"this is not YAML: {context}{error.problem or 'it cannot be read'}"
     hint = next((hint for words, hint in _SYNTAX_HINTS if words in problem), "")
+    row = reader.lines[line - 1] if line <= len(reader.lines) else ""
+    if "\t" in row[: len(row) - len(row.lstrip())]:
+        hint = _TABS
     return reader.problems.fail(Span(reader.file, line, column, line, column + 1), problem, hint)
 
 

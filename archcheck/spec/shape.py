@@ -17,6 +17,7 @@ from archcheck.ir.span import Span
 from archcheck.spec.examples import EXPECTED, MODES
 from archcheck.spec.nodes import Document, Mapping, Node, Scalar, Sequence
 from archcheck.spec.problems import Problems, did_you_mean, hints
+from archcheck.spec.slips import KEYS, NO_TRUTH
 from archcheck.spec.starts import FANS, SCHEMES
 
 WORD = r"^[^\W\d]\w*$"  # a name that a flow can use
@@ -389,7 +390,9 @@ def _note_unknown_key(name: str, place: _Place, problems: Problems) -> None:
         problems.add(place.owner, f'there is no key "{name}" here')
         return
     known = [field.alias or name for name, field in place.shape.model_fields.items()]
-    hint = hints(did_you_mean(name, known), "it may be " + ", ".join(known))
+    meant = KEYS.get(name.lower(), "")
+    near = f'did you mean "{meant}"?' if meant in known else did_you_mean(name, known)
+    hint = hints(near, "it may be " + ", ".join(known))
     if any(sign in name for sign in "=()"):  # `{flow: f(x, p=0.1)}`: YAML ends the text at the comma
         hint = "inside { } a text with commas stands in quotes"
     problems.add(place.owner, f'there is no key "{name}" here', hint)
@@ -429,7 +432,12 @@ def _pattern_hint(place: _Place, loc: tuple[int | str, ...]) -> str:
 
 def _quote_hint(span: Span, document: Document) -> str:
     line = document.lines[span.line - 1] if span.line <= len(document.lines) else ""
-    return 'put it in quotes: arxiv: "1706.03762"' if line.strip().startswith("arxiv") else ""
+    word = line[span.column - 1 : span.end_column - 1].strip() if span.end_line in (0, span.line) else ""
+    if word.lower() in NO_TRUTH:
+        return f"it is text in this version of YAML: write {NO_TRUTH[word.lower()]}"
+    if line[span.column - 1 :].startswith("- ") or line.strip().startswith("- "):
+        return "name each in a line of its own, NAME: {...}, without a dash"
+    return 'put it in quotes: arxiv: "1706.03762"' if "arxiv:" in line[: span.column] else ""
 
 
 def _plain(node: Node) -> Any:

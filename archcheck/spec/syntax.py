@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from archcheck.ir.span import Span
+from archcheck.spec import slips
 from archcheck.spec.nodes import Text
 from archcheck.spec.problems import Problems
 
@@ -87,7 +88,9 @@ def _fits(text: Text, problems: Problems) -> bool:
         problems.add(text.span, f"a flow or formula may have at most {MAX_TEXT:,} characters")
         return False
     if (at := text.text.find("\\")) >= 0:
-        problems.add(text.at(at, at + 1), "equations are written in Python's syntax: no backslash can stand here")
+        line = text.text[text.text.rfind("\n", 0, at) + 1 :].partition("\n")[0]
+        problem = "equations are written in Python's syntax: no backslash can stand here"
+        problems.add(text.at(at, at + 1), problem, slips.untexed(line))
         return False
     depth = 0
     for at, char in _code(text.text):
@@ -145,7 +148,7 @@ def _parse(text: Text, start: int, source: str, problems: Problems) -> Piece | N
         row = min(max(error.lineno or 1, 1), len(rows))
         at = start + sum(len(line) + 1 for line in rows[: row - 1]) + max(0, (error.offset or 1) - 1)
         at = min(at, start + len(source) - 1)
-        problems.add(text.at(at, at + 1), f"this equation cannot be read: {error.msg}", _syntax_hint(source))
+        problems.add(text.at(at, at + 1), f"this equation cannot be read: {error.msg}", slips.shape_hint(source))
         return None
     except (RecursionError, MemoryError, ValueError):
         problems.add(whole, "this equation is nested too deeply", "name a part of it")
@@ -154,14 +157,6 @@ def _parse(text: Text, start: int, source: str, problems: Problems) -> Piece | N
         problems.add(whole, f"this equation is more than {MAX_DEPTH} operations deep", "name a part of it")
         return None
     return Piece(tree, source, text, start)
-
-
-def _syntax_hint(source: str) -> str:
-    if "->" in source:
-        return "a sequence with arrows is a claim: path: a -> b"
-    if re.search(r"\d\s*[A-Za-z_(]", source):
-        return "a product needs its sign: 2*N"
-    return "equations are written as in Python: x = norm(x + f(x))"
 
 
 def _depth(tree: ast.AST) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from archcheck.ir.graph import Attr, AttrValue
 from archcheck.ir.ops import BY_NAME, FAMILIES, AttrDecl, OpKind
+from archcheck.spec import slips
 from archcheck.spec.formula import Sizes, attribute
 from archcheck.spec.model import Block, Pattern, Term, What
 from archcheck.spec.nodes import Text
@@ -52,6 +53,9 @@ class Lexicon:
 
     def unknown(self, name: str) -> str:
         """The hint for a word that means nothing."""
+        word = slips.meant(name)
+        if word:
+            return f'it is {word} here: write that, or declare the word under terms: "{name}: {word}"'
         near = did_you_mean(name, [*self.terms, *self.blocks, *BY_NAME])
         way = f'declare it under terms: "{name}: function", or as the kind of op it is'
         return hints(near, f"or {way}" if near else way)
@@ -75,7 +79,10 @@ def keyword_attrs(
             problems.add(piece.span(keyword), "a flow has no **keywords", "write each attribute out")
             continue
         decl = check_attribute(keyword.arg, kind, piece, keyword, problems)
-        found[keyword.arg] = attribute(keyword.value, piece, sizes, problems, decl)
+        value = attribute(keyword.value, piece, sizes, problems, decl)
+        if isinstance(value, str) and value in slips.NO_TRUTH:
+            problems.add(piece.span(keyword.value), f"{value} is a word here", f"write {slips.NO_TRUTH[value]}")
+        found[keyword.arg] = value
     return tuple(Attr(name, value) for name, value in sorted(found.items()))
 
 
@@ -121,7 +128,9 @@ def reference(
     here = Text(piece.source, piece.span(), text.places[piece.start : piece.start + len(piece.source)])
     meaning = lexicon.meaning(name.id, problems)
     if meaning is None and not (ends and name.id in ENDS):
-        problems.add(piece.span(name), f'no op, term or block is called "{name.id}"', lexicon.unknown(name.id))
+        blocks = f"the spec's blocks are {', '.join(lexicon.blocks)}" if lexicon.blocks else ""
+        hint = hints(lexicon.unknown(name.id), blocks)
+        problems.add(piece.span(name), f'no op, term or block is called "{name.id}"', hint)
         return None
     kind = meaning.kind if meaning else None
     if isinstance(node, ast.Call):
