@@ -70,6 +70,8 @@ def new(key: str, title: str, target: str | None, exact: bool, reading: options.
     With --from it states what code does, and is judged against that code before it is written.
     """
     from archcheck.spec.new import starter
+    from archcheck.spec.schema import FILE as SCHEMA
+    from archcheck.spec.schema import text as schema_text
     from archcheck.starting import spec_text
 
     if output is not None and Path(output).exists():
@@ -79,6 +81,9 @@ def new(key: str, title: str, target: str | None, exact: bool, reading: options.
     else:
         text = spec_text(options.request_of(target, reading), options.progress(), key, title, exact=exact)
     options.write(text, output)
+    if output is not None and not (schema := Path(output).with_name(SCHEMA)).exists():
+        options.write(schema_text(), str(schema))
+        click.echo(f"wrote {output}, and {schema}, by which editors complete and check it", err=True)
     return 0
 
 

@@ -59,12 +59,12 @@ class PaperShape(_Shape):
     arxiv: str = _may(
         pattern=r"^([a-z-]+(\.[A-Z]{2})?/\d{7}|\d{4}\.\d{4,5})$", description='As in "1706.03762", in quotes.'
     )
-    year: int = _may(ge=1900, le=2200)
-    doi: str = _may()
-    url: str = _may()
-    venue: str = _may()
+    year: int = _may(ge=1900, le=2200, description="Of publication.")
+    doi: str = _may(description="10.48550/arXiv.1706.03762.")
+    url: str = _may(description="Where it can be read.")
+    venue: str = _may(description="Where it was published: NIPS 2017.")
     version: str = _may(description="The version of the paper that the claims are taken from: v5.")
-    authors: list[str] = _may()
+    authors: list[str] = _may(description="Their names, in the paper's order.")
 
 
 class SublayerShape(_Shape):
@@ -80,8 +80,8 @@ class SublayerShape(_Shape):
 class PairShape(_Shape):
     """tensor2tensor's own pair, for all sublayers."""
 
-    pre: str = _may()
-    post: str = _may()
+    pre: str = _may(description='layer_preprocess_sequence: "none", or letters of n and d.')
+    post: str = _may(description="layer_postprocess_sequence: letters of d, a, n.")
     sublayers: list[str] = _may(description="The sublayer functions, in order.")
 
 
@@ -159,7 +159,7 @@ class InitShape(_Shape):
 class ClaimShape(_Shape):
     """One statement of the paper beyond the wiring of a block, in one of its forms."""
 
-    id: Id
+    id: Id = Field(description="A name for the claim, as reports give it: final-norm.")
     where: Where
     quote: Quote = _may()
     same_weights: list[Annotated[str, Field(pattern=PLACE)]] = _may(
@@ -188,17 +188,17 @@ class ClaimShape(_Shape):
 class ReadingShape(_Shape):
     """Another way to read a figure."""
 
-    id: Id
-    says: str = Field(min_length=1)
+    id: Id = Field(description="A name for the reading.")
+    says: str = Field(min_length=1, description="How the figure is read, in a sentence.")
     where: Where = _may()
     quote: Quote = _may()
-    blocks: dict[Word, ReadingBlockShape] = Field(min_length=1)
+    blocks: dict[Word, ReadingBlockShape] = Field(min_length=1, description="The blocks as this reading has them.")
 
 
 class NoteShape(_Shape):
     """Something that the paper states and no graph can show."""
 
-    what: str = Field(min_length=1)
+    what: str = Field(min_length=1, description="What the paper states: the learning-rate schedule.")
     where: Where = _may()
     quote: Quote = _may()
 
@@ -236,8 +236,8 @@ class SpecShape(_Shape):
 
     archcheck: Literal[1] = Field(description="Version of the spec language.")
     id: Id = Field(description="Citation key: vaswani2017. The file is named by it.")
-    title: str = Field(min_length=1)
-    paper: PaperShape = _may()
+    title: str = Field(min_length=1, description="Of the paper.")
+    paper: PaperShape = _may(description="What identifies the paper.")
     terms: dict[Word, str] = _may(
         description="What the paper's words mean: norm: layer_norm, mlp: feed_forward, disentangle: function."
     )
@@ -245,10 +245,10 @@ class SpecShape(_Shape):
         description="Numbers, formulas over other sizes, or nothing where the paper leaves them open."
     )
     presets: dict[Word, dict[Word, Formula]] = _may(description="Sizes that differ between the paper's models.")
-    blocks: dict[Word, BlockShape] = _may()
-    claims: list[ClaimShape] = _may()
-    readings: list[ReadingShape] = _may()
-    not_checked: list[str | NoteShape] = _may()
+    blocks: dict[Word, BlockShape] = _may(description="Parts of the model, by name, each with its wiring.")
+    claims: list[ClaimShape] = _may(description="Statements beyond wiring, each with an id, where, and one form.")
+    readings: list[ReadingShape] = _may(description="Other ways to read a figure.")
+    not_checked: list[str | NoteShape] = _may(description="What the paper states and no graph can show.")
     examples: list[ExampleShape] = _may(description="Code that is known to match or to depart, for spec test.")
 
 
