@@ -1,4 +1,4 @@
-"""The schema for editors: it explains every key, completes the words of the vocabulary, and catches what a schema can."""
+"""The schema for editors: it explains every key, completes the words of the vocabulary, and catches what it can."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ def test_every_key_is_explained() -> None:
     found = schema.schema()
     for name, shape in [*found["$defs"].items(), ("", found)]:
         for key, own in shape.get("properties", {}).items():
-            assert '"description"' in json.dumps(own), f"{name}.{key}"
+            whole = found["$defs"][own["$ref"].rpartition("/")[2]] if "$ref" in own else own
+            assert '"description"' in json.dumps(whole), f"{name}.{key}"
 
 
 def test_an_editor_completes_every_op_and_attribute() -> None:
@@ -59,6 +60,7 @@ def test_an_editor_completes_every_op_and_attribute() -> None:
 
 HEAD: dict[str, Any] = {"archcheck": 1, "id": "a", "title": "A"}
 BLOCK = {"where": "Figure 1", "flow": "relu(x)"}
+CLAIM = {"id": "c", "where": "Section 3"}
 
 
 @pytest.mark.parametrize(
@@ -72,11 +74,11 @@ BLOCK = {"where": "Figure 1", "flow": "relu(x)"}
         ({"blocks": {"b": {**BLOCK, "widths": {"n_heads": 8}}}}, "blocks.b.widths"),
         ({"blocks": {"b": {**BLOCK, "strict": ["commuted"]}}}, "blocks.b.strict"),
         (
-            {"claims": [{"id": "c", "where": "x", "attributes": {"conv": {"kernel_size": 3}}}]},
+            {"claims": [{**CLAIM, "attributes": {"conv": {"kernel_size": 3}}}]},
             "claims.0.attributes.conv",
         ),
         ({"claims": [{"id": "c d", "where": "x", "absent": "norm"}]}, "claims.0.id"),
-        ({"claims": [{"id": "c", "where": "x", "init": {"of": "scale", "scheme": "he"}}]}, "claims.0.init"),
+        ({"claims": [{**CLAIM, "init": {"of": "scale", "scheme": "he"}}]}, "claims.0.init"),
         ({"examples": [{"target": "m.py:A", "expects": "matches"}]}, "examples.0.expects"),
         ({"examples": [{"target": "m.py:A"}]}, "examples.0"),
         ({"paper": {"arxiv": "17060.3762"}}, "paper.arxiv"),
