@@ -60,27 +60,36 @@ def show(spec: str) -> int:
 @command.command("new")
 @click.argument("key")
 @click.option("--title", default="", help="Of the paper.")
-@click.option("--from", "target", default=None, metavar="TARGET", help="Write down the layers of this code as a start.")
+@click.option(
+    "--from", "target", default=None, metavar="TARGET|FILE.dot",
+    help="State what this code does, or what a diagram draws.",
+)  # fmt: skip
 @click.option("--exact", is_flag=True, help="With --from: every attribute that the code tells, not what papers state.")
 @options.reading_options
 @click.option("--output", "-o", default=None, metavar="PATH", help="The file to write; by default standard output.")
 def new(key: str, title: str, target: str | None, exact: bool, reading: options.Reading, output: str | None) -> int:
     """A commented spec to start from, for the paper with citation key KEY.
 
-    With --from it states what code does, and is judged against that code before it is written.
+    With --from it states what code does, and is judged against that code before it is written; or what a diagram
+    draws (FILE.dot): labels are matched to the vocabulary, and arrows are the wiring.
     """
-    from archcheck.spec.new import starter
+    from archcheck.spec.new import from_diagram, starter
     from archcheck.spec.schema import FILE as SCHEMA
     from archcheck.spec.schema import text as schema_text
     from archcheck.starting import spec_text
 
     if output is not None and Path(output).exists():
         raise ArchcheckError(f"{output} exists already", hint="choose another name")
+    misses: tuple[ArchcheckError, ...] = ()
     if target is None:
         text = starter(key, title=title)
+    elif Path(target).suffix.lower() in (".dot", ".gv"):
+        text, misses = from_diagram(Path(target), key, title)
     else:
         text = spec_text(options.request_of(target, reading), options.progress(), key, title, exact=exact)
     options.write(text, output)
+    for miss in misses:
+        click.echo(f"note: {miss}", err=True)
     if output is not None and not (schema := Path(output).with_name(SCHEMA)).exists():
         options.write(schema_text(), str(schema))
         click.echo(f"wrote {output}, and {schema}, by which editors complete and check it", err=True)

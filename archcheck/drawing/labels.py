@@ -73,6 +73,7 @@ _DETAILS = {
     "equation": "{}",
 }
 _NEUTRAL: dict[str, AttrValue] = {"stride": 1, "dilation": 1, "groups": 1, "approximate": "none"}
+_REVERSED = {"sub": "from {}", "div": "{} by it"}  # the constant is the minuend, or the dividend
 _TRUTHS = ("causal", "gated", "bidirectional", "qk_norm")
 
 
@@ -156,7 +157,8 @@ def _details(op: Op) -> str:
         elif (
             found is not None and found != _NEUTRAL.get(name) and not (name == "kv_heads" and found == op.attr("heads"))
         ):
-            words.append(text.format(_WORDS.get(value(found), value(found)) if name == "activation" else value(found)))
+            form = _REVERSED.get(op.kind.name, text) if name == "by" and op.attr("reverse") is True else text
+            words.append(form.format(_WORDS.get(value(found), value(found)) if name == "activation" else value(found)))
     for name in _TRUTHS:
         found = op.attr(name)
         if isinstance(found, Unknown):

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
+from archcheck.errors import ArchcheckError
 from archcheck.ir.graph import OpGraph
+from archcheck.ir.ops import BY_NAME
 from archcheck.spec.equations import flow_of
 from archcheck.spec.plain import Plain, unrolled
 from archcheck.spec.schema import MODELINE
@@ -42,6 +46,41 @@ def exactly(graph: OpGraph, repeat: int | None = None) -> Stated:
         repeat = count if isinstance(count, int) else repeat
         graph = OpGraph((*inputs, *body[0].body), body[0].results, graph.origin)
     return Stated(flow_of(unrolled(graph)), repeat)
+
+
+def from_diagram(path: Path, key: str, title: str = "") -> tuple[str, tuple[ArchcheckError, ...]]:
+    """The text of a spec whose one block states what a DOT file draws, and what is said about words that are no ops.
+
+    Raises:
+        SpecError: the diagram has mistakes.
+        ArchcheckError: it cannot be read.
+    """
+    from archcheck.spec.diagram import drawn
+    from archcheck.spec.dot import MAX_BYTES, parse
+
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ArchcheckError(f"the diagram cannot be read: {error.strerror}", place=str(path)) from None
+    found = drawn(parse(data, path.as_posix()))
+    ignored = dict.fromkeys(found.ignored)
+    notes = (f"of the diagram: {'; '.join(list(ignored)[:8])}",) if ignored else ()
+    name = "_".join(re.findall(r"\w+", path.stem.lower())) or "figure"
+    name = name if name[0].isalpha() and name not in BY_NAME else f"figure_{name}"
+    flow = flow_of(_worded(found.graph))
+    block = Stated(flow, found.repeat, notes=notes)
+    terms = dict.fromkeys(found.terms, "function")
+    return starter(key, title=title, blocks={name: block}, terms=terms), found.misses
+
+
+def _worded(graph: OpGraph) -> OpGraph:
+    """`graph` with its words as they are called: `rotate(x)` rather than `function(x, name="rotate")`."""
+    ops = tuple(
+        replace(op, kind=replace(op.kind, name=str(op.attr("name"))), attrs=()) if op.kind.name == "function" else op
+        for op in graph.ops
+    )
+    return replace(graph, ops=ops)
 
 
 def starter(
