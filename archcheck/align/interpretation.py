@@ -31,6 +31,15 @@ class World:
             values.append(one.value)
         return self.number(key, tuple(values), output)
 
+    def functions(self, key: object, given: Iterable[Element], count: int) -> list[Element]:
+        """What as many random functions give of the same values."""
+        values = []
+        for one in given:
+            self.degree = max(self.degree, one.degree)
+            values.append(one.value)
+        asked = blake2b(repr((key, values)).encode(), key=self.seed, digest_size=32).digest()
+        return [self.number(asked, output) for output in range(count)]
+
     def exponential(self, given: Element) -> Element:
         """A random function for which that of -x is one over that of x, and so that of zero one."""
         turned = -given
@@ -48,7 +57,7 @@ class World:
 
 def arithmetic(world: World, op: Op, reads: list[Element]) -> Element | None:
     """What an op of arithmetic gives; None for others, and where a constant is not known."""
-    rule = _RULES.get(op.kind.name)
+    rule = RULES.get(op.kind.name)
     return None if rule is None else rule(world, reads, {one.name: one.value for one in op.attrs})
 
 
@@ -105,7 +114,7 @@ def _lerp(world: World, reads: list[Element], attrs: dict[str, AttrValue]) -> El
 
 
 _ONE, _TWO = Element(1, 0, 0), Element(2, 0, 0)
-_RULES: dict[str, _Rule] = {
+RULES: dict[str, _Rule] = {
     "add": _folded(lambda one, other: one + other, swaps=False),
     "sub": _folded(lambda one, other: one - other, swaps=True),
     "mul": _folded(lambda one, other: one * other, swaps=False),

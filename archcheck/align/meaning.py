@@ -23,6 +23,7 @@ from archcheck.align.interpretation import World, arithmetic
 from archcheck.ir.equivalences import ERROR_BITS
 from archcheck.ir.graph import AttrValue, Op, OpGraph, Unknown, Value
 from archcheck.ir.ops import FAMILIES
+from archcheck.ir.ranks import RANK
 
 DRAWS = 2
 MOST_OPS = 20_000
@@ -44,9 +45,8 @@ def same_function(expected: OpGraph, actual: OpGraph, alignment: Alignment, *, c
     if len(expected.results) != len(actual.results) or max(len(expected), len(actual)) > MOST_OPS:
         return False
     free = free_kinds([op.kind for op in expected.walk()], DEFAULT_FREE, closed) - SOURCES
-    twins = {other.path: one for one, other in alignment.pairs} | _inputs(expected, actual, alignment)
-    seed = blake2b(repr((expected, actual)).encode()).digest()
-    worlds = [blake2b(bytes([draw]) + seed).digest()[:32] for draw in range(DRAWS)]
+    twins = {other.path: one for one, other in alignment.pairs} | inputs_of(expected, actual, alignment)
+    worlds = seeds(expected, actual, DRAWS)
 
     def drawn(draw: int, names: _Names) -> _Drawn | None:
         world = World(worlds[draw])
@@ -66,6 +66,12 @@ def same_function(expected: OpGraph, actual: OpGraph, alignment: Alignment, *, c
             chances = [one.chance if one is not None and one.is_same else 1.0 for one in (first, *rest)]
             return tried * math.prod(chances) < 2.0**-ERROR_BITS
     return False
+
+
+def seeds(expected: OpGraph, actual: OpGraph, draws: int) -> list[bytes]:
+    """A seed for each draw, the same ones for the same two graphs."""
+    seed = blake2b(repr((expected, actual)).encode()).digest()
+    return [blake2b(bytes([draw]) + seed).digest()[:32] for draw in range(draws)]
 
 
 _Names = dict[str, Op]  # path in the code -> the claim's op that it is taken for, where it may be
@@ -104,7 +110,7 @@ def _other_names(code: _Code, names: _Names) -> Iterator[_Names]:
         yield names | dict(chain.from_iterable(pairs))
 
 
-def _inputs(expected: OpGraph, actual: OpGraph, alignment: Alignment) -> dict[str, Op]:
+def inputs_of(expected: OpGraph, actual: OpGraph, alignment: Alignment) -> dict[str, Op]:
     """The claim's inputs that those of the code are, where the alignment has none: by name, then by place."""
     paired = {op.path for pair in alignment.pairs for op in pair if op.kind.name == "input"}
     left, right = (
@@ -211,7 +217,7 @@ class _Claim(_Reading):
         if (found := arithmetic(self.world, op, reads)) is not None:
             return _single(found)
         self.waiting.setdefault(_asked(op, reads), []).append(op)
-        return self.function(_meaning(op) or op.path, _in_order(op, reads))
+        return self.function(meaning(op) or op.path, _in_order(op, reads))
 
 
 @dataclass
@@ -239,8 +245,8 @@ class _Code(_Reading):
             return _single(found)
         if op.kind.name in self.free and reads:
             return _single(reads[0])
-        if (meaning := _meaning(op)) is not None:
-            return self.function(meaning, _in_order(op, reads))
+        if (key := meaning(op)) is not None:
+            return self.function(key, _in_order(op, reads))
         if op.body and op.kind.name != "repeat":
             return self.within(op)
         return self.function(("code", op.path), reads)
@@ -253,7 +259,7 @@ class _Code(_Reading):
         if found is None and op.kind.name not in _BY_ROLE:
             found = next(iter(candidates), None)
         if (
-            found is not None and _meaning(found) is None and op.kind.name not in _BY_ROLE
+            found is not None and meaning(found) is None and op.kind.name not in _BY_ROLE
         ):  # what is learned or drawn is that of one op
             self.taken.add(found.path)
             self.named.setdefault((_asked(op, reads), found.kind.name), []).append(op.path)
@@ -296,11 +302,11 @@ _TOLD = frozenset(
 )  # fmt: skip
 
 
-def _meaning(op: Op) -> tuple[object, ...] | None:
+def meaning(op: Op) -> tuple[object, ...] | None:
     """What names the function of an op by itself; None where weights, chance or something unknown decide."""
     if op.kind.name not in _TOLD or any(_is_unknown(one.value) for one in op.attrs):
         return None
-    return op.kind.name, tuple((one.name, repr(one.value)) for one in op.attrs)
+    return op.kind.name, tuple((one.name, repr(one.value)) for one in op.attrs if one.name != RANK)
 
 
 def _is_unknown(value: AttrValue) -> bool:
@@ -309,4 +315,4 @@ def _is_unknown(value: AttrValue) -> bool:
     return isinstance(value, Unknown)
 
 
-__all__ = ["same_function"]
+__all__ = ["inputs_of", "meaning", "same_function", "seeds"]

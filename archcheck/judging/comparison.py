@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from archcheck.align import EVERYTHING, Alignment, align
+from archcheck.align.layouts import same_on_tensors
 from archcheck.align.meaning import same_function
 from archcheck.findings import Finding, Place, Verdict
 from archcheck.ir.equivalences import ALGEBRA, NO_DROPOUT
@@ -18,8 +19,9 @@ from archcheck.judging.binding import BY_OPS, NEARLY, Expected, Form, Target, fi
 from archcheck.judging.chain import chained
 from archcheck.judging.equations import equation, names_of
 from archcheck.judging.folds import folds, other_forms
-from archcheck.judging.occurrences import is_most, search, written_out
+from archcheck.judging.occurrences import is_most, search
 from archcheck.passes.structure import sublayers
+from archcheck.passes.write_out import written_out
 from archcheck.rules import explain
 from archcheck.rules.case import Case
 from archcheck.spec import Block, Spec
@@ -122,7 +124,9 @@ def _compared(judge: Judge, block: Block, expected: Expected, target: Target) ->
         if len((told := align(other, code, closed=closed)).edits) <= len(alignment.edits):
             stated, actual, alignment = other, code, told
     used |= {*alignment.equivalences, *folds(alignment, actual)}
-    if alignment.edits and same_function(stated, actual, alignment, closed=closed):
+    same = not alignment.edits or same_function(stated, actual, alignment, closed=closed)
+    tensors = alignment.edits and not same and not closed and is_equation(expected)
+    if alignment.edits and (same or (tensors and same_on_tensors(stated, actual, alignment, judge.ranks))):
         alignment = replace(alignment, edits=())
         used.add(ALGEBRA)
     if judge.evaluated:

@@ -11,7 +11,7 @@ from archcheck.align.agree import DEFAULT_FREE, SOURCES, free_kinds
 from archcheck.align.edits import Alignment
 from archcheck.ir.graph import AttrValue, Op, OpGraph, Unknown, Value
 from archcheck.ir.span import Span
-from archcheck.judging.occurrences import written_out
+from archcheck.passes.write_out import written_out
 from archcheck.spec.model import Block, Flow
 from archcheck.spec.problems import Problems
 from archcheck.spec.syntax import statements

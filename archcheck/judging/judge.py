@@ -113,6 +113,7 @@ class Judge:
         self.evaluated = evaluated
         self.values = spec.values(self.preset.name, self.preset.sizes)
         self.asked = Asked(spec, self.values)
+        self.ranks: Ranks | None = None  # of the code that is being judged
         self._known: dict[tuple[int, str, tuple[tuple[str, Amount], ...]], tuple[Spec, Expected]] = {}
 
     @cached_property
@@ -151,6 +152,7 @@ class Judge:
             return self.other.variant(subject)
         if subject.error:
             return self._unread(subject)
+        self.ranks = subject.ranks
         if subject.ranks is not None and any(_AXIS in line for line in self.spec.lines):
             named = None if subject.named is None else ranked(subject.named, subject.ranks)
             subject = replace(subject, graph=ranked(subject.graph, subject.ranks), named=named, ranks=None)

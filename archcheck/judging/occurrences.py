@@ -16,12 +16,12 @@ from itertools import permutations
 
 from archcheck.align.agree import DEFAULT_FREE, SOURCES, compatible, free_kinds
 from archcheck.ir.graph import Op, OpGraph, Value
-from archcheck.ir.ops import Tier, kind
+from archcheck.ir.ops import kind
 from archcheck.ir.verify import free_values
 from archcheck.passes import canonicalise
-from archcheck.passes.values import rename
+from archcheck.passes.write_out import written_out
 
-ADD, INPUT, RESIDUAL = map(kind, ("add", "input", "residual"))
+INPUT = kind("input")
 EXACT = 0.0
 ATTRIBUTE = 0.5  # what an attribute that differs costs
 NEAR = 0.4  # of the ops of an equation: what may cost as much is looked at
@@ -101,32 +101,6 @@ def _roots(*places: Sequence[Occurrence]) -> tuple[Op, ...]:
     return tuple(place.root for group in places for place in group)[:MOST_SHOWN]
 
 
-# ---- without sublayers
-
-
-def written_out(graph: OpGraph) -> OpGraph:
-    """`graph` without sublayers, residuals and repeats: what they hold stands where they stood, one round of each."""
-    ops: list[Op] = []
-    names: dict[Value, Value] = {}
-
-    def lay_out(listed: Sequence[Op]) -> None:
-        for op in listed:
-            if op.kind.tier is not Tier.STRUCTURE or not op.body:
-                ops.append(rename(op, names))
-                continue
-            lay_out(op.body)
-            results = [names.get(value, value) for value in op.results]
-            if op.kind is RESIDUAL:
-                skip = names.get(op.reads[0], op.reads[0])
-                ops.append(Op(op.path, ADD, (skip, results[0]), span=op.span, because=op.because))
-                results[0] = Value(op.path)
-            given = {Value(op.path, at): value for at, value in enumerate(results)}
-            names.update({one: value for one, value in given.items() if one != value})
-
-    lay_out(graph.ops)
-    return OpGraph(tuple(ops), tuple(names.get(value, value) for value in graph.results), graph.origin)
-
-
 # ---- the distance
 
 
@@ -174,7 +148,7 @@ class _Matching:
             alike = sum(_covers(self.stated[path], self.ops[value.op]) for path, value in pairs)
             if op.path in ops:
                 found.append(Occurrence(cost, op, alike, ops, frozenset(self._first(ends))))
-        return sorted(found, key=lambda one: (one.cost, -one.alike))
+        return sorted(found, key=lambda one: (one.cost, -one.alike, -len(one.ops)))
 
     def _first(self, ends: set[tuple[str, Value]]) -> Iterator[Value]:
         """The values that stand for inputs, but those that are made of another one that stands for the same."""
@@ -214,6 +188,8 @@ class _Matching:
             yield self.way(stated, other.reads[0], skipped)
         if other.reads and stated.index == value.index:
             yield self._same(op, other, value)
+        if op.kind.name == "sum" and other.kind.name in ("matmul", "einsum") and len(other.reads) == 2:
+            yield self._product(op, other, value)
         if skipped < MOST_SKIPPED:
             for read in other.reads:
                 behind = self.way(stated, read, skipped + 1)
@@ -227,6 +203,18 @@ class _Matching:
     def _left(self, op: Op, kept: Value) -> int:
         """How many ops an equation loses with all that `op` reads but `kept`."""
         return sum(self.sizes[read.op] for read in op.reads) - self.sizes[kept.op]
+
+    def _product(self, op: Op, other: Op, value: Value) -> _Found:
+        """A product of matrices in the place of a sum of products."""
+        of = self.stated[op.reads[0].op]
+        if of.kind.name != "mul" or len(of.reads) != 2:
+            return _Found(float(self.sizes[op.path]))
+        ways = []
+        for order in permutations(other.reads):
+            parts = tuple(self.way(*pair) for pair in zip(of.reads, order, strict=True))
+            cost = ATTRIBUTE + sum(part.cost for part in parts)
+            ways.append(_Found(cost, ((op.path, value), (of.path, value)), parts))
+        return min(ways, key=lambda way: way.cost)
 
     def _same(self, op: Op, other: Op, value: Value) -> _Found:
         """The op of the code in the place of the equation's."""

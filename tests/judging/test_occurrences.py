@@ -10,7 +10,8 @@ from archcheck.findings import ClaimResult, Verdict
 from archcheck.ir.text import dump, parse
 from archcheck.ir.verify import verify
 from archcheck.judging import Preset
-from archcheck.judging.occurrences import search, written_out
+from archcheck.judging.occurrences import search
+from archcheck.passes.write_out import written_out
 from archcheck.pipeline import check
 from archcheck.sweep import Request
 
