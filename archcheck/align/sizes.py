@@ -71,11 +71,23 @@ class Sizes:
             if number != number_too:
                 raise NoShapeError(f"{number} is not {number_too}")
         elif len(rest) == 1 and rest[0] not in self.sums and number_too % number == 0:
-            self.bound[rest[0]] = number_too // number, tuple(rest_too)
+            self._bind(rest[0], (number_too // number, tuple(rest_too)))
         elif len(rest_too) == 1 and rest_too[0] not in self.sums and number % number_too == 0:
-            self.bound[rest_too[0]] = number // number_too, tuple(rest)
+            self._bind(rest_too[0], (number // number_too, tuple(rest)))
         else:
             raise NoShapeError("sizes that need not be the same")
+
+    def _bind(self, letter: str, size: Size) -> None:
+        """Let a letter stand for a size, which is not a sum that it is itself part of: no size is larger than it is."""
+        waiting, seen = list(size[1]), set[str]()
+        while waiting:
+            part = waiting.pop()
+            if part == letter:
+                raise NoShapeError("a size that is a sum of itself and another")
+            if part not in seen:
+                seen.add(part)
+                waiting += [inner for one in self.sums.get(part, ()) for inner in self.plain(one)[1]]
+        self.bound[letter] = size
 
     def spread(self, shapes: Sequence[Sequence[Size]]) -> list[Size]:
         """The shape of tensors that are combined entry by entry, an axis of one entry repeated."""

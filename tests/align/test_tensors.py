@@ -84,3 +84,17 @@ def test_what_is_put_behind_each_other_is_added() -> None:
 def test_sizes_that_cannot_be_one_fit_not(pair: tuple[tuple[int, tuple[str, ...]], ...]) -> None:
     with pytest.raises(NoShapeError):
         Sizes().join(*pair)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_no_size_is_a_sum_that_it_is_part_of(turned: bool) -> None:
+    """Also where that follows from several, as `a + b = c` and `c + d = a` do."""
+    sizes = Sizes()
+    a, c, d = sizes.letter("a"), sizes.letter("c"), sizes.letter("d")
+    more = sizes.added([a, sizes.letter("b")])
+    with pytest.raises(NoShapeError):
+        sizes.join(*((more, a) if turned else (a, more)))
+    sizes.join(c, more)
+    with pytest.raises(NoShapeError):
+        sizes.join(a, times([fixed(2), sizes.added([c, d])]))
+    assert sizes.numbers()(more) > sizes.numbers()(a)
