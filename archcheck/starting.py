@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from archcheck.describe.regions import layers
-from archcheck.errors import ArchcheckError, GraphError
+from archcheck.errors import ArchcheckError, GraphError, SpecError
 from archcheck.findings import Verdict
 from archcheck.ir.graph import OpGraph
 from archcheck.pipeline import load_target, report_of
@@ -59,9 +59,14 @@ def spec_text(
     for name, part in parts.items():
         if name not in blocks:
             try:
-                blocks[name] = exactly(part.graph, part.repeat)
+                stated = exactly(part.graph, part.repeat)
             except GraphError as error:
                 errors[name] = str(error)
+                continue
+            if why := _mistake(stated, {}):
+                errors[name] = why
+            else:
+                blocks[name] = stated
     blocks = {name: blocks[name] for name in [*parts, FEED_FORWARD] if name in blocks}
     if not blocks:
         why = "; ".join(errors.values()) or "it computes nothing"
@@ -79,10 +84,16 @@ def spec_text(
         part = parts[name]
         blocks[name] = replace(blocks[name], notes=(_note(why),))
         for other in _others(part, blocks, terms):
+            if not _reads(other, terms):
+                continue
             before, blocks[name] = blocks[name], other
             if name not in _open(text(), parts, request):
                 break
             blocks[name] = before
+    for name, stated in blocks.items():
+        if "opaque(" in stated.flow:
+            note = "what stands as opaque(...) could not be read: say what it is, or leave it out"
+            blocks[name] = replace(stated, notes=(*stated.notes, note))
     return text()
 
 
@@ -107,8 +118,12 @@ def _plain(parts: Mapping[str, _Part]) -> tuple[dict[str, Stated], dict[str, str
     for apart in (FEED_FORWARD not in parts, False):
         found: dict[str, Plain] = {}
         for name, part in parts.items():
-            with suppress(GraphError):
-                found[name] = plainly(part.graph, norms, apart=apart)
+            for graph in (part.graph, stream_of(part.graph)):
+                with suppress(GraphError):
+                    one = plainly(graph, norms, apart=apart)
+                    if _reads(Stated.of(one), dict(one.terms)):
+                        found[name] = one
+                        break
         inner = {plain.feed_forward for plain in found.values()} - {None}
         if len(inner) < 2:  # else they differ, and each says for itself what it is
             break
@@ -135,10 +150,24 @@ def _open(text: str, parts: Mapping[str, _Part], request: Request) -> dict[str, 
     return found
 
 
+def _reads(stated: Stated, terms: Mapping[str, str]) -> bool:
+    """Whether equations say what was to be stated: some values that code gives side by side no equation can name."""
+    return not _mistake(stated, terms)
+
+
+def _mistake(stated: Stated, terms: Mapping[str, str]) -> str:
+    try:
+        read_spec(starter("one", blocks={"one": stated}, terms=terms).encode(), "spec.yaml")
+    except SpecError as error:
+        return error.problems[0].problem
+    return ""
+
+
 def _note(why: str) -> str:
     return f"archcheck cannot tell that the code does this: {' '.join(why.split())}"
 
 
 def _block_name(symbol: str) -> str:
-    """A class name as a block's name: "BertLayer" is bert_layer, "GRUCell" gru_cell."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", symbol.rpartition(".")[2]).lower()
+    """A class name as a block's name: "BertLayer" is bert_layer, "ViTLayer" vit_layer, "GRUCell" gru_cell."""
+    between = r"(?<=[a-z0-9])(?=[A-Z][a-z]|[A-Z]{3})|(?<=[A-Z])(?=[A-Z][a-z])"
+    return re.sub(between, "_", symbol.rpartition(".")[2]).lower()

@@ -28,7 +28,9 @@ MAX_CALLS = 1_000  # of blocks while one block is read: a block without ops coul
 MAX_NESTED = 32  # blocks inside blocks
 
 # Kinds with several outputs, so that `a, b = split(x)` may name them.
-SEVERAL = frozenset({"function", "opaque", "split", "sort", "topk", "routing", "lstm", "gru", "rnn", "branch"})
+SEVERAL = frozenset(
+    {"function", "opaque", "split", "sort", "topk", "routing", "lstm", "gru", "rnn", "branch", "meshgrid"}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ def plainly(
         beside = {name: value for name, value in beside.items() if not name.startswith("feed_forward.")}
     plain = tuple(_plain(op, norms, beside, inner is not None, channels) for op in ops)
     plain, results = _renamed(plain, graph.results, alias)
-    flow = flow_of(_read_only(OpGraph(plain, results, graph.origin)))
+    flow = flow_of(_read_only(leading(OpGraph(plain, results, graph.origin))))
     terms = (("norm", next(iter(norms))),) if len(norms) == 1 and "norm(" in flow else ()
     return Plain(flow, tuple((name, value) for name, value in beside.items() if isinstance(value, int)), terms, inner)
 
@@ -94,14 +94,21 @@ def norms_of(graph: OpGraph) -> frozenset[str]:
 
 def stream_of(graph: OpGraph) -> OpGraph:
     """`graph` with its first result alone, and the ops that lead to it."""
-    needed = {graph.results[0].op}
+    return leading(replace(graph, results=graph.results[:1]))
+
+
+def leading(graph: OpGraph) -> OpGraph:
+    """`graph` with the ops that lead to its results, and no others."""
+    needed = {value.op for value in graph.results}
     kept: list[Op] = []
     for op in reversed(graph.ops):
         if op.path in needed:
             kept.append(op)
             own = {inner.path for inner in op.walk()}
-            needed |= {value.op for inner in op.walk() for value in (*inner.reads, *inner.gives)} - own
-    return replace(graph, ops=tuple(reversed(kept)), results=graph.results[:1])
+            for inner in op.walk():  # what a residual reads beside its stream, ops inside of it read
+                reads = inner.reads[:1] if inner.kind.name == "residual" else inner.reads
+                needed |= {value.op for value in (*reads, *inner.gives)} - own
+    return replace(graph, ops=tuple(reversed(kept)))
 
 
 # ---- what stands in which op

@@ -11,7 +11,8 @@ from archcheck.cli.entry import run
 from archcheck.findings import Verdict
 from archcheck.pipeline import check
 from archcheck.spec import load
-from archcheck.starting import spec_text
+from archcheck.spec.new import Stated
+from archcheck.starting import _block_name, _mistake, spec_text
 from archcheck.sweep import Request
 from tests.packages import unpacked
 
@@ -104,6 +105,9 @@ RELEASED = [
     (TRANSFORMERS, "transformers/models/mixtral/modeling_mixtral.py:MixtralDecoderLayer", {}),
     (TRANSFORMERS, "transformers/models/convnext/modeling_convnext.py:ConvNextLayer", {"dim": "96"}),
     (TRANSFORMERS, "transformers/models/t5/modeling_t5.py:T5Block", {}),
+    (TRANSFORMERS, "transformers/models/mamba/modeling_mamba.py:MambaBlock", {"layer_idx": "0"}),
+    (TRANSFORMERS, "transformers/models/swin/modeling_swin.py:SwinLayer",
+     {"dim": "96", "input_resolution": "(56, 56)", "num_heads": "3"}),
     (TIMM, "timm/models/resnet.py:resnet18", {}),
     (TIMM, "timm/models/vision_transformer.py:Block", {"dim": "192", "num_heads": "3"}),
     (KERAS_HUB, "keras_hub/src/layers/modeling/transformer_encoder.py:TransformerEncoder",
@@ -127,3 +131,23 @@ def test_what_is_not_judged_to_hold_says_why() -> None:
     target = str(unpacked(TRANSFORMERS) / "transformers/models/t5/modeling_t5.py:T5Block")
     text = spec_text(Request(target, {"has_relative_attention_bias": "True"}, explore=False), key="made2020")
     assert "    # archcheck cannot tell that the code does this: could not be determined: what select reads" in text
+
+
+def test_what_could_not_be_read_is_told(tmp_path: Path) -> None:
+    code = "import torch\n\n\ndef parts(x):\n    return torch.relu(torch.nowhere(x))\n"
+    (tmp_path / "model.py").write_text(code, encoding="utf-8")
+    text = spec_text(Request(f"{tmp_path / 'model.py'}:parts", explore=False), key="made2020")
+    assert "    # what stands as opaque(...) could not be read: say what it is, or leave it out\n" in text
+
+
+def test_what_no_equation_can_name_is_not_written() -> None:
+    assert _mistake(Stated("a, b = x + relu(x)\na, b"), {}) == "one value for 2 names"
+    assert _mistake(Stated("norm(x)"), {"norm": "rms_norm"}) == ""
+
+
+@pytest.mark.parametrize(
+    ("symbol", "block"),
+    [("BertLayer", "bert_layer"), ("ViTLayer", "vit_layer"), ("GRUCell", "gru_cell"), ("my.GPT2Block", "gpt2_block")],
+)
+def test_names_of_blocks(symbol: str, block: str) -> None:
+    assert _block_name(symbol) == block
