@@ -7,6 +7,7 @@ so, and is told, with what it may be meant for: nothing is guessed.
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -125,6 +126,10 @@ class _Reader:
         graph = OpGraph((*self.inputs, *self.needed(given)), given, Origin("diagram", problems.file))
         return Drawn(graph, self.repeat(), tuple(self.terms), tuple(self.misses), tuple(self.ignored))
 
+    def roots(self) -> Iterator[Node]:
+        """The nodes without an arrow into them."""
+        return (node for node in self.diagram.nodes if not self.into.get(node.name))
+
     def needed(self, results: tuple[Value, ...]) -> tuple[Op, ...]:
         """The ops that lead to what comes out."""
         wanted = {value.op for value in results}
@@ -236,7 +241,9 @@ class _Reader:
         """A part that the paper calls by a word of its own."""
         text = " ".join(node.lines)
         name = "_".join(_WORD.findall(text.lower())) or f"part_{len(self.terms) + 1}"
-        name = f"the_{name}" if name in BY_NAME else name
+        sources = {"_".join(_WORD.findall(" ".join(one.lines[:1]).lower())) for one in self.roots()}
+        if name in BY_NAME or name in sources or keyword.iskeyword(name) or re.fullmatch(r"[a-z]\d*", name):
+            name = f"the_{name}"
         if self.leaving.get(node.name) and self.into.get(node.name):
             self.terms[name] = None
             near = did_you_mean(_word(node.lines[0]), BY_NAME)
@@ -278,6 +285,8 @@ class _Reader:
         if kind.family in _ONE and len(reads) > 1:
             hint = f"{kind.name} reads one: draw the + that joins them"
             self.complain(node, f"has {len(reads)} arrows into it", hint)
+        if kind.name in ("sub", "div") and len(reads) > 2:
+            self.complain(node, f"has {len(reads)} arrows into it", f"{kind.name} reads two")
         if kind.name in ("sub", "div") and len(reads) == 2:
             does = "takes off" if kind.name == "sub" else "divides by"
             self.ignored.append(f"{' '.join(node.lines[:1])} {does} what its later arrow brings")

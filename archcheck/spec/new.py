@@ -68,13 +68,13 @@ def from_diagram(path: Path, key: str, title: str = "") -> tuple[str, tuple[Arch
     notes = (f"of the diagram: {'; '.join(list(ignored)[:8])}",) if ignored else ()
     name = "_".join(re.findall(r"\w+", path.stem.lower())) or "figure"
     name = name if name[0].isalpha() and name not in BY_NAME else f"figure_{name}"
-    flow = flow_of(_worded(found.graph))
+    flow = flow_of(worded(found.graph))
     block = Stated(flow, found.repeat, notes=notes)
     terms = dict.fromkeys(found.terms, "function")
     return starter(key, title=title, blocks={name: block}, terms=terms), found.misses
 
 
-def _worded(graph: OpGraph) -> OpGraph:
+def worded(graph: OpGraph) -> OpGraph:
     """`graph` with its words as they are called: `rotate(x)` rather than `function(x, name="rotate")`."""
     ops = tuple(
         replace(op, kind=replace(op.kind, name=str(op.attr("name"))), attrs=()) if op.kind.name == "function" else op

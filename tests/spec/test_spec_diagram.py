@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from archcheck.cli.app import app
 from archcheck.cli.entry import run
@@ -14,7 +16,7 @@ from archcheck.errors import SpecError
 from archcheck.spec.build import read
 from archcheck.spec.diagram import Drawn, drawn
 from archcheck.spec.dot import MAX_BYTES, parse
-from archcheck.spec.new import flow_of, from_diagram
+from archcheck.spec.new import Stated, flow_of, from_diagram, starter, worded
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 
@@ -169,6 +171,30 @@ def test_a_hostile_diagram_is_one_error_soon(text: str) -> None:
     with pytest.raises(SpecError):
         of(text)
     assert time.process_time() - start < 20  # quadratic readers take minutes
+
+
+LABELS = (
+    *("relu", "Add & Norm", "+", "×", "−", "LayerNorm", "Self-Attention", "Masked Attention", "Feed Forward", "concat"),
+    *("Foo Bar", "linear", "lstm", "3x3 conv, 64", "dropout\\np = 0.1", "pool\\nmax", "split", "x", "1 fish", "é"),
+    *("class", "self", "norm after", "input", "constant", "lambda", "where", "softmax\\naxis keys", "h2", "log", ""),
+)
+
+
+@given(st.data())
+@settings(max_examples=300)
+def test_any_diagram_becomes_a_spec_or_an_error(data: st.DataObject) -> None:
+    labels = data.draw(st.lists(st.sampled_from(LABELS), min_size=2, max_size=7))
+    pairs = [(one, other) for one in range(len(labels)) for other in range(one + 1, len(labels))]
+    arrows = data.draw(st.lists(st.sampled_from(pairs), unique=True))
+    nodes = " ".join(f'n{at} [label="{label}"]' for at, label in enumerate(labels))
+    text = f"digraph {{ {nodes} {' '.join(f'n{one} -> n{other}' for one, other in arrows)} }}"
+    try:
+        found = of(text)
+    except SpecError:
+        return
+    blocks, terms = {"block": Stated(flow_of(worded(found.graph)))}, dict.fromkeys(found.terms, "function")
+    written = starter("made2026", blocks=blocks, terms=terms)
+    assert read(written.encode(), "made2026.yaml").block("block")
 
 
 def test_bytes_that_are_no_text() -> None:
