@@ -14,6 +14,7 @@ from archcheck.ir.graph import AttrValue
 __all__ = [
     "ARRAYS",
     "DIALECTS",
+    "HELD",
     "Dialect",
     "Formula",
     "LayerRow",
@@ -85,6 +86,8 @@ _PACKAGES = {
 }
 # (dialect, attribute of its arrays) -> the class, spelled by the dialect, of what it gives.
 ARRAYS = {("jax", "at"): "jax.Array.At"}
+# (dialect, attribute of its variables) that is the tensor which the variable holds: `nnx.Param.value`.
+HELD = frozenset({("jax", "value"), ("jax", "raw_value")})
 # Where two dialects name a method of tensors, the first one's row counts.
 _ORDER = ("torch", "tensorflow", "keras", "einops", "kernels", "numpy", "tensor2tensor", "python", "jax", "flax", "haiku", "onnx", "tflite", "weights", "mesh_tensorflow")
 

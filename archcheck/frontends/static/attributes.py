@@ -158,6 +158,10 @@ def _of_instance(vm: Machine, owner: Instance, name: str, default: Data) -> Data
         finally:
             vm.trying -= 1
     if owner.layer is not None:
+        if name == "_modules":
+            return containers.Parts(owner)
+        if name in REGISTERS:
+            return bookkeeping(owner, name)  # on what extends the layer, which looks them up itself
         return _of_layer(vm, owner.layer, name, default)
     if owner.items is not None:
         method = container_method(owner, name)
@@ -340,6 +344,8 @@ def _of_tensor(vm: Machine, owner: Tensor | Tensors, name: str) -> Data:
         owner = item_of(owner, 0)
     if vm.arrays and (spelled := dialects.ARRAYS.get((vm.arrays, name))) is not None:
         return vm.call(External(spelled), [owner], {})
+    if vm.arrays and (vm.arrays, name) in dialects.HELD:
+        return owner
     row = dialects.property_row(name)
     if row is not None:
         return rows.apply(vm, name, row, [owner], {})

@@ -373,9 +373,13 @@ def _with_defaults(vm: Machine, cls: Class) -> Instance | None:
     return made if isinstance(made, Instance) else None
 
 
+BAGS = frozenset({"Namespace", "SimpleNamespace"})
+
+
 def with_names_found(vm: Machine, node: ast.expr, scope: Scope) -> ast.expr:
     """`node`, after binding names that its module does not know: to what a module of the same folder calls so, or else
-    to the one definition of that name in the package."""
+    to the one definition of that name in the package, or to the standard library's object of named values, in which
+    most code keeps its options."""
     module = names.module_scope(scope)
     for inner in ast.walk(node):
         if not isinstance(inner, ast.Name) or names.global_value(vm, module, inner.id) is not names.MISSING:
@@ -391,4 +395,6 @@ def with_names_found(vm: Machine, node: ast.expr, scope: Scope) -> ast.expr:
             elsewhere = vm.module(place) if place else None
             if elsewhere is not None:
                 scope.vars[inner.id] = names.global_value(vm, elsewhere.scope, inner.id)
+            elif inner.id in BAGS:
+                scope.vars[inner.id] = External("types.SimpleNamespace")
     return node

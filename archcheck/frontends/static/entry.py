@@ -413,6 +413,9 @@ class _Runner:
         if not calling and (module := configs.part(self.vm, parameter, function)) is not None:
             return module
         annotation = "" if parameter.annotation is None else code_of(parameter.annotation)
+        if calling and "cache" in name and ("Optional[" in annotation or annotation.endswith("| None")):
+            self.vm.assume(f"{name} is None, as it may be: the model is read as one call")
+            return None
         outer, _, inner = annotation.partition("[")
         kind = outer.rpartition(".")[2]
         if calling and (kind not in NOT_TENSORS or (kind in LISTS and "Tensor" in inner)):
@@ -445,7 +448,7 @@ class _Runner:
             raise TargetError(
                 f"--arg {name}={text}: {value.why}", hint="names are looked up in the target's module and its imports"
             )
-        if isinstance(value, External):
+        if isinstance(value, External) and not dialects.known(value.name):
             raise TargetError(f"--arg {name}={text}: {value.name} is not in the sources read")
         return value
 

@@ -244,8 +244,8 @@ class Library:
 
     def _search(self, dotted: str) -> tuple[SourceFile | None, Package | None]:
         parent, _, name = dotted.rpartition(".")
-        if not name.isidentifier():
-            return None, None
+        if not name.isidentifier():  # no import can write it; a file that was asked for by its path is a module
+            return next((one for one in self._sources.values() if dotted and one.module == dotted), None), None
         if parent:
             package = self.package(parent)
             if package is None:

@@ -274,3 +274,28 @@ def test_a_product_with_the_rows_of_a_table_ties_it(tmp_path: Path) -> None:
     assert kinds(found) == ["embedding", "linear", "matmul"]
     assert stated(found, "matmul", "transpose_b") == [True]
     assert stated(found, "parameter", "name") == ["Embed_0.embedding"]
+
+
+def test_the_value_of_a_variable_is_the_tensor_that_it_holds(tmp_path: Path) -> None:
+    found = read(
+        tmp_path,
+        """
+class Model(nnx.Module):
+    def __init__(self, width, *, rngs):
+        self.scale = nnx.Param(nnx.initializers.ones_init()(rngs.params(), (width,)))
+
+    def __call__(self, x, cache: jax.Array | None):
+        if cache is not None:
+            x = x + cache
+        scale = jnp.expand_dims(self.scale.value, axis=range(x.ndim - 1))
+        return x * (1 + scale) * self.width
+
+    @property
+    def width(self):
+        return self.scale.value.shape[0]
+""",
+        width="8",
+    )
+    assert kinds(found) == ["reshape", "add", "mul", "mul"]
+    (view,) = [op for op in found.graph.ops if op.kind.name == "reshape"]
+    assert len(view.reads) == 1
