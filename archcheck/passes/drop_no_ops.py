@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from archcheck.ir.graph import AttrValue, Op, Unknown, Value, attrs
+from archcheck.ir.ops import BY_NAME
 from archcheck.passes.base import Paths, Scope, ScopePass
 from archcheck.passes.kinds import ADD, CONSTANT, INPUT, OPAQUE, named
 
@@ -24,6 +25,7 @@ _STACK = named("stack")
 _CONCAT = named("concat")
 _EXPAND = named("expand")
 _SELECT = named("select")
+_WHOLE = ("slice", None, None, None)
 _CHANGED = _CONCAT | _IDENTITY | named(*_NEUTRAL)
 _KEPT = frozenset({INPUT, OPAQUE})  # an argument is part of what a block is; an opaque op may act on what it reads
 
@@ -48,13 +50,16 @@ class DropNoOps(ScopePass):
         self.keep_factors = keep_factors
 
     def prepare(self, ops: tuple[Op, ...], paths: Paths) -> tuple[Op, ...]:
-        """Spell the sum of a stack of values as adds."""
-        if not any(op.kind in _SUM for op in ops):
+        """Spell sums of several values as adds of two, and an index that only adds axes as a reshape."""
+        if any(op.kind in _SELECT for op in ops):
+            ops = tuple(_unsqueezed(op) for op in ops)
+        if not any(op.kind in _SUM or (op.kind is ADD and len(op.reads) > 2) for op in ops):
             return ops
         by_path = {op.path: op for op in ops}
         spelled: list[Op] = []
         for op in ops:
-            terms = _terms(op, by_path) if op.kind in _SUM else ()
+            terms = _terms(op, by_path) if op.kind in _SUM else op.reads if op.kind is ADD else ()
+            terms = terms if len(terms) > 2 or op.kind in _SUM else ()
             for number, right in enumerate(terms[1:], start=1):
                 left = terms[0] if number == 1 else Value(spelled[-1].path)
                 path = op.path if number == len(terms) - 1 else paths.fresh(op.path, ADD)
@@ -138,6 +143,17 @@ def _changes_nothing(op: Op) -> bool:
         return True
     neutral = _NEUTRAL.get(op.kind.name)
     return neutral is not None and op.attr("reverse") is not True and _is(op.attr(neutral[0]), neutral[1])
+
+
+def _unsqueezed(op: Op) -> Op:
+    """`x[:, None]`, which takes all of a tensor, as the reshape that it is."""
+    index = op.attr("index") if op.kind in _SELECT and len(op.reads) == 1 and len(op.attrs) == 1 else None
+    if not isinstance(index, tuple) or None not in index or not all(one in (None, "...", _WHOLE) for one in index):
+        return op
+    rest = index.index("...") if "..." in index else len(index)
+    places = [at if at < rest else at - len(index) for at, one in enumerate(index) if one is None]
+    stated = attrs(axis=places[0], form="unsqueeze") if len(places) == 1 else attrs(form="unsqueeze")
+    return replace(op, kind=BY_NAME["reshape"], attrs=stated)
 
 
 def _is(value: AttrValue, number: float) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from archcheck.ir.graph import AttrValue, Op, Size, Unknown, Value, attrs
 from archcheck.passes.base import RESULT, Scope, ScopePass
 from archcheck.passes.heads import heads_of
+from archcheck.passes.jumbled import is_jumbled
 from archcheck.passes.kinds import ACTIVATIONS, ATTENTION, NORMS, VIEWS, named
 from archcheck.passes.masks import HIDDEN, is_otherwise, share_of, shows_later
 from archcheck.passes.raise_scales import factor_of
@@ -91,6 +92,9 @@ def _raise(scope: Scope, softmax: int) -> None:
     query, scale = _scaled(scope, query, scores.product, group)
     key, key_scale = _scaled(scope, key, scores.product, group)
     stated: dict[str, AttrValue] = {**told, "scale": _times(_times(scores.factor, scale), key_scale)}
+    second = scope.ops[scores.product]
+    if second.kind.name == "matmul" and second.attr("transpose_b") is not True and is_jumbled(scope, second.reads[-1]):
+        return  # what is multiplied with the queries are no keys
     key = _transposed(scope, key, scores.product, group)
     if scores.softcap is not None:
         stated["softcap"] = scores.softcap

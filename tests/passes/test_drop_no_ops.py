@@ -71,6 +71,32 @@ def test_the_sum_of_a_stack_is_spelled_as_adds() -> None:
     )
 
 
+def test_a_sum_of_several_values_is_spelled_as_adds() -> None:
+    assert_pass(
+        PASS,
+        "%x = input\n%a = relu %x\n%b = tanh %x\nadd %x, %a, %b\nlinear\n",
+        "%x = input\n%a = relu %x\n%b = tanh %x\n%s = add %x, %a\nadd %s, %b\nlinear\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("index", "view"),
+    [
+        ("('...', None,)", "axis=-1 form='unsqueeze'"),
+        ("(('slice', None, None, None,), None,)", "axis=1 form='unsqueeze'"),
+        ("('...', None, ('slice', None, None, None,),)", "axis=-2 form='unsqueeze'"),
+        ("('...', None, None,)", "form='unsqueeze'"),
+    ],
+)
+def test_an_index_that_only_adds_axes_is_a_reshape(index: str, view: str) -> None:
+    assert_pass(PASS, f"%x = input\nselect %x index={index}\n", f"%x = input\nreshape %x {view}\n")
+
+
+@pytest.mark.parametrize("index", ["('...', 0, None,)", "(('slice', 1, None, None,), None,)", "('...',)", "0"])
+def test_an_index_that_takes_a_part_is_left(index: str) -> None:
+    assert_left(PASS, f"%x = input\nselect %x index={index}\n")
+
+
 @pytest.mark.parametrize(
     "op",
     ["scale %x by=2", "add %x by=1", "pow %x exponent=2", "div %x by=1 reverse=True", "sub %x by=0 reverse=True"],

@@ -142,6 +142,25 @@ def test_each_spelling_is_attention(form: str) -> None:
     assert PASS.run(found) == found
 
 
+@pytest.mark.parametrize(
+    ("shape", "raised"),
+    [
+        ("(64, unknown('n'),)", False),
+        ("(unknown('n'), 64,)", True),
+        ("(4, 16, unknown('n'),)", False),
+        ("(64, 1,)", True),
+    ],
+)
+def test_features_that_a_reshape_puts_before_the_tokens_are_no_keys(shape: str, raised: bool) -> None:
+    """`keys.reshape(batch, d, n)` for a transpose gives rows that hold parts of several tokens."""
+    ops = (
+        f"%l = linear %k out_features=64\n%t = reshape %l shape={shape}\n%s = matmul %q, %t\n"
+        "%p = softmax %s axis=-1\nmatmul %p, %v\n"
+    )
+    found = [op.kind.name for op in PASS.run(parse(INPUTS + ops)).ops]
+    assert ("attention" in found) is raised
+
+
 def test_an_axis_from_the_front_is_that_of_the_keys_by_how_many_axes_there_are() -> None:
     ops = "%t = permute %k axis=-2 other_axis=-1\n%s = matmul %q, %t\n%p = softmax %s axis=2\nmatmul %p, %v\n"
     (attention,) = [op for op in PASS.run(parse(INPUTS + ops)).ops if op.kind.name == "attention"]
