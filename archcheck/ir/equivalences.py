@@ -16,6 +16,8 @@ POOLED = "mean over space as pooling"
 MODULE = "attention with its projections in one call"
 NO_DROPOUT = "dropout in eval mode"
 ALGEBRA = "algebra"
+JOINED = "map of joined values as a sum of maps"
+EPSILON = "epsilon left out"
 
 ERROR_BITS = 60  # forms that differ count as equal by algebra with a chance below 2 ** -ERROR_BITS
 NOTES = {ALGEBRA: f"equal at random points of a prime field, wrong with a chance below 2^-{ERROR_BITS}"}  # for reports
@@ -28,5 +30,6 @@ def unstated(kind: str) -> str:
 
 NAMES = (
     COMMUTED, OUTPUTS, AS_A_SUM, WRITTEN_OUT, POINTWISE, FUSED, PADDING, BORDERS, POOLED, MODULE, NO_DROPOUT, ALGEBRA,
+    JOINED, EPSILON,
     *map(unstated, BY_NAME),
 )  # fmt: skip

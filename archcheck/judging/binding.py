@@ -11,7 +11,9 @@ from archcheck.frontends.static.reader import ModulePlace
 from archcheck.ir.graph import Op, OpGraph
 from archcheck.ir.ops import Tier, kind
 from archcheck.judging.occurrences import covers_most, search
+from archcheck.judging.rewrites import Rewritten, rewritten
 from archcheck.passes.structure import Sublayer, sublayers
+from archcheck.passes.write_out import written_out
 
 INPUT = kind("input")
 LOOSE = "by most of its sublayers"
@@ -31,11 +33,12 @@ class Form(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One part of the code that a claim is held against."""
+    """One part of the code that a claim is held against; in another spelling where `form` is given."""
 
     graph: OpGraph
     region: Region
     how: str
+    form: Rewritten | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +132,15 @@ def _equation(
         return
     equation = expected.whole or expected.graph
     found = search(equation, whole)
+    form: Rewritten | None = None
+    if not found.exact:
+        for other in rewritten(written_out(equation), written_out(whole)):
+            if (spelled := search(equation, other.graph)).exact:
+                found, form = spelled, other
     if found.exact or (found.graphs and meant):
         how = BY_OPS if found.exact else NEARLY
         for graph in found.graphs:
-            yield Target(graph, region_of(graph, places, symbol, None), how)
+            yield Target(graph, region_of(graph, places, symbol, None), how, form)
     elif meant and not found.why and covers_most(equation, whole):
         yield Target(whole, Region(whole, "", symbol, None, sublayers(whole.ops)), NEARLY)
 

@@ -20,6 +20,7 @@ from archcheck.judging.chain import chained
 from archcheck.judging.equations import equation, names_of
 from archcheck.judging.folds import folds, other_forms
 from archcheck.judging.occurrences import is_most, search
+from archcheck.judging.rewrites import rewritten
 from archcheck.passes.structure import sublayers
 from archcheck.passes.write_out import written_out
 from archcheck.rules import explain
@@ -129,6 +130,11 @@ def _compared(judge: Judge, block: Block, expected: Expected, target: Target) ->
     if alignment.edits and (same or (tensors and same_on_tensors(stated, actual, alignment, judge.ranks))):
         alignment = replace(alignment, edits=())
         used.add(ALGEBRA)
+    unsure = target.form.unsure if target.form is not None else ()
+    used |= target.form.used if target.form is not None else frozenset()
+    if alignment.edits and is_equation(expected):
+        stated, actual, alignment, other_used, unsure = _in_other_words(stated, actual, alignment, closed)
+        used |= other_used
     if judge.evaluated:
         alignment, off = modes.without_rates(alignment)
         used |= off
@@ -139,6 +145,8 @@ def _compared(judge: Judge, block: Block, expected: Expected, target: Target) ->
         lines = equation(stated, actual, alignment, names_of(block))
         if lines:  # which shows what is where: a sequence of the ops would say less
             findings = tuple(replace(finding, expected=(), actual=()) for finding in findings)
+    if unsure and not findings:
+        findings = tuple(_not_last(op, judge.place) for op in unsure)
     if unplayed := _unplayed(stated, actual, alignment):
         findings = tuple(_not_told(word, op, judge.place) for word, op in unplayed.items())
     barred = used if "*" in block.strict else used & set(block.strict)
@@ -148,6 +156,31 @@ def _compared(judge: Judge, block: Block, expected: Expected, target: Target) ->
     if barred and not findings:
         findings = (_barred(block, target, barred, judge.place),)
     return Comparison(findings, frozenset(used), lines)
+
+
+def _in_other_words(
+    stated: OpGraph, actual: OpGraph, alignment: Alignment, closed: frozenset[str]
+) -> tuple[OpGraph, OpGraph, Alignment, set[str], tuple[Op, ...]]:
+    """What is compared, in a spelling of the code in which less of it differs from the claim, if there is one."""
+    for form in rewritten(written_out(stated), written_out(actual)):
+        claim = written_out(stated)
+        told = align(claim, form.graph, closed=closed)
+        used = {*form.used, *told.equivalences}
+        if told.edits and same_function(claim, form.graph, told, closed=closed):
+            told, used = replace(told, edits=()), used | {ALGEBRA}
+        if len(told.edits) < len(alignment.edits):
+            return claim, form.graph, told, used, form.unsure
+    return stated, actual, alignment, set(), ()
+
+
+def _not_last(op: Op, place: Callable[[Span], Place]) -> Finding:
+    return Finding(
+        "not-determined",
+        Verdict.UNDETERMINED,
+        f"whether axis {op.attr('axis')} is the last of what is joined, which the linear map reads, is not known",
+        fix="join along axis -1; or name a part that makes the tensors, so that their axes are known",
+        places=(place(op.span),) if op.span is not None else (),
+    )
 
 
 def _barred(block: Block, target: Target, barred: Iterable[str], place: Callable[[Span], Place]) -> Finding:

@@ -243,7 +243,83 @@ CONTROLS = (
         "0.5",
         {"net": "Net"},
     ),
+    Kind(
+        "a map of joined values is a sum of maps",
+        """
+blocks:
+  net:
+    where: x
+    flow: |
+      z = sigmoid(linear(x) + linear(h))
+      c = tanh(linear(x) + linear(z * h))
+      (1 - z) * h + z * c
+""",
+        """
+        self.a, self.b = nn.Linear(16, 8), nn.Linear(16, 8)
+    def forward(self, x, h):
+        z = torch.sigmoid(self.a(torch.cat((x, h), -1)))
+        c = torch.tanh(self.b(torch.cat((x, {}), -1)))
+        return (1 - z) * h + z * c
+""",
+        "z * h",
+        "h",
+        {"net": "Net"},
+    ),
+    Kind(
+        "values that are joined along another axis are not the features of one",
+        "blocks: {net: {where: x, flow: relu(linear(x) + linear(h)) * linear(x)}}",
+        """
+        self.a, self.b = nn.Linear(16, 8), nn.Linear(8, 8)
+    def forward(self, x, h):
+        x, h = x.view(2, 5, 8), h.view(2, 5, 8)
+        return F.relu(self.a(torch.cat((x, h), {}))) * self.b(x)
+""",
+        "-1",
+        "-2",
+        {"net": "Net"},
+    ),
+    Kind(
+        "a small number that keeps a quotient finite is no part of an equation",
+        "blocks: {net: {where: x, flow: 'n = sum(x * x, axis=-1)\\nn / (1 + n) * x / sqrt(n)'}}".replace("'", '"'),
+        """
+        self.eps = {}
+    def forward(self, x):
+        n = (x ** 2).sum(-1, keepdim=True)
+        return n / (1 + n) / torch.sqrt(n + self.eps) * x
+""",
+        "1e-7",
+        "0.5",
+        {"net": "Net"},
+    ),
+    Kind(
+        "an axis that an index adds is a view",
+        "blocks: {net: {where: x, flow: x + linear(relu(linear(e)))}}",
+        """
+        self.a, self.b = nn.Linear(8, 8), nn.Linear(8, 8)
+    def forward(self, x, e):
+        e = self.b(F.relu(self.a(e)))
+        return x + e[{}]
+""",
+        "..., None",
+        "..., 0, None",
+        {"net": "Net"},
+    ),
 )
+
+
+def test_whether_a_map_reads_the_axis_of_a_join_that_is_not_known_is_not_determined(tmp_path: Path) -> None:
+    """Axis 1 is the last of two axes, and not of three: nothing here tells how many there are."""
+    joined = next(kind for kind in CONTROLS if kind.id.startswith("a map of joined"))
+    unsure = Kind(joined.id, joined.spec, joined.code.replace(", -1)", ", 1)"), joined.right, joined.wrong, joined.bind)
+    report, _ = audit(tmp_path, unsure, unsure.right)
+    assert report.default.claims[0].verdict is Verdict.UNDETERMINED
+
+
+def test_an_equivalence_that_a_claim_rules_out_makes_nothing_equal(tmp_path: Path) -> None:
+    joined = next(kind for kind in CONTROLS if kind.id.startswith("a map of joined"))
+    strict = joined.spec.replace("    where: x", "    where: x\n    strict: [map of joined values as a sum of maps]")
+    report, _ = audit(tmp_path, Kind(joined.id, strict, joined.code, joined.right, joined.wrong, joined.bind), "z * h")
+    assert report.default.claims[0].verdict is Verdict.VIOLATED
 
 
 @pytest.mark.parametrize("kind", CONTROLS, ids=lambda kind: kind.id)
