@@ -59,7 +59,9 @@ def same_function(expected: OpGraph, actual: OpGraph, alignment: Alignment, *, c
 
     by_order = drawn(0, plain := {path: op for path, op in twins.items() if op.kind.name in SOURCES})
     others = _other_names(by_order.code, plain) if by_order is not None else ()
-    for tried, names in enumerate(chain((twins, plain), others), 1):
+    called = _called(expected, actual)
+    named = (called, {path: op for path, op in twins.items() if op.kind.name not in SOURCES} | called)
+    for tried, names in enumerate(chain((twins, plain), named if called else (), others), 1):
         first = drawn(0, names)
         if first is not None and first.is_same:
             rest = [drawn(draw, names) for draw in range(1, DRAWS)]
@@ -121,6 +123,15 @@ def inputs_of(expected: OpGraph, actual: OpGraph, alignment: Alignment) -> dict[
     rest = [one for one in left if one not in found.values()]
     others = [other for other in right if other.path not in found]
     return found | {other.path: one for one, other in zip(rest, others, strict=False)}
+
+
+def _called(expected: OpGraph, actual: OpGraph) -> dict[str, Op]:
+    """The claim's inputs that those of the code are by their names; empty where one is called otherwise."""
+    stated, found = ([op for op in graph.ops if op.kind.name == "input"] for graph in (expected, actual))
+    names = {one.attr("name"): one for one in stated}
+    if len(names) < len(stated) or {op.attr("name") for op in found} != set(names):
+        return {}
+    return {op.path: names[op.attr("name")] for op in found}
 
 
 @dataclass

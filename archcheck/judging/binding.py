@@ -8,6 +8,7 @@ from enum import Enum
 
 from archcheck.describe.regions import Region, alone, as_graph, inside, region_of
 from archcheck.frontends.static.reader import ModulePlace
+from archcheck.ir.equivalences import JOINED
 from archcheck.ir.graph import Op, OpGraph
 from archcheck.ir.ops import Tier, kind
 from archcheck.judging.occurrences import covers_most, search
@@ -135,7 +136,7 @@ def _equation(
     form: Rewritten | None = None
     if not found.exact:
         for other in rewritten(written_out(equation), written_out(whole)):
-            if (spelled := search(equation, other.graph)).exact:
+            if (spelled := search(equation, other.graph)).exact or (spelled.graphs and JOINED in other.used):
                 found, form = spelled, other
     if found.exact or (found.graphs and meant):
         how = BY_OPS if found.exact else NEARLY

@@ -10,12 +10,12 @@ against the equation as a graph of its own. Where more than one place is meant, 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import permutations
 
 from archcheck.align.agree import DEFAULT_FREE, SOURCES, compatible, free_kinds
-from archcheck.ir.graph import Op, OpGraph, Value
+from archcheck.ir.graph import Op, OpGraph, Value, attrs
 from archcheck.ir.ops import kind
 from archcheck.ir.verify import free_values
 from archcheck.passes import canonicalise
@@ -42,7 +42,7 @@ class Occurrence:
     root: Op
     alike: int  # ops of the equation in the place of which one of their kind stands
     ops: frozenset[str]  # paths of the ops that stand for one of the equation
-    ends: frozenset[Value]  # what stands for its inputs
+    ends: Mapping[Value, str]  # what stands for its inputs -> the input's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +147,11 @@ class _Matching:
             cost = way.cost + len(ends) - len({path for path, _ in ends})  # one input is one value
             alike = sum(_covers(self.stated[path], self.ops[value.op]) for path, value in pairs)
             if op.path in ops:
-                found.append(Occurrence(cost, op, alike, ops, frozenset(self._first(ends))))
+                found.append(Occurrence(cost, op, alike, ops, dict(self._first(ends))))
         return sorted(found, key=lambda one: (one.cost, -one.alike, -len(one.ops)))
 
-    def _first(self, ends: set[tuple[str, Value]]) -> Iterator[Value]:
-        """The values that stand for inputs, but those that are made of another one that stands for the same."""
+    def _first(self, ends: set[tuple[str, Value]]) -> Iterator[tuple[Value, str]]:
+        """The values that stand for inputs, with their names, but those that are made of another one that does."""
         for path, value in ends:
             others = {other for name, other in ends if name == path} - {value}
             behind, layer = set[Value](), {value}
@@ -159,7 +159,7 @@ class _Matching:
                 layer = {read for one in layer for read in self.ops[one.op].reads}
                 behind |= layer
             if not behind & others:
-                yield value
+                yield value, str(self.stated[path].attr("name"))
 
     def _plain(self, value: Value) -> Value:
         """A value behind ops that an equation does not write down."""
@@ -306,6 +306,9 @@ def _graph(graph: OpGraph, place: Occurrence) -> OpGraph:
     results = (Value(place.root.path),)
     inputs: dict[str, Op] = {}
     for value in free_values(kept, results):
-        known = ops[value.op]
-        inputs.setdefault(value.op, known if known.kind is INPUT else Op(value.op, INPUT))
+        known = ops[value.op] if ops[value.op].kind is INPUT else Op(value.op, INPUT)
+        name = ends.get(value)
+        if place.cost == EXACT and name is not None and name not in {one.attr("name") for one in inputs.values()}:
+            known = replace(known, attrs=attrs(name=name))  # which input it is has been found: nothing has to guess
+        inputs.setdefault(value.op, known)
     return canonicalise(OpGraph((*inputs.values(), *kept), results, graph.origin))

@@ -100,7 +100,7 @@ def _unjoined(code: Rewritten) -> Rewritten:
         if last is False:
             ops.append(op)
             continue
-        unsure += [joined] if last is None else []
+        unsure += [joined] if last is None and joined not in unsure else []
         kept = tuple(attr for attr in op.attrs if attr.name not in ("in_features", "bias"))
         parts = [
             replace(op, path=f"{op.path}'{at}", reads=(read,), attrs=kept, body=(), gives=())
