@@ -6,16 +6,19 @@ root finite. Code is held against a claim in these spellings only where it is no
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from archcheck.ir.equivalences import EPSILON, JOINED
+from archcheck.ir.equivalences import ALGEBRA, EPSILON, JOINED, OUTPUTS
 from archcheck.ir.graph import Op, OpGraph, Value
 from archcheck.ir.ops import kind
 from archcheck.ir.ranks import RANK
 from archcheck.passes.values import rename
 
-ADD, CONCAT, LINEAR = map(kind, ("add", "concat", "linear"))
+ADD, CONCAT, CONSTANT, CONV, INPUT, LINEAR, PARAMETER = map(
+    kind, ("add", "concat", "constant", "conv", "input", "linear", "parameter")
+)
 LARGEST_EPSILON = 1e-3
 MOST_PARTS = 8
 _FINITE = frozenset({"sqrt", "rsqrt", "div", "log", "pow"})  # what is given a small number to stay finite
@@ -36,13 +39,84 @@ class Rewritten:
 
 def rewritten(stated: OpGraph, actual: OpGraph) -> Iterator[Rewritten]:
     """`actual` without what `stated` leaves out, and with its sums; both graphs laid out without sublayers."""
-    found = Rewritten(actual, frozenset())
+    found = _with_inputs(stated, _of_results(stated, Rewritten(actual, frozenset())))
+    found = _with_biases(found)
     if not any(_is_epsilon(op) for op in stated.walk()):
         found = _without_epsilons(found)
     if _adds_maps(stated):
         found = _unjoined(found)
     if found.used:
         yield found
+
+
+def _of_results(stated: OpGraph, code: Rewritten) -> Rewritten:
+    """Of code that gives more than a claim states, what comes first."""
+    graph, count = code.graph, len(stated.results)
+    if len(graph.results) <= count:
+        return code
+    results = graph.results[:count]
+    needed = {value.op for value in results}
+    for op in reversed(graph.ops):
+        if op.path in needed:
+            needed |= {read.op for read in op.reads}
+    kept = tuple(op for op in graph.ops if op.path in needed or op.kind is INPUT)
+    return replace(code, graph=OpGraph(kept, results, graph.origin), used=code.used | {OUTPUTS})
+
+
+def _with_inputs(stated: OpGraph, code: Rewritten) -> Rewritten:
+    """With constant tensors as inputs, where a claim has more of these: whatever is given there, it holds of them."""
+    graph = code.graph
+    lacking = sum(op.kind is INPUT for op in stated.ops) - sum(op.kind is INPUT for op in graph.ops)
+    fixed = [op for op in graph.ops if op.kind is CONSTANT and op.attr("shape")]
+    if lacking <= 0 or len(fixed) != lacking:
+        return code
+    ops = tuple(Op(op.path, INPUT, span=op.span, because=op.because) if op in fixed else op for op in graph.ops)
+    return replace(code, graph=OpGraph(ops, graph.results, graph.origin), used=code.used | {ALGEBRA})
+
+
+def _with_biases(code: Rewritten) -> Rewritten:
+    """With a learned vector that is added to a sum as the bias of a map in it: `(a + W x) + b = a + (W x + b)`."""
+    graph = code.graph
+    made = {op.path: op for op in graph.ops}
+    reads = Counter(read.op for op in graph.ops for read in op.reads)
+    names: dict[Value, Value] = {}
+    biased: dict[str, Op] = {}
+    for op in graph.ops:
+        sides = [made.get(read.op) for read in op.reads] if op.kind is ADD and len(op.reads) == 2 else []
+        vector = next((one for one in sides if one is not None and _is_vector(one) and reads[one.path] == 1), None)
+        if vector is None:
+            continue
+        rest = next(read for read in op.reads if read.op != vector.path)
+        taker = _unbiased(made, reads, rest.op, biased)
+        if taker is not None:
+            biased[taker.path] = replace(taker, attrs=tuple(one for one in taker.attrs if one.name != "bias"), body=())
+            names[Value(op.path)] = names.get(rest, rest)
+    if not biased:
+        return code
+    left = [rename(biased.get(op.path, op), names) for op in graph.ops if Value(op.path) not in names]
+    results = tuple(names.get(value, value) for value in graph.results)
+    used = {read.op for op in left for read in op.reads} | {value.op for value in results}
+    kept = tuple(op for op in left if op.kind is not PARAMETER or op.path in used)
+    return replace(code, graph=OpGraph(kept, results, graph.origin), used=code.used | {ALGEBRA})
+
+
+def _is_vector(op: Op) -> bool:
+    shape = op.attr("shape")
+    return op.kind is PARAMETER and isinstance(shape, tuple) and len(shape) == 1
+
+
+def _unbiased(made: Mapping[str, Op], reads: Mapping[str, int], path: str, taken: Collection[str]) -> Op | None:
+    """A map without a bias among the terms of a sum of which nothing else is made."""
+    waiting = [path]
+    while waiting:
+        op = made.get(waiting.pop())
+        if op is None or reads[op.path] > 1:
+            continue
+        if op.kind is ADD:
+            waiting += [read.op for read in op.reads]
+        elif op.kind in (LINEAR, CONV) and op.attr("bias") is False and op.path not in taken:
+            return op
+    return None
 
 
 def _without_epsilons(code: Rewritten) -> Rewritten:

@@ -148,12 +148,11 @@ def _changes_nothing(op: Op) -> bool:
 def _unsqueezed(op: Op) -> Op:
     """`x[:, None]`, which takes all of a tensor, as the reshape that it is."""
     index = op.attr("index") if op.kind in _SELECT and len(op.reads) == 1 and len(op.attrs) == 1 else None
-    if not isinstance(index, tuple) or None not in index or not all(one in (None, "...", _WHOLE) for one in index):
+    if not isinstance(index, tuple) or index.count(None) != 1 or not all(one in (None, "...", _WHOLE) for one in index):
         return op
-    rest = index.index("...") if "..." in index else len(index)
-    places = [at if at < rest else at - len(index) for at, one in enumerate(index) if one is None]
-    stated = attrs(axis=places[0], form="unsqueeze") if len(places) == 1 else attrs(form="unsqueeze")
-    return replace(op, kind=BY_NAME["reshape"], attrs=stated)
+    at = index.index(None)
+    axis = at - len(index) if "..." in index[:at] else at
+    return replace(op, kind=BY_NAME["reshape"], attrs=attrs(axis=axis, form="unsqueeze"))
 
 
 def _is(value: AttrValue, number: float) -> bool:
