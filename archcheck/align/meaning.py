@@ -129,7 +129,7 @@ def _called(expected: OpGraph, actual: OpGraph) -> dict[str, Op]:
     """The claim's inputs that those of the code are by their names; empty where one is called otherwise."""
     stated, found = ([op for op in graph.ops if op.kind.name == "input"] for graph in (expected, actual))
     names = {one.attr("name"): one for one in stated}
-    if len(names) < len(stated) or {op.attr("name") for op in found} != set(names):
+    if None in names or not len(names) == len(stated) == len(found) or {op.attr("name") for op in found} != set(names):
         return {}
     return {op.path: names[op.attr("name")] for op in found}
 

@@ -147,8 +147,14 @@ class _Matching:
             cost = way.cost + len(ends) - len({path for path, _ in ends})  # one input is one value
             alike = sum(_covers(self.stated[path], self.ops[value.op]) for path, value in pairs)
             if op.path in ops:
-                found.append(Occurrence(cost, op, alike, ops, dict(self._first(ends))))
+                found.append(Occurrence(cost, op, alike, ops, self._each_one(ends)))
         return sorted(found, key=lambda one: (one.cost, -one.alike, -len(one.ops)))
+
+    def _each_one(self, ends: set[tuple[str, Value]]) -> dict[Value, str]:
+        """The values that stand for inputs with the inputs' names, if each stands for one, and else without names."""
+        found = dict(self._first(ends))
+        stated = sum(op.kind is INPUT for op in self.claim.ops)
+        return found if len(found) == len(set(found.values())) == stated else dict.fromkeys(found, "")
 
     def _first(self, ends: set[tuple[str, Value]]) -> Iterator[tuple[Value, str]]:
         """The values that stand for inputs, with their names, but those that are made of another one that does."""
@@ -308,7 +314,7 @@ def _graph(graph: OpGraph, place: Occurrence) -> OpGraph:
     for value in free_values(kept, results):
         known = ops[value.op] if ops[value.op].kind is INPUT else Op(value.op, INPUT)
         name = ends.get(value)
-        if place.cost == EXACT and name is not None and name not in {one.attr("name") for one in inputs.values()}:
+        if place.cost == EXACT and name:
             known = replace(known, attrs=attrs(name=name))  # which input it is has been found: nothing has to guess
         inputs.setdefault(value.op, known)
     return canonicalise(OpGraph((*inputs.values(), *kept), results, graph.origin))
