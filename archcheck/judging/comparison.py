@@ -177,7 +177,7 @@ def _not_last(op: Op, place: Callable[[Span], Place]) -> Finding:
     return Finding(
         "not-determined",
         Verdict.UNDETERMINED,
-        f"whether axis {op.attr('axis')} is the last of what is joined, which the linear map reads, is not known",
+        f"whether axis {op.attr('axis')} of what is joined is that of the features, which the map reads, is not known",
         fix="join along axis -1; or name a part that makes the tensors, so that their axes are known",
         places=(place(op.span),) if op.span is not None else (),
     )

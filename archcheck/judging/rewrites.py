@@ -1,7 +1,8 @@
 """Other spellings of what code computes, for a claim that is written in one of them.
 
-A paper writes `W x + U h` where code has one map of `[x; h]`; it leaves out the small number that keeps a quotient or a
-root finite. Code is held against a claim in these spellings only where it is not the same in its own.
+A paper writes `W x + U h` where code has one map, or one convolution, of `[x; h]`; it leaves out the small number that
+keeps a quotient or a root finite. Code is held against a claim in these spellings only where it is not the same in its
+own.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from archcheck.passes.values import rename
 ADD, CONCAT, CONSTANT, CONV, INPUT, LINEAR, PARAMETER = map(
     kind, ("add", "concat", "constant", "conv", "input", "linear", "parameter")
 )
+MAPS = frozenset({LINEAR, CONV})
 LARGEST_EPSILON = 1e-3
 MOST_PARTS = 8
-_FINITE = frozenset({"sqrt", "rsqrt", "div", "log", "pow"})  # what is given a small number to stay finite
+_FINITE = frozenset({"sqrt", "rsqrt", "log"})  # what is given a small number to stay finite
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class Rewritten:
     """Code in another spelling, and what has to be taken as equal for it.
 
     Attributes:
-        unsure: concatenations of which it is not known that a linear map reads the axis along which they join.
+        unsure: concatenations of which it is not known that a map reads the axis along which they join.
     """
 
     graph: OpGraph
@@ -147,34 +149,42 @@ def _is_epsilon(op: Op) -> bool:
 
 
 def _keeps_finite(op: Op, at: int) -> bool:
-    return op.kind.name in _FINITE and (op.kind.name != "div" or at == 1 or op.attr("reverse") is True)
+    """Whether an op is not finite, or has no finite slope, at 0 in the place of its operand `at`."""
+    if op.kind.name == "div":
+        return at == 1 or op.attr("reverse") is True
+    if op.kind.name == "pow":
+        exponent = op.attr("exponent")
+        return at == 0 and isinstance(exponent, int | float) and exponent < 1
+    return op.kind.name in _FINITE
 
 
 def _adds_maps(stated: OpGraph) -> bool:
-    """Whether a claim adds two linear maps, or more."""
+    """Whether a claim adds a learned map to something."""
     ops = {op.path: op for op in stated.walk()}
     return any(
-        op.kind is ADD and sum(read.op in ops and ops[read.op].kind is LINEAR for read in op.reads) > 0
-        for op in ops.values()
+        op.kind is ADD and any(read.op in ops and ops[read.op].kind in MAPS for read in op.reads) for op in ops.values()
     )
 
 
 def _unjoined(code: Rewritten) -> Rewritten:
-    """With each linear map of joined values as the sum of a map of each: `W [x; h] = U x + V h`."""
+    """With each linear map of joined values as the sum of a map of each: `W [x; h] = U x + V h`.
+
+    A convolution of all channels in one group is such a map too.
+    """
     graph = code.graph
     made = {op.path: op for op in graph.ops}
     ops: list[Op] = []
     unsure: list[Op] = []
     for op in graph.ops:
-        joined = made.get(op.reads[0].op) if op.kind is LINEAR and len(op.reads) == 1 else None
+        joined = made.get(op.reads[0].op) if op.kind in MAPS and len(op.reads) == 1 else None
         if joined is None or joined.kind is not CONCAT or not 1 < len(joined.reads) <= MOST_PARTS:
             ops.append(op)
             continue
-        last = _is_last(joined)
-        if last is False:
+        fits = _is_read(joined, op)
+        if fits is False or op.attr("groups", 1) != 1:
             ops.append(op)
             continue
-        unsure += [joined] if last is None and joined not in unsure else []
+        unsure += [joined] if fits is None and joined not in unsure else []
         kept = tuple(attr for attr in op.attrs if attr.name not in ("in_features", "bias"))
         parts = [
             replace(op, path=f"{op.path}'{at}", reads=(read,), attrs=kept, body=(), gives=())
@@ -193,11 +203,23 @@ def _unjoined(code: Rewritten) -> Rewritten:
     return Rewritten(OpGraph(left, graph.results, graph.origin), code.used | {JOINED}, tuple(unsure))
 
 
-def _is_last(joined: Op) -> bool | None:
-    """Whether values are joined along their last axis; None where that is not known."""
+def _is_read(joined: Op, by: Op) -> bool | None:
+    """Whether values are joined along the axis that a map reads; None where that is not known.
+
+    That is the last one, but for a convolution, which may be what is called a linear map: its channels stand behind the
+    batch, or last.
+    """
     axis, rank = joined.attr("axis"), joined.attr(RANK)
     if not isinstance(axis, int):
         return None
+    conv = by if by.kind is CONV else next((inner for inner in by.walk() if inner.kind is CONV), None)
+    if conv is not None:
+        axes, last = conv.attr("axes"), conv.attr("channels_last", False)
+        rank = axes + 2 if isinstance(axes, int) else rank
+        if not isinstance(last, bool):
+            return None
+        if not last:
+            return axis == 1 if axis >= 0 else axis == 1 - rank if isinstance(rank, int) else None
     if axis < 0:
         return axis == -1
     return axis == rank - 1 if isinstance(rank, int) else None if axis else False

@@ -279,6 +279,41 @@ blocks:
         {"net": "Net"},
     ),
     Kind(
+        "channels of joined images are those of each",
+        "blocks: {net: {where: x, flow: 'tanh(conv(x, kernel=3) + conv(h, kernel=3)) * relu(conv(x, kernel=3))'}}",
+        """
+        self.a, self.b = nn.Conv2d(16, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1)
+    def forward(self, x, h):
+        return torch.tanh(self.a(torch.cat((x, h), {}))) * F.relu(self.b(x))
+""",
+        "-3",
+        "-1",
+        {"net": "Net"},
+    ),
+    Kind(
+        "a map that is a convolution reads the axis behind the batch, and not the last",
+        "blocks: {net: {where: x, flow: relu(linear(x) + linear(h)) * linear(x)}}",
+        """
+        self.a, self.b = nn.Conv1d(16, 8, 1), nn.Conv1d(8, 8, 1)
+    def forward(self, x, h):
+        return F.relu(self.a(torch.cat((x, h), {}))) * self.b(x)
+""",
+        "1",
+        "-1",
+        {"net": "Net"},
+    ),
+    Kind(
+        "a small number is left out before a root, and not before a square",
+        "blocks: {net: {where: x, flow: 'tanh(x ** 2) * sqrt(x)'}}",
+        """
+    def forward(self, x):
+        return torch.tanh({} ** 2) * torch.sqrt(x + 1e-5)
+""",
+        "x",
+        "(x + 1e-5)",
+        {"net": "Net"},
+    ),
+    Kind(
         "a small number that keeps a quotient finite is no part of an equation",
         "blocks: {net: {where: x, flow: 'n = sum(x * x, axis=-1)\\nn / (1 + n) * x / sqrt(n)'}}".replace("'", '"'),
         """
