@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from archcheck.ir.equivalences import ALGEBRA, EPSILON, JOINED, OUTPUTS
-from archcheck.ir.graph import Op, OpGraph, Value
+from archcheck.ir.graph import Op, OpGraph, Value, attrs
 from archcheck.ir.ops import kind
 from archcheck.ir.ranks import RANK
 from archcheck.passes.values import rename
@@ -77,10 +77,13 @@ def _with_inputs(stated: OpGraph, code: Rewritten) -> Rewritten:
 
 
 def _with_biases(code: Rewritten) -> Rewritten:
-    """With a learned vector that is added to a sum as the bias of a map in it: `(a + W x) + b = a + (W x + b)`."""
+    """With a learned vector that is added to a sum as the bias of a map in it: `(a + W x) + b = a + (W x + b)`.
+
+    It is one where it has an entry for each feature of the map, and these are on the last axis.
+    """
     graph = code.graph
     made = {op.path: op for op in graph.ops}
-    reads = Counter(read.op for op in graph.ops for read in op.reads)
+    reads = Counter([read.op for op in graph.ops for read in op.reads] + [value.op for value in graph.results])
     names: dict[Value, Value] = {}
     biased: dict[str, Op] = {}
     for op in graph.ops:
@@ -89,9 +92,10 @@ def _with_biases(code: Rewritten) -> Rewritten:
         if vector is None:
             continue
         rest = next(read for read in op.reads if read.op != vector.path)
-        taker = _unbiased(made, reads, rest.op, biased)
+        taker = _unbiased(made, reads, rest.op, biased, vector)
         if taker is not None:
-            biased[taker.path] = replace(taker, attrs=tuple(one for one in taker.attrs if one.name != "bias"), body=())
+            told = (one for one in taker.attrs if one.name != "bias")
+            biased[taker.path] = replace(taker, attrs=(*told, *attrs(bias=True)), body=())
             names[Value(op.path)] = names.get(rest, rest)
     if not biased:
         return code
@@ -107,8 +111,10 @@ def _is_vector(op: Op) -> bool:
     return op.kind is PARAMETER and isinstance(shape, tuple) and len(shape) == 1
 
 
-def _unbiased(made: Mapping[str, Op], reads: Mapping[str, int], path: str, taken: Collection[str]) -> Op | None:
-    """A map without a bias among the terms of a sum of which nothing else is made."""
+def _unbiased(
+    made: Mapping[str, Op], reads: Mapping[str, int], path: str, taken: Collection[str], vector: Op
+) -> Op | None:
+    """A map to which a vector may be the bias, among the terms of a sum of which nothing else is made."""
     waiting = [path]
     while waiting:
         op = made.get(waiting.pop())
@@ -116,9 +122,20 @@ def _unbiased(made: Mapping[str, Op], reads: Mapping[str, int], path: str, taken
             continue
         if op.kind is ADD:
             waiting += [read.op for read in op.reads]
-        elif op.kind in (LINEAR, CONV) and op.attr("bias") is False and op.path not in taken:
-            return op
+        elif op.kind in MAPS and op.attr("bias") is False and op.path not in taken:
+            conv, width = _convolution(op), op.attr("out_features")
+            if (
+                type(width) is int
+                and vector.attr("shape") == (width,)
+                and (conv is None or conv.attr("channels_last") is True)
+            ):
+                return op
     return None
+
+
+def _convolution(op: Op) -> Op | None:
+    """The convolution that a map is, or that is called a linear map."""
+    return next((inner for inner in op.walk() if inner.kind is CONV), None)
 
 
 def _without_epsilons(code: Rewritten) -> Rewritten:
@@ -212,7 +229,7 @@ def _is_read(joined: Op, by: Op) -> bool | None:
     axis, rank = joined.attr("axis"), joined.attr(RANK)
     if not isinstance(axis, int):
         return None
-    conv = by if by.kind is CONV else next((inner for inner in by.walk() if inner.kind is CONV), None)
+    conv = _convolution(by)
     if conv is not None:
         axes, last = conv.attr("axes"), conv.attr("channels_last", False)
         rank = axes + 2 if isinstance(axes, int) else rank

@@ -303,6 +303,30 @@ blocks:
         {"net": "Net"},
     ),
     Kind(
+        "a learned vector is the bias of a map that has as many features",
+        "blocks: {net: {where: x, flow: tanh(linear(x)) * sigmoid(x)}}",
+        """
+        self.a, self.b = nn.Linear(8, 8, bias=False), nn.Parameter(torch.zeros({}))
+    def forward(self, x):
+        return torch.tanh(self.a(x) + self.b) * torch.sigmoid(x)
+""",
+        "8",
+        "1",
+        {"net": "Net"},
+    ),
+    Kind(
+        "a learned vector along the width is no bias of channels",
+        "blocks: {net: {where: x, flow: 'tanh(conv(x, kernel=3)) * sigmoid(x)'}}",
+        """
+        self.a, self.b = nn.Conv2d(8, 8, 3, padding=1, bias=False), nn.Parameter(torch.zeros(8))
+    def forward(self, x):
+        return torch.tanh(self.a(x){}) * torch.sigmoid(x)
+""",
+        "",
+        " + self.b",
+        {"net": "Net"},
+    ),
+    Kind(
         "a small number is left out before a root, and not before a square",
         "blocks: {net: {where: x, flow: 'tanh(x ** 2) * sqrt(x)'}}",
         """
