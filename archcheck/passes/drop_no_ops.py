@@ -25,8 +25,9 @@ _STACK = named("stack")
 _CONCAT = named("concat")
 _EXPAND = named("expand")
 _SELECT = named("select")
+_RELU = named("relu")
 _WHOLE = ("slice", None, None, None)
-_CHANGED = _CONCAT | _IDENTITY | named(*_NEUTRAL)
+_CHANGED = _CONCAT | _IDENTITY | _RELU | named(*_NEUTRAL)
 _KEPT = frozenset({INPUT, OPAQUE})  # an argument is part of what a block is; an opaque op may act on what it reads
 
 
@@ -77,6 +78,9 @@ class DropNoOps(ScopePass):
                     scope.drop(slot, full[0])
                 else:
                     scope.replace(slot, replace(op, reads=full))
+                continue
+            if op.kind in _RELU and (giver := scope.giver(op.reads[0])) >= 0 and scope.ops[giver].kind in _RELU:
+                scope.drop(slot, op.reads[0])  # of what is cut at zero nothing is left to cut
                 continue
             if not _changes_nothing(op):
                 continue

@@ -8,6 +8,23 @@ from archcheck.passes.drop_no_ops import DropNoOps
 PASS = DropNoOps()
 
 
+def test_what_is_cut_at_zero_twice_is_cut_once() -> None:
+    assert_pass(
+        PASS,
+        """
+        %x = input
+        relu %x
+        relu
+        linear
+        """,
+        """
+        %x = input
+        relu %x
+        linear
+        """,
+    )
+
+
 def test_identities_and_neutral_factors_are_forwarded() -> None:
     assert_pass(
         PASS,
