@@ -112,7 +112,10 @@ def bind(
     if block in pinned:
         return tuple(_pinned(expected, pinned[block], whole, layers, places, symbol))
     found: Iterator[Target]
-    if expected.form is Form.LAYER:
+    if expected.form is Form.LAYER and is_written(expected):
+        exact = tuple(_equation(expected, whole, places, symbol, meant=False))
+        found = iter(exact) if exact else _layer(expected, layers, taken)
+    elif expected.form is Form.LAYER:
         found = _layer(expected, layers, taken)
     elif expected.form is Form.INSIDE:
         kinds = ATTENTION_SUBLAYERS if expected.kind in ATTENTION_SUBLAYERS else frozenset({expected.kind})
@@ -129,7 +132,7 @@ def _equation(
     expected: Expected, whole: OpGraph, places: tuple[ModulePlace, ...], symbol: str, meant: bool
 ) -> Iterator[Target]:
     """Where an equation is computed; where it is meant to be, also where it nearly is, or the code as a whole."""
-    if not is_equation(expected):
+    if not is_written(expected):
         return
     equation = expected.whole or expected.graph
     found = search(equation, whole)

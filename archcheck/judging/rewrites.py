@@ -95,7 +95,8 @@ def _with_biases(code: Rewritten) -> Rewritten:
         taker = _unbiased(made, reads, rest.op, biased, vector)
         if taker is not None:
             told = (one for one in taker.attrs if one.name != "bias")
-            biased[taker.path] = replace(taker, attrs=(*told, *attrs(bias=True)), body=())
+            given = sorted((*told, *attrs(bias=True)), key=lambda one: one.name)
+            biased[taker.path] = replace(taker, attrs=tuple(given), body=())
             names[Value(op.path)] = names.get(rest, rest)
     if not biased:
         return code
@@ -123,7 +124,7 @@ def _unbiased(
         if op.kind is ADD:
             waiting += [read.op for read in op.reads]
         elif op.kind in MAPS and op.attr("bias") is False and op.path not in taken:
-            conv, width = _convolution(op), op.attr("out_features")
+            conv, width = _convolution(op), _width(op)
             if (
                 type(width) is int
                 and vector.attr("shape") == (width,)
@@ -131,6 +132,16 @@ def _unbiased(
             ):
                 return op
     return None
+
+
+def _width(op: Op) -> object:
+    """How many features a map gives: as it states, or as the matrix has where channels stand last in it too."""
+    conv = _convolution(op)
+    if op.states("out_features") or conv is None or conv.attr("channels_last") is not True:
+        return op.attr("out_features")
+    shapes = [inner.attr("shape") for inner in op.body if inner.kind is PARAMETER]
+    (shape,) = shapes if len(shapes) == 1 else (None,)
+    return shape[-1] if isinstance(shape, tuple) and len(shape) > 1 else None
 
 
 def _convolution(op: Op) -> Op | None:

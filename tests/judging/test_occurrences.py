@@ -186,3 +186,63 @@ def test_an_axis_from_the_end_is_known_where_the_axes_are_counted(
     (tmp_path / "net.py").write_text(HEAD + body)
     (report,) = check(Request(f"{tmp_path}/net.py:Net"), str(tmp_path / "pool2026.yaml"))
     assert report.default.claims[0].verdict is verdict
+
+
+BRANCH = """\
+archcheck: 1
+id: branch2026
+title: A residual branch
+blocks:
+  branch:
+    where: Equation 2
+    flow: |
+      y = relu(conv(x))
+      y + relu(batch_norm(conv(y)))
+"""
+BRANCHES = """
+import torch
+from torch import nn
+import torch.nn.functional as F
+
+class Net(nn.Module):
+    def __init__(self, d=8):
+        super().__init__()
+        self.a, self.b, self.out = nn.Conv2d(d, d, 3), nn.Conv2d(d, d, 3, padding=1), nn.Linear(d, d)
+        self.norm = nn.BatchNorm2d(d)
+
+    def forward(self, x):
+        y = F.relu(self.a(x))
+        y = y + {}
+        return torch.tanh(self.out(y.mean((2, 3)))).softmax(-1).cumsum(-1).exp().abs()
+"""
+
+
+@pytest.mark.parametrize(
+    ("branch", "verdict"),
+    [("F.relu(self.norm(self.b(y)))", Verdict.HOLDS), ("self.norm(self.b(y))", Verdict.VIOLATED)],
+)
+def test_an_equation_with_a_residual_is_one_too(tmp_path: Path, branch: str, verdict: Verdict) -> None:
+    (tmp_path / "branch2026.yaml").write_text(BRANCH)
+    (tmp_path / "net.py").write_text(BRANCHES.format(branch))
+    (report,) = check(Request(f"{tmp_path}/net.py:Net"), str(tmp_path / "branch2026.yaml"))
+    assert report.default.claims[0].verdict is verdict
+
+
+QUADRATIC = """
+import tensorflow as tf
+
+def layer(x):
+    w, v, u = (tf.Variable(tf.random.normal([3, 3, 4, 8])) for _ in range(3))
+    b, a, c = (tf.Variable(tf.zeros([{}])) for _ in range(3))
+    conv = lambda t, m: tf.nn.conv2d(t, m, [1, 1, 1, 1], "SAME")
+    return tf.nn.relu((conv(x, w) + b) * (conv(x, v) + a) + conv(x * x, u) + c)
+"""
+
+
+@pytest.mark.parametrize(("entries", "verdict"), [(8, Verdict.HOLDS), (1, Verdict.VIOLATED)])
+def test_a_vector_for_each_channel_is_the_bias_of_a_convolution(tmp_path: Path, entries: int, verdict: Verdict) -> None:
+    flow = "relu(conv(x) * conv(x) + conv(x * x))"
+    (tmp_path / "gate2026.yaml").write_text(GATE[: GATE.index("flow")] + f"flow: {flow}\n")
+    (tmp_path / "net.py").write_text(QUADRATIC.format(entries))
+    (report,) = check(Request(f"{tmp_path}/net.py:layer"), str(tmp_path / "gate2026.yaml"))
+    assert report.default.claims[0].verdict is verdict
