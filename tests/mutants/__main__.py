@@ -14,8 +14,8 @@ import re
 import sys
 from collections import Counter
 
-from tests.mutants.fixtures import Outcome, judged, sources
-from tests.mutants.truth import Truth
+from .fixtures import Outcome, judged, sources
+from .truth import Truth
 
 
 def main() -> int:

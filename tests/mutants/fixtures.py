@@ -15,8 +15,9 @@ from archcheck.findings import ClaimResult, Verdict
 from archcheck.judging import Preset
 from archcheck.pipeline import check
 from archcheck.sweep import Request
-from tests.mutants.operators import OPERATORS, Mutant, mutants
-from tests.mutants.truth import Subject, Truth, compare
+
+from .operators import OPERATORS, Mutant, mutants
+from .truth import Subject, Truth, compare
 
 SMALL = {  # what of the large ones is run: arguments of the constructor, shapes of the inputs
     "touvron2023/by_hand": ({"dim": "64", "heads": "4", "hidden": "96"}, ((2, 5, 64), (5, 16), (5, 16))),

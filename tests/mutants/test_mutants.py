@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.mutants.fixtures import judged, sources
-from tests.mutants.operators import OPERATORS, mutants
-from tests.mutants.truth import Truth
+from .fixtures import judged, sources
+from .operators import OPERATORS, mutants
+from .truth import Truth
 
 FEWEST = 20  # mutants of a fixture that run and differ
 

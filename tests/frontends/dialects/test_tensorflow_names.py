@@ -40,7 +40,6 @@ NOT_LISTED: dict[str, str] = {
         (DATA, ("image.random_hue", "image.random_saturation", "image.resize_image_with_crop_or_pad", "random_crop")),
         (OPAQUE, ("SparseTensor", "distributions.Normal")),
         (LOSS, ("nn.softmax_cross_entropy_with_logits", "nn.softmax_cross_entropy_with_logits_v2")),
-        (LOSS, ("losses.mean_squared_error",)),
         (PRIVATE, ("internal_convert_to_tensor", "uid", "python.ops.inplace_ops.alias_inplace_update")),
         (PRIVATE, ("python.ops.control_flow_util.GetContainingXLAContext",)),
         (SLIP, ("get_shape", "moments")),
