@@ -202,16 +202,9 @@ def _every(stops_at: bool) -> Handler:
 
 
 def _sorted(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
-    values = vm.iterate(args[0])
-    if "key" in kwargs:
-        keys = [vm.call(kwargs["key"], [value], {}) for value in values]
-        order = sorted(range(len(values)), key=lambda at: repr(keys[at]) if is_open(keys[at]) else keys[at])
-        values = [values[at] for at in order]
-        return values[::-1] if kwargs.get("reverse") is True else values
-    try:
-        return sorted(values, reverse=kwargs.get("reverse") is True)
-    except TypeError:
-        return values
+    from archcheck.frontends.static.unsettled import ordered
+
+    return ordered(vm, vm.iterate(args[0]), kwargs)
 
 
 def _next(vm: Machine, args: Args, kwargs: Kwargs) -> Data:
@@ -360,6 +353,7 @@ def _of_type(kind: str, name: str) -> Native:
 
 def _call_plain(vm: Machine, owner: Data, name: str, attribute: Any, args: Args, kwargs: Kwargs) -> Data:
     from archcheck.frontends.static.outcomes import Raised
+    from archcheck.frontends.static.unsettled import is_unknown, ordered
 
     if isinstance(owner, (str, bytes)):
         if name == "join" and args and isinstance(args[0], dict):
@@ -371,8 +365,11 @@ def _call_plain(vm: Machine, owner: Data, name: str, attribute: Any, args: Args,
         args = [vm.iterate(args[0])]
     elif name == "update" and args and isinstance(args[0], Instance):
         args = [args[0].items if args[0].items is not None else args[0].attributes]
-    elif name == "sort":
+    elif name == "sort" and isinstance(owner, list):
+        owner[:] = ordered(vm, owner, kwargs)
         return None
+    elif name in ("pop", "insert") and isinstance(owner, list) and args and is_unknown(args[0]):
+        return _at_unknown(vm, owner, name, args)
     elif name in ("get", "pop", "setdefault", "index", "count") and args and isinstance(args[0], Open):
         return args[0].about(f"an entry at {args[0].why}", vm.here())
     if isinstance(owner, Registry) and name in LOOKS and not (args and _has(owner, args[0])):
@@ -389,6 +386,17 @@ def _call_plain(vm: Machine, owner: Data, name: str, attribute: Any, args: Args,
     except (TypeError, AttributeError) as error:
         return vm.open(f"{shown(owner)}.{name}: {error}")
     return list(result) if name in ("items", "keys", "values") else result
+
+
+def _at_unknown(vm: Machine, owner: list[Data], name: str, args: Args) -> Data:
+    """`pop` and `insert` of a list at a place that is not known."""
+    from archcheck.frontends.static.unsettled import unsettle
+
+    why = f"{name} at a place that is not known"
+    if name == "insert":
+        owner.append(args[1] if len(args) > 1 else None)
+    unsettle(vm, owner, why)
+    return owner.pop() if name == "pop" and owner else None
 
 
 def _has(owner: dict[Data, Data], key: Data) -> bool:

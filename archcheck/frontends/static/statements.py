@@ -6,7 +6,17 @@ import ast
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from archcheck.frontends.static import conditions, containers, definitions, forks, iteration, loops, names, patterns
+from archcheck.frontends.static import (
+    conditions,
+    containers,
+    definitions,
+    forks,
+    iteration,
+    loops,
+    names,
+    patterns,
+    unsettled,
+)
 from archcheck.frontends.static.gin.bound import Entered
 from archcheck.frontends.static.machine import Raised, flatten_tensors
 from archcheck.frontends.static.opens import Open
@@ -21,7 +31,6 @@ from archcheck.frontends.static.values import (
     Scope,
     Tensor,
     Tensors,
-    holds_tensor,
     is_open,
     is_undecided,
     shown,
@@ -195,7 +204,9 @@ def _bind_item(vm: Machine, target: ast.Subscript, value: Data, scope: Scope) ->
         owner[index] = value  # `layers[f"layer_{i}"] = ...` in rounds of open number: each has a name of its own
     elif isinstance(owner, Open):
         vm.stored[target] = [one for one in flatten_tensors(value) if isinstance(one, Tensor)]
-    elif isinstance(owner, (dict, list)) and not is_open(index) and not holds_tensor(index):
+    elif isinstance(owner, (dict, list)) and (unsettled.is_unknown(index) or is_open(index)):
+        unsettled.unsettle(vm, owner, "which entry is set is not known", (value,))
+    elif isinstance(owner, (dict, list)):
         try:
             owner[index] = value
         except (TypeError, IndexError, ValueError) as error:
@@ -397,7 +408,9 @@ def _delete(vm: Machine, node: ast.Delete, scope: Scope) -> None:
             owner = vm.evaluate(target.value, scope)
             index = vm.evaluate(target.slice, scope)
             items = owner.items if isinstance(owner, Instance) else owner
-            if isinstance(items, (dict, list)) and isinstance(index, (str, int, slice)):
+            if isinstance(items, (dict, list)) and (unsettled.is_unknown(index) or is_open(index)):
+                unsettled.unsettle(vm, items, "which entry is taken out is not known")
+            elif isinstance(items, (dict, list)) and isinstance(index, (str, int, slice)):
                 try:
                     items.__delitem__(index)  # type: ignore[arg-type]  # a key that does not fit raises TypeError
                 except (KeyError, IndexError, TypeError) as error:

@@ -252,3 +252,33 @@ def test_what_numpy_makes_of_numbers_is_no_part_of_the_graph(sources: Sources) -
     assert not [
         op for op in variant.graph.ops if op.kind.name == "opaque" and "some_function" not in str(op.attr("name"))
     ]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "parts[at] = torch.sigmoid(x)",
+        "parts[at:] = [x]",
+        "del parts[at]",
+        "parts.insert(at, x)",
+        "parts.pop(at)",
+        "parts.sort(key=lambda one: one.mean())",
+        "parts = sorted(parts, key=lambda one: one.mean())",
+    ],
+)
+def test_what_stands_in_a_list_changed_at_an_unknown_place_is_open(sources: Sources, change: str) -> None:
+    text = f"def f(x, at):\n    parts = [torch.relu(x), torch.tanh(x), x]\n    {change}\n    return parts[0]\n"
+    [variant] = sources.read(text).variants
+    [result] = variant.graph.results
+    made = next(op for op in variant.graph.ops if op.path == result.op)
+    assert (made.kind.name, made.attr("name"), made.reads) == ("opaque", "entry", ())
+
+
+def test_a_list_of_numbers_is_sorted_in_place(sources: Sources) -> None:
+    text = "def f(x):\n    sizes = [1, 5, 3]\n    sizes.sort(key=lambda one: -one)\n    return x * sizes[1]\n"
+    assert sources.computes(text) == "%1 = mul %0 by=3"
+
+
+def test_equal_keys_keep_their_order_when_reversed(sources: Sources) -> None:
+    text = "def f(x):\n    pairs = sorted([(1, 7), (1, 9)], key=lambda one: one[0], reverse=True)\n    return x * pairs[0][1]"
+    assert sources.computes(text) == "%1 = mul %0 by=7"
