@@ -17,6 +17,7 @@ from archcheck.judging import modes, widths
 from archcheck.judging.application import applied
 from archcheck.judging.binding import BY_OPS, NEARLY, Expected, Form, Target, fits, is_equation, is_written
 from archcheck.judging.chain import chained
+from archcheck.judging.emptied import zeros_for_inputs
 from archcheck.judging.equations import equation, names_of
 from archcheck.judging.folds import folds, other_forms
 from archcheck.judging.occurrences import is_most, search
@@ -149,6 +150,8 @@ def _compared(judge: Judge, block: Block, expected: Expected, target: Target) ->
         findings = tuple(_not_last(op, judge.place) for op in unsure)
     if unplayed := _unplayed(stated, actual, alignment):
         findings = tuple(_not_told(word, op, judge.place) for word, op in unplayed.items())
+    if not findings and (empty := zeros_for_inputs(stated, alignment, target.graph, block.id, judge.place)):
+        findings = (empty,)
     barred = used if "*" in block.strict else used & set(block.strict)
     if barred == {NO_DROPOUT} and not findings:
         findings = (modes.untold(f"whether {target.region.symbol} is {block.id}, whose claim is strict,"),)

@@ -18,6 +18,7 @@ from archcheck.align.agree import DEFAULT_FREE, SOURCES, compatible, free_kinds
 from archcheck.ir.graph import Op, OpGraph, Value, attrs
 from archcheck.ir.ops import kind
 from archcheck.ir.verify import free_values
+from archcheck.judging.emptied import is_zeros
 from archcheck.passes import canonicalise
 from archcheck.passes.write_out import written_out
 
@@ -71,6 +72,7 @@ def search(equation: OpGraph, code: OpGraph) -> Search:
     near = [place for place in places if EXACT < place.cost <= max(1.0, NEAR * size)]
     if exact and near:
         return Search(why="it is computed at one place, and nearly at another", about=_roots(exact[:1], near))
+    exact = _without_first_rounds(exact, flat)
     if exact:
         behind = _behind(flat, exact)
         if len(exact) == 1 and behind and is_most(equation, code):
@@ -99,6 +101,15 @@ def covers_most(equation: OpGraph, code: OpGraph) -> bool:
 
 def _roots(*places: Sequence[Occurrence]) -> tuple[Op, ...]:
     return tuple(place.root for group in places for place in group)[:MOST_SHOWN]
+
+
+def _without_first_rounds(places: list[Occurrence], code: OpGraph) -> list[Occurrence]:
+    """Of one line of code that is run several times, first with a state of zeros: the later ones."""
+    zeros = {op.path for op in code.ops if is_zeros(op)}
+    later = {place.root.span for place in places if not any(value.op in zeros for value in place.ends)}
+    return [
+        place for place in places if place.root.span not in later or not any(value.op in zeros for value in place.ends)
+    ]
 
 
 # ---- the distance
@@ -312,9 +323,11 @@ def _graph(graph: OpGraph, place: Occurrence) -> OpGraph:
     results = (Value(place.root.path),)
     inputs: dict[str, Op] = {}
     for value in free_values(kept, results):
-        known = ops[value.op] if ops[value.op].kind is INPUT else Op(value.op, INPUT)
+        known = ops[value.op]
+        if known.kind is not INPUT and not is_zeros(known):  # that these are no input is told later
+            known = Op(value.op, INPUT)
         name = ends.get(value)
-        if place.cost == EXACT and name:
+        if place.cost == EXACT and name and known.kind is INPUT:
             known = replace(known, attrs=attrs(name=name))  # which input it is has been found: nothing has to guess
         inputs.setdefault(value.op, known)
     return canonicalise(OpGraph((*inputs.values(), *kept), results, graph.origin))

@@ -15,6 +15,7 @@ from archcheck.frontends.static.sources import code_of
 from archcheck.frontends.static.values import (
     SCALARS,
     Class,
+    Data,
     External,
     Function,
     Instance,
@@ -22,8 +23,13 @@ from archcheck.frontends.static.values import (
     Native,
     Scope,
     Super,
+    Tensor,
+    holds_tensor,
+    is_metadata,
+    is_open,
     is_undecided,
 )
+from archcheck.ir.graph import Unknown
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.machine import Machine
@@ -184,6 +190,8 @@ def over(vm: Machine, node: ast.For | ast.AsyncFor, scope: Scope) -> Signal | No
     if len(items) > vm.limits.iterations:
         raise OutOfFuel(f"a loop of more than {vm.limits.iterations:,} rounds is not followed")
     rounds = source if isinstance(source, OpenRange) else None
+    if len(items) == 1 and not isinstance(source, (list, tuple)) and _stands_for_any(vm, items[0]):
+        _carry(vm, node.body, scope)
     begun = Work.of(vm)
     for item in items:
         if begun.is_long(vm):
@@ -199,6 +207,37 @@ def over(vm: Machine, node: ast.For | ast.AsyncFor, scope: Scope) -> Signal | No
         if signal is not None and signal is not CONTINUE:
             return signal
     return vm.execute(node.orelse, scope) if node.orelse else None
+
+
+def _stands_for_any(vm: Machine, item: Data) -> bool:
+    """Whether what a loop's one round sees is any element of what the loop is over."""
+    if not isinstance(item, Tensor):
+        return is_open(item)
+    op = vm.recorder.by_path.get(item.value.op)
+    return op is not None and isinstance(op.attr("index", None), Unknown)
+
+
+def _carry(vm: Machine, body: list[ast.stmt], scope: Scope) -> None:
+    """Before the one round that stands for any number of them: tensors that a round changes are what those before it
+    made of them, and no longer what they were before the loop."""
+    stored = {
+        part.id: None
+        for statement in body
+        for part in ast.walk(statement)
+        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
+    }
+    for name in stored:
+        value = scope.vars.get(name)
+        if holds_tensor(value):
+            names.store(scope, name, _later(vm, value), ())
+
+
+def _later(vm: Machine, value: Data) -> Data:
+    if isinstance(value, (list, tuple)) and type(value) in (list, tuple):
+        return type(value)(_later(vm, part) for part in value)
+    if not isinstance(value, Tensor):
+        return value
+    return vm.emit("opaque", (value,), {"name": "rounds", "why": "how many rounds of a loop come before is not known"})
 
 
 def _lengths(scope: Scope) -> dict[str, int]:
@@ -226,6 +265,8 @@ def while_true(vm: Machine, node: ast.While, scope: Scope) -> Signal | None:
         test = vm.evaluate(node.test, scope)
         if is_undecided(test):
             vm.assume(f"the loop `while {code_of(node.test)[:60]}` runs once")
+            if not is_metadata(test):  # such a loop lays out: `while x.dim() < y.dim(): x = x.unsqueeze(-1)`
+                _carry(vm, node.body, scope)
             signal = vm.execute(node.body, scope)
             return signal if signal is not None and signal.kind == "return" else None
         if not vm.truth(test, node.test):
