@@ -49,7 +49,7 @@ def test_an_equation_that_holds_only_of_zeros_is_not_said_to_hold(tmp_path: Path
     assert claim.verdict is Verdict.UNDETERMINED
     (finding,) = claim.findings
     assert finding.message == "cell holds only of zeros: the code makes zeros where the claim reads an input"
-    assert finding.places[0].span.line == 10
+    assert finding.places[0].span.line == 11
 
 
 LOOPS = [
