@@ -17,6 +17,7 @@ from archcheck.findings import ClaimResult, Finding, Report, Verdict
 from archcheck.ir.span import Span
 from archcheck.judging import Preset
 from archcheck.pipeline import check
+from archcheck.spec import load
 from archcheck.spec.guard import read
 from archcheck.spec.nodes import Document, Mapping, Node, Scalar, Sequence
 from archcheck.spec.problems import did_you_mean, hints
@@ -249,8 +250,6 @@ def _judged(case: Case, sources: Path) -> Result:
     request = Request(
         f"{found / case.target}", dict(case.arguments), case.mode == "train", explore=False, preset=preset
     )
-    from archcheck.spec import load
-
     load(case.spec)  # a mistake in a spec is the user's to mend, and no outcome of a case
     try:
         (report,) = check(request, case.spec)

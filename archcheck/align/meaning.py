@@ -11,6 +11,7 @@ ops, like all that have an axis, are functions that only agree with their like.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
@@ -135,7 +136,7 @@ def _called(expected: OpGraph, actual: OpGraph) -> dict[str, Op]:
 
 
 @dataclass
-class _Reading:
+class _Reading(ABC):
     """One side, evaluated in one world."""
 
     world: World
@@ -160,9 +161,9 @@ class _Reading:
         """What an op has given."""
         return self.known[value.op](value.index)
 
+    @abstractmethod
     def outputs(self, op: Op, reads: list[Element]) -> _Outputs:
         """What an op gives that is no residual."""
-        raise NotImplementedError
 
     def within(self, op: Op) -> _Outputs:
         """What the body of an op gives."""
