@@ -71,3 +71,13 @@ def test_a_claim_of_1x1_convolutions_is_met_by_linear_maps_and_by_convolutions()
 def test_a_claim_without_them_has_one_form_only() -> None:
     claim = parse("%x = input\nconv %x kernel=3\nlinear\n")
     assert not list(other_forms(claim, claim))
+
+
+def test_a_claim_of_linear_maps_is_met_by_1x1_convolutions_and_by_no_others() -> None:
+    claim = parse("%x = input\n%h = input\n%a = linear %x\n%b = linear %h\n%s = add %a, %b\nsigmoid %s\n")
+    for kernel in (1, 3):
+        code = f"%x = input\n%h = input\n%a = conv %x kernel={kernel}\n%b = conv %h kernel={kernel}\n"
+        actual = _canonical(f"{code}%s = add %a, %b\nsigmoid %s\n")
+        assert align(claim, actual).edits
+        met = [(one, other) for one, other in other_forms(claim, actual) if not align(one, other).edits]
+        assert len(met) == (kernel == 1)
