@@ -49,8 +49,8 @@ def _names(op: Op) -> Iterator[str]:
 
 
 def other_forms(expected: OpGraph, actual: OpGraph) -> Iterator[tuple[OpGraph, OpGraph]]:
-    """Where a claim speaks of 1x1 convolutions: both graphs with convolutions, and both with linear maps. Where it speaks
-    of linear maps and code has such convolutions: the code's as linear maps.
+    """Where a claim speaks of 1x1 convolutions: both graphs with convolutions, and both with linear maps. Where it
+    speaks of linear maps and code has such convolutions: the code's as linear maps.
 
     "Two convolutions with kernel size 1" and two linear maps are one thing in two ways of speaking. Passes settle for
     one by what they see around it, which a claim need not show.
