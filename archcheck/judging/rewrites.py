@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from archcheck.ir.equivalences import ALGEBRA, EPSILON, JOINED, OUTPUTS
+from archcheck.ir.equivalences import BIAS, EPSILON, GIVEN, JOINED, OUTPUTS
 from archcheck.ir.graph import Op, OpGraph, Value, attrs
 from archcheck.ir.ops import kind
 from archcheck.ir.ranks import RANK
@@ -73,7 +73,7 @@ def _with_inputs(stated: OpGraph, code: Rewritten) -> Rewritten:
     if lacking <= 0 or len(fixed) != lacking:
         return code
     ops = tuple(Op(op.path, INPUT, span=op.span, because=op.because) if op in fixed else op for op in graph.ops)
-    return replace(code, graph=OpGraph(ops, graph.results, graph.origin), used=code.used | {ALGEBRA})
+    return replace(code, graph=OpGraph(ops, graph.results, graph.origin), used=code.used | {GIVEN})
 
 
 def _with_biases(code: Rewritten) -> Rewritten:
@@ -104,7 +104,7 @@ def _with_biases(code: Rewritten) -> Rewritten:
     results = tuple(names.get(value, value) for value in graph.results)
     used = {read.op for op in left for read in op.reads} | {value.op for value in results}
     kept = tuple(op for op in left if op.kind is not PARAMETER or op.path in used)
-    return replace(code, graph=OpGraph(kept, results, graph.origin), used=code.used | {ALGEBRA})
+    return replace(code, graph=OpGraph(kept, results, graph.origin), used=code.used | {BIAS})
 
 
 def _is_vector(op: Op) -> bool:
