@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from archcheck.align import EVERYTHING, Alignment, align
@@ -40,11 +40,15 @@ class Comparison:
         findings: none where the code does what the block states.
         used: names of the equivalences without which there would be some.
         equation: what the code computes, in the words of a claim that is an equation.
+        stated: the claim, as it was compared.
+        pairs: ops of it and those of the code that stand for them.
     """
 
     findings: tuple[Finding, ...]
     used: frozenset[str]
     equation: tuple[str, ...] = ()
+    stated: OpGraph = field(default_factory=lambda: OpGraph((), ()))
+    pairs: tuple[tuple[Op, Op], ...] = ()
 
     @property
     def departs(self) -> bool:
@@ -158,7 +162,8 @@ def _compared(judge: Judge, block: Block, expected: Expected, target: Target) ->
     barred -= {NO_DROPOUT}
     if barred and not findings:
         findings = (_barred(block, target, barred, judge.place),)
-    return Comparison(findings, frozenset(used), lines)
+    pairs = alignment.pairs if periods == 1 else ()  # whether layers share their weights is no matter of one layer
+    return Comparison(findings, frozenset(used), lines, stated, pairs)
 
 
 def _in_other_words(

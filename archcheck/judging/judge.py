@@ -23,7 +23,7 @@ from archcheck.ir.graph import AttrValue, Op, OpGraph, Unknown
 from archcheck.ir.ranks import Ranks, ranked
 from archcheck.ir.span import Reached, Span
 from archcheck.ir.weights import Initial
-from archcheck.judging import modes, statements
+from archcheck.judging import modes, sharing, statements
 from archcheck.judging.asked import Asked
 from archcheck.judging.binding import Expected, Form, Target, bind, expectation, fits
 from archcheck.judging.comparison import compared
@@ -299,7 +299,8 @@ class Judge:
                 findings.append(self._open(block, target, *loop))
                 continue
             found = compared(self, spec, block, expected, target)
-            findings += [finding for finding in found.findings if finding not in findings]
+            told = [*found.findings, *sharing.within(self, found.stated, found.pairs, subject)]
+            findings += [finding for finding in told if finding not in findings]
             equivalences |= found.used
             parts[-1] = replace(parts[-1], equation=found.equation)
         if not targets:

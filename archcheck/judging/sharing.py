@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 from archcheck.findings import Finding, Verdict
-from archcheck.ir.graph import Op
-from archcheck.ir.ops import OpKind
+from archcheck.ir.graph import Op, OpGraph
+from archcheck.ir.ops import BY_NAME, OpKind
 from archcheck.ir.span import Span, origin
 from archcheck.judging import parts
+from archcheck.passes.kinds import SUBLAYERS
 from archcheck.spec.graph import lexicon
 from archcheck.spec.model import OwnWeights, SameWeights
 from archcheck.spec.problems import Problems
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 MOST_TOLD = 3  # tensors that a finding names
 ANY = "*"
+_LEARNING = SUBLAYERS | {kind for kind in BY_NAME.values() if kind.family in ("linear", "conv", "norm", "embedding")}
 
 Tensors = Mapping[str, str]  # name within a module -> the first place of the tensor that stands there
 
@@ -219,11 +221,77 @@ def _learned(kind: OpKind, subject: Subject) -> Iterator[Learned]:
             inside = folded or op.kind.name == "repeat"
             waiting += [(inner, inside) for inner in reversed(op.body)]
             continue
-        tensors: set[str] = set()
-        for inner in op.walk():
-            if inner.kind.name == "parameter":
-                called = inner.attr("name")
-                tensors |= {weights[called]} if isinstance(called, str) and called in weights else set()
-            else:
-                tensors |= set(held.get(origin(inner.path), ()))
-        yield Learned(op, frozenset(tensors - {""}), folded)
+        yield Learned(op, _tensors(op, weights, held), folded)
+
+
+def _tensors(op: Op, weights: Mapping[str, str], held: Mapping[str, Sequence[str]]) -> frozenset[str]:
+    """The first places of the tensors that an op is computed with."""
+    tensors: set[str] = set()
+    for inner in op.walk():
+        if inner.kind.name == "parameter":
+            called = inner.attr("name")
+            tensors |= {weights[called]} if isinstance(called, str) and called in weights else set()
+        else:
+            tensors |= set(held.get(origin(inner.path), ()))
+    return frozenset(tensors - {""})
+
+
+# ---- ops of one block
+
+
+def within(judge: Judge, stated: OpGraph, pairs: Sequence[tuple[Op, Op]], subject: Subject) -> list[Finding]:
+    """What is to be said where two ops of a block are one module in the code.
+
+    One behind the other, or side by side on one input, two ops that learn are two: a figure has a box for each, and an
+    equation a matrix. Of ops on different inputs an equation does not say it (`f(x) - f(y)`): `own_weights` does.
+    """
+    weights, held = dict(subject.weights), subject.reached.held
+    shares = [claim.states for claim in judge.spec.claims if isinstance(claim.states, SameWeights)]
+    kinds = [kind for states in shares if (kind := _kind(judge, states.places)) is not None]
+    meant = {
+        tensor
+        for states in shares
+        for place in states.places
+        for tensors in _modules(judge.preset.pinned.get(place, place), weights).values()
+        for tensor in tensors.values()
+    }
+    learned = [
+        (one, Learned(other, found, folded=False))
+        for one, other in pairs
+        if one.kind in _LEARNING and not any(kind.covers(other.kind) for kind in kinds)
+        if (found := _tensors(other, weights, held) - meant)
+    ]
+    if len(learned) < 2:
+        return []
+    behind = _behind(stated)
+    for (one, first), (other, second) in combinations(learned, 2):
+        common = sorted(first.tensors & second.tensors)
+        if not common or one.kind.family != other.kind.family or _holds(first.op, second.op):
+            continue
+        alike = first.op.reads[:1] == second.op.reads[:1]
+        if alike or one.path in behind[other.path] or other.path in behind[one.path]:
+            who = f"two of {one.kind.name}" if one.kind is other.kind else f"{one.kind.name} and {other.kind.name}"
+            said = f"both are computed with {common[0]}"
+            return [_one(judge, who.replace("_", " "), said, [first.op, second.op], subject)]
+    return []
+
+
+def _holds(one: Op, other: Op) -> bool:
+    """Whether one of two ops stands in the other, or is it."""
+    return any(inner.path == other.path for inner in one.walk()) or any(
+        inner.path == one.path for inner in other.walk()
+    )
+
+
+def _behind(graph: OpGraph) -> dict[str, frozenset[str]]:
+    """For each op, those of which it is made; of what holds others, those inside too."""
+    found: dict[str, frozenset[str]] = {}
+
+    def visit(ops: Sequence[Op]) -> None:
+        for op in ops:
+            visit(op.body)
+            made = {read.op for read in op.reads} | {inner.path for inner in op.body}
+            found[op.path] = frozenset(made.union(*(found.get(path, frozenset()) for path in made)))
+
+    visit(graph.ops)
+    return found
