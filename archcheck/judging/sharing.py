@@ -12,7 +12,8 @@ from archcheck.ir.graph import Op, OpGraph
 from archcheck.ir.ops import BY_NAME, OpKind
 from archcheck.ir.span import Span, origin
 from archcheck.judging import parts
-from archcheck.passes.kinds import SUBLAYERS
+from archcheck.judging.thirds import third_of
+from archcheck.passes.kinds import SUBLAYERS, VIEWS
 from archcheck.spec.graph import lexicon
 from archcheck.spec.model import OwnWeights, SameWeights
 from archcheck.spec.problems import Problems
@@ -20,6 +21,8 @@ from archcheck.spec.problems import Problems
 if TYPE_CHECKING:
     from archcheck.judging.judge import Judge, Subject
 
+MOST_OF_ONE = 2  # tensors of one map: its weight and its bias
+ORDER = ("first", "second", "last")
 MOST_TOLD = 3  # tensors that a finding names
 ANY = "*"
 _LEARNING = SUBLAYERS | {kind for kind in BY_NAME.values() if kind.family in ("linear", "conv", "norm", "embedding")}
@@ -255,11 +258,12 @@ def within(judge: Judge, stated: OpGraph, pairs: Sequence[tuple[Op, Op]], subjec
         for tensors in _modules(judge.preset.pinned.get(place, place), weights).values()
         for tensor in tensors.values()
     }
+    at = {op.path: op for op in subject.wired.walk()}
     learned = [
         (one, Learned(other, found, folded=False))
         for one, other in pairs
         if one.kind in _LEARNING and not any(kind.covers(other.kind) for kind in kinds)
-        if (found := _tensors(other, weights, held) - meant)
+        if (found := _whole(other, weights, held, at) - meant)
     ]
     if len(learned) < 2:
         return []
@@ -274,6 +278,27 @@ def within(judge: Judge, stated: OpGraph, pairs: Sequence[tuple[Op, Op]], subjec
             said = f"both are computed with {common[0]}"
             return [_one(judge, who.replace("_", " "), said, [first.op, second.op], subject)]
     return []
+
+
+def _whole(
+    op: Op, weights: Mapping[str, str], held: Mapping[str, Sequence[str]], at: Mapping[str, Op]
+) -> frozenset[str]:
+    """The tensors that an op is computed with, and which third of a matrix it is, where it is one of three maps in it;
+    none where it is a part of which that is not known."""
+    third, cut = third_of(op)
+    if cut:
+        return frozenset()
+    own = _tensors(op, weights, held)
+    if op.kind not in SUBLAYERS and len(own) > MOST_OF_ONE:  # a layer that is several maps, of which each has a part
+        return frozenset()
+    for inner in op.walk():
+        for read in inner.reads:
+            giver = at.get(read.op)
+            while giver is not None and giver.kind in VIEWS and giver.reads:
+                giver = at.get(giver.reads[0].op)
+            if giver is not None and giver.kind.name == "parameter":
+                own |= _tensors(giver, weights, held)
+    return own if third is None else frozenset(f"{name} ({ORDER[third]} third)" for name in own)
 
 
 def _holds(one: Op, other: Op) -> bool:
