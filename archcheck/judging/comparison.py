@@ -21,7 +21,7 @@ from archcheck.judging.emptied import zeros_for_inputs
 from archcheck.judging.equations import equation, names_of
 from archcheck.judging.folds import folds, other_forms
 from archcheck.judging.occurrences import is_most, search
-from archcheck.judging.rewrites import rewritten
+from archcheck.judging.rewrites import called, rewritten
 from archcheck.passes.structure import sublayers
 from archcheck.passes.write_out import written_out
 from archcheck.rules import explain
@@ -174,7 +174,7 @@ def _in_other_words(
         claim = written_out(stated)
         told = align(claim, form.graph, closed=closed)
         used = {*form.used, *told.equivalences}
-        if told.edits and same_function(claim, form.graph, told, closed=closed):
+        if told.edits and any(same_function(claim, code, told, closed=closed) for code in called(claim, form.graph)):
             told, used = replace(told, edits=()), used | {ALGEBRA}
         if len(told.edits) < len(alignment.edits):
             return claim, form.graph, told, used, form.unsure

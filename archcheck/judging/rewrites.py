@@ -10,19 +10,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import permutations
 
-from archcheck.ir.equivalences import BIAS, EPSILON, GIVEN, JOINED, OUTPUTS
+from archcheck.ir.equivalences import BIAS, EPSILON, FUSED, GIVEN, JOINED, OUTPUTS
 from archcheck.ir.graph import Op, OpGraph, Value, attrs
 from archcheck.ir.ops import kind
-from archcheck.ir.ranks import RANK
+from archcheck.judging.features import MAPS, convolution, is_of_features
+from archcheck.judging.pieces import in_parts
 from archcheck.passes.values import rename
 
-ADD, CONCAT, CONSTANT, CONV, INPUT, LINEAR, PARAMETER = map(
-    kind, ("add", "concat", "constant", "conv", "input", "linear", "parameter")
+ADD, CONCAT, CONSTANT, INPUT, PARAMETER, SELECT, SPLIT = map(
+    kind, ("add", "concat", "constant", "input", "parameter", "select", "split")
 )
-MAPS = frozenset({LINEAR, CONV})
 LARGEST_EPSILON = 1e-3
 MOST_PARTS = 8
+MOST_CALLED = 4  # inputs of which every order is tried
 _FINITE = frozenset({"sqrt", "rsqrt", "log"})  # what is given a small number to stay finite
 
 
@@ -41,14 +43,32 @@ class Rewritten:
 
 def rewritten(stated: OpGraph, actual: OpGraph) -> Iterator[Rewritten]:
     """`actual` without what `stated` leaves out, and with its sums; both graphs laid out without sublayers."""
-    found = _with_inputs(stated, _of_results(stated, Rewritten(actual, frozenset())))
+    found = _with_inputs(stated, _unpacked(_of_results(stated, Rewritten(actual, frozenset()))))
+    if not any(op.kind is SPLIT for op in stated.walk()):
+        found = _in_parts(found)
     found = _with_biases(found)
+    if not any(op.kind is ADD and op.states("by") for op in stated.walk()):
+        found = _without_offsets(found)
     if not any(_is_epsilon(op) for op in stated.walk()):
         found = _without_epsilons(found)
     if _adds_maps(stated):
         found = _unjoined(found)
     if found.used:
         yield found
+
+
+def called(stated: OpGraph, code: OpGraph) -> Iterator[OpGraph]:
+    """`code`, and where a claim calls its inputs otherwise, with each way to take these for the claim's."""
+    yield code
+    names = [op.attr("name") for op in stated.ops if op.kind is INPUT]
+    inputs = [op for op in code.ops if op.kind is INPUT]
+    own = {op.attr("name") for op in inputs}
+    if not 1 < len(inputs) == len(set(names)) <= MOST_CALLED or own & set(names):
+        return
+    for order in permutations(names):
+        given = {op.path: name for op, name in zip(inputs, order, strict=True)}
+        ops = tuple(replace(op, attrs=attrs(name=given[op.path])) if op.path in given else op for op in code.ops)
+        yield OpGraph(ops, code.results, code.origin)
 
 
 def _of_results(stated: OpGraph, code: Rewritten) -> Rewritten:
@@ -63,6 +83,41 @@ def _of_results(stated: OpGraph, code: Rewritten) -> Rewritten:
             needed |= {read.op for read in op.reads}
     kept = tuple(op for op in graph.ops if op.path in needed or op.kind is INPUT)
     return replace(code, graph=OpGraph(kept, results, graph.origin), used=code.used | {OUTPUTS})
+
+
+def _unpacked(code: Rewritten) -> Rewritten:
+    """With each entry of a tuple that is given as an input of its own, where nothing else of the tuple is read."""
+    graph = code.graph
+    readers: dict[str, list[Op]] = {}
+    for op in graph.ops:
+        for path in {read.op for read in op.reads}:
+            readers.setdefault(path, []).append(op)
+    given = {value.op for value in graph.results}
+    names: dict[Value, Value] = {}
+    entries: dict[str, list[Op]] = {}
+    for op in graph.ops:
+        taken = readers.get(op.path, []) if op.kind is INPUT and op.path not in given else []
+        places = [one.attr("index") if one.kind is SELECT and not one.states("axis") else None for one in taken]
+        if not taken or not all(type(place) is int and place >= 0 for place in places):
+            continue
+        first = dict(reversed(list(zip(places, taken, strict=True))))
+        names |= {Value(one.path): Value(first[place].path) for place, one in zip(places, taken, strict=True)}
+        entries[op.path] = [Op(one.path, INPUT, span=op.span, because=op.because) for one in first.values()]
+    if not entries:
+        return code
+    names = {one: other for one, other in names.items() if one != other}
+    inside = {op.path for made in entries.values() for op in made} | {value.op for value in names}
+    ops = [one for op in graph.ops if op.path not in inside for one in entries.get(op.path, (rename(op, names),))]
+    results = tuple(names.get(value, value) for value in graph.results)
+    return replace(code, graph=OpGraph(tuple(ops), results, graph.origin))
+
+
+def _in_parts(code: Rewritten) -> Rewritten:
+    """With a map for each part into which what maps give is cut."""
+    graph, unsure = in_parts(code.graph)
+    if graph is code.graph:
+        return code
+    return Rewritten(graph, code.used | {FUSED}, (*code.unsure, *unsure))
 
 
 def _with_inputs(stated: OpGraph, code: Rewritten) -> Rewritten:
@@ -81,7 +136,7 @@ def _with_biases(code: Rewritten) -> Rewritten:
 
     It is one where it has an entry for each feature of the map, and these are on the last axis.
     """
-    graph = code.graph
+    graph = _unrepeated(code.graph)
     made = {op.path: op for op in graph.ops}
     reads = Counter([read.op for op in graph.ops for read in op.reads] + [value.op for value in graph.results])
     names: dict[Value, Value] = {}
@@ -107,6 +162,37 @@ def _with_biases(code: Rewritten) -> Rewritten:
     return replace(code, graph=OpGraph(kept, results, graph.origin), used=code.used | {BIAS})
 
 
+def _without_offsets(code: Rewritten) -> Rewritten:
+    """Without the numbers that are added to what a map with a bias gives: its bias is learned, and takes them in."""
+    graph = code.graph
+    made = {op.path: op for op in graph.ops}
+    reads = Counter([read.op for op in graph.ops for read in op.reads] + [value.op for value in graph.results])
+    names: dict[Value, Value] = {}
+    for op in graph.ops:
+        by = op.attr("by") if op.kind is ADD and len(op.reads) == 1 else None
+        of = made.get(op.reads[0].op) if isinstance(by, int | float) else None
+        if of is not None and of.kind in MAPS and of.attr("bias") is True and reads[of.path] == 1:
+            names[Value(op.path)] = op.reads[0]
+    if not names:
+        return code
+    kept = tuple(rename(op, names) for op in graph.ops if Value(op.path) not in names)
+    results = tuple(names.get(value, value) for value in graph.results)
+    return replace(code, graph=OpGraph(kept, results, graph.origin), used=code.used | {BIAS})
+
+
+def _unrepeated(graph: OpGraph) -> OpGraph:
+    """Without the repetition of vectors for a sum, in which they are repeated anyhow."""
+    made = {op.path: op for op in graph.ops}
+    elsewhere = {read for op in graph.ops if op.kind is not ADD for read in op.reads} | set(graph.results)
+    names = {
+        Value(op.path): op.reads[0]
+        for op in graph.ops
+        if op.kind.name == "expand" and _is_vector(made.get(op.reads[0].op, op)) and Value(op.path) not in elsewhere
+    }
+    kept = tuple(rename(op, names) for op in graph.ops if Value(op.path) not in names)
+    return OpGraph(kept, graph.results, graph.origin) if names else graph
+
+
 def _is_vector(op: Op) -> bool:
     shape = op.attr("shape")
     return op.kind is PARAMETER and isinstance(shape, tuple) and len(shape) == 1
@@ -124,7 +210,7 @@ def _unbiased(
         if op.kind is ADD:
             waiting += [read.op for read in op.reads]
         elif op.kind in MAPS and op.attr("bias") is False and op.path not in taken:
-            conv, width = _convolution(op), _width(op)
+            conv, width = convolution(op), _width(op)
             if (
                 type(width) is int
                 and vector.attr("shape") == (width,)
@@ -136,17 +222,12 @@ def _unbiased(
 
 def _width(op: Op) -> object:
     """How many features a map gives: as it states, or as the matrix has where channels stand last in it too."""
-    conv = _convolution(op)
+    conv = convolution(op)
     if op.states("out_features") or conv is None or conv.attr("channels_last") is not True:
         return op.attr("out_features")
     shapes = [inner.attr("shape") for inner in op.body if inner.kind is PARAMETER]
     (shape,) = shapes if len(shapes) == 1 else (None,)
     return shape[-1] if isinstance(shape, tuple) and len(shape) > 1 else None
-
-
-def _convolution(op: Op) -> Op | None:
-    """The convolution that a map is, or that is called a linear map."""
-    return next((inner for inner in op.walk() if inner.kind is CONV), None)
 
 
 def _without_epsilons(code: Rewritten) -> Rewritten:
@@ -208,7 +289,7 @@ def _unjoined(code: Rewritten) -> Rewritten:
         if joined is None or joined.kind is not CONCAT or not 1 < len(joined.reads) <= MOST_PARTS:
             ops.append(op)
             continue
-        fits = _is_read(joined, op)
+        fits = is_of_features(joined, op)
         if fits is False or op.attr("groups", 1) != 1:
             ops.append(op)
             continue
@@ -228,29 +309,7 @@ def _unjoined(code: Rewritten) -> Rewritten:
         return code
     used = {read.op for op in ops for read in op.reads} | {value.op for value in graph.results}
     left = tuple(op for op in ops if op.kind is not CONCAT or op.path in used)
-    return Rewritten(OpGraph(left, graph.results, graph.origin), code.used | {JOINED}, tuple(unsure))
+    return Rewritten(OpGraph(left, graph.results, graph.origin), code.used | {JOINED}, (*code.unsure, *unsure))
 
 
-def _is_read(joined: Op, by: Op) -> bool | None:
-    """Whether values are joined along the axis that a map reads; None where that is not known.
-
-    That is the last one, but for a convolution, which may be what is called a linear map: its channels stand behind the
-    batch, or last.
-    """
-    axis, rank = joined.attr("axis"), joined.attr(RANK)
-    if not isinstance(axis, int):
-        return None
-    conv = _convolution(by)
-    if conv is not None:
-        axes, last = conv.attr("axes"), conv.attr("channels_last", False)
-        rank = axes + 2 if isinstance(axes, int) else rank
-        if not isinstance(last, bool):
-            return None
-        if not last:
-            return axis == 1 if axis >= 0 else axis == 1 - rank if isinstance(rank, int) else None
-    if axis < 0:
-        return axis == -1
-    return axis == rank - 1 if isinstance(rank, int) else None if axis else False
-
-
-__all__ = ["Rewritten", "rewritten"]
+__all__ = ["Rewritten", "called", "rewritten"]
