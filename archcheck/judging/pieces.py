@@ -123,13 +123,14 @@ class _Cutting:
             if op.kind in MAPS:
                 if not self.owns(op):
                     return None
-            elif (op.kind.name in _EACH and op.reads) or (
-                op.kind.name == "expand" and (vector := self.made.get(op.reads[0].op)) and _is_vector(vector)
-            ):
+            elif op.reads and (op.kind.name in _EACH or self._repeats_a_vector(op)):
                 waiting += op.reads
             elif op.kind is not PARAMETER or (len(found) > 1 and not _is_vector(op)):
                 return None
         return found
+
+    def _repeats_a_vector(self, op: Op) -> bool:
+        return op.kind.name == "expand" and _is_vector(self.made.get(op.reads[0].op, op))
 
     def owns(self, op: Op) -> bool:
         """Whether what a map learns is not told, or is nothing else's."""

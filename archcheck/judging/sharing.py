@@ -272,6 +272,8 @@ def within(judge: Judge, stated: OpGraph, pairs: Sequence[tuple[Op, Op]], subjec
         common = sorted(first.tensors & second.tensors)
         if not common or one.kind.family != other.kind.family or _holds(first.op, second.op):
             continue
+        if origin(first.op.path) == origin(second.op.path):  # parts of one matrix, which are matrices of their own
+            continue
         alike = first.op.reads[:1] == second.op.reads[:1]
         if alike or one.path in behind[other.path] or other.path in behind[one.path]:
             who = f"two of {one.kind.name}" if one.kind is other.kind else f"{one.kind.name} and {other.kind.name}"
