@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
-from archcheck.frontends.static import containers, functional, hooks, parts, rows, sizes
+from archcheck.frontends.static import containers, functional, hooks, inplace, parts, rows, sizes
 from archcheck.frontends.static.decorators import veiled
 from archcheck.frontends.static.machine import Raised, flatten_tensors, place_of
 from archcheck.frontends.static.opens import Open, Shape
@@ -65,7 +65,7 @@ def _call_row(vm: Machine, layer: Layer, args: list[Data], kwargs: dict[str, Dat
             return vm.open(f"{layer.name}: {why}")
         path = vm.emit_path(row.kind, reads, rows.stated(row, row.init_parameters, everything), everything)
         vm.recorder.layers[origin(path)] = layer
-        return _layer_result(vm, layer, path)
+        return inplace.settled(vm, layer.arguments, reads, _layer_result(vm, layer, path))
     finally:
         frame.place = outer
 

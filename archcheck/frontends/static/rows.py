@@ -12,7 +12,7 @@ from archcheck.frontends import dialects
 from archcheck.frontends.dialects.table import BESIDE, IGNORED_KEYWORDS, Formula, LayerRow, Parameter, Row
 from archcheck.frontends.dialects.table import stated as as_stated
 from archcheck.frontends.dialects.tensorflow_v1 import ONLY_V1
-from archcheck.frontends.static import contents, numbers, sizes, vectors
+from archcheck.frontends.static import contents, inplace, numbers, sizes, vectors
 from archcheck.frontends.static.libraries import TENSOR_METHODS
 from archcheck.frontends.static.machine import flatten_tensors
 from archcheck.frontends.static.opens import Open
@@ -306,7 +306,7 @@ def _result(vm: Machine, path: str, row: Row, bound: dict[str, Data], reads: lis
         result.base = first
     if row.kind in VIEWS and first is not None:
         result.learned = first.learned
-    return activated(vm, row, bound, result)
+    return inplace.settled(vm, bound, reads, activated(vm, row, bound, result))
 
 
 def activated(vm: Machine, row: Row | LayerRow, arguments: dict[str, Data], result: Data) -> Data:
