@@ -106,6 +106,8 @@ def attributes(expected: Op, actual: Op) -> Iterator[Edit]:
         value = found.get(attr.name, _ABSENT)
         if attr.value.__class__ in _PLAIN and attr.value.__class__ is value.__class__ and attr.value == value:
             continue
+        if value is _ABSENT and attr.name == "axis" and expected.kind.name in _OF_FEATURES:
+            value = -1
         if value is _ABSENT:
             value = Unknown(f"the code does not tell {attr.name} of {actual.kind.name}", actual.span)
         if attr.name == "padding" and expected.kind.name in _SLIDING:
@@ -150,6 +152,7 @@ def _unstated(expected: Op, actual: Op) -> Iterator[Edit]:
 
 
 _ABSENT = Unknown("not stated")
+_OF_FEATURES = frozenset({"layer_norm", "rms_norm"})  # of the last axis where code does not state another
 
 
 def compatible(expected: Op, actual: Op) -> bool:

@@ -10,10 +10,10 @@ from archcheck.align import EVERYTHING, Alignment, align
 from archcheck.align.layouts import same_on_tensors
 from archcheck.align.meaning import same_function
 from archcheck.findings import Finding, Place, Verdict
-from archcheck.ir.equivalences import ALGEBRA, NO_DROPOUT
+from archcheck.ir.equivalences import ALGEBRA, GIVEN, NO_DROPOUT
 from archcheck.ir.graph import Op, OpGraph
 from archcheck.ir.span import Span
-from archcheck.judging import modes, widths
+from archcheck.judging import given, modes, widths
 from archcheck.judging.application import applied
 from archcheck.judging.binding import BY_OPS, NEARLY, Expected, Form, Target, fits, is_equation, is_written
 from archcheck.judging.chain import chained
@@ -27,6 +27,7 @@ from archcheck.passes.write_out import written_out
 from archcheck.rules import explain
 from archcheck.rules.case import Case
 from archcheck.spec import Block, Spec
+from archcheck.spec.model import Flow
 
 if TYPE_CHECKING:
     from archcheck.judging.judge import Judge
@@ -105,7 +106,27 @@ def _at_any_width(judge: Judge, spec: Spec, block: Block, expected: Expected, ta
                 return other
             if len(other.findings) < len(found.findings):
                 found = other
-    return found
+    return _of_what_is_given(judge, spec, block, expected, target, found) if found.departs else found
+
+
+def _of_what_is_given(
+    judge: Judge, spec: Spec, block: Block, expected: Expected, target: Target, found: Comparison
+) -> Comparison:
+    """The comparison with the numbers and weights that code has for a claim's inputs, if it does not depart then."""
+    if not is_written(expected) or not isinstance(block.content, Flow):
+        return found
+    open_still: Comparison | None = None
+    for met in given.ways(judge.written(spec, block), target.graph):
+        other = _compared(judge, block, judge.states(spec, block, None, met), target)
+        if other.departs:
+            continue
+        other = replace(other, used=other.used | {GIVEN, *given.shown(met)})
+        if GIVEN in block.strict or "*" in block.strict:
+            return replace(other, findings=(_barred(block, target, {GIVEN}, judge.place),))
+        if not other.findings:
+            return other
+        open_still = open_still or other
+    return open_still or found
 
 
 def _compared(judge: Judge, block: Block, expected: Expected, target: Target) -> Comparison:

@@ -23,7 +23,7 @@ from archcheck.ir.graph import AttrValue, Op, OpGraph, Unknown
 from archcheck.ir.ranks import Ranks, ranked
 from archcheck.ir.span import Reached, Span
 from archcheck.ir.weights import Initial
-from archcheck.judging import modes, sharing, statements
+from archcheck.judging import given, modes, sharing, statements
 from archcheck.judging.asked import Asked
 from archcheck.judging.binding import Expected, Form, Target, bind, expectation, fits
 from archcheck.judging.comparison import compared
@@ -114,23 +114,33 @@ class Judge:
         self.values = spec.values(self.preset.name, self.preset.sizes)
         self.asked = Asked(spec, self.values)
         self.ranks: Ranks | None = None  # of the code that is being judged
-        self._known: dict[tuple[int, str, tuple[tuple[str, Amount], ...]], tuple[Spec, Expected]] = {}
+        self._known: dict[tuple[int, str, tuple[tuple[str, Amount], ...], given.Met], tuple[Spec, Expected]] = {}
 
     @cached_property
     def expected(self) -> dict[str, Expected]:
         """What each block states of code in this mode."""
         return {block.id: self.states(self.spec, block) for block in self.spec.blocks}
 
-    def states(self, spec: Spec, block: Block, sizes: Mapping[str, Amount] | None = None) -> Expected:
-        """What a block states, under the sizes that are known, and `sizes` above them; worked out once."""
-        key = (id(spec), block.id, tuple((sizes or {}).items()))
+    def states(
+        self, spec: Spec, block: Block, sizes: Mapping[str, Amount] | None = None, met: given.Met = ()
+    ) -> Expected:
+        """What a block states, under the sizes that are known, and `sizes` above them; worked out once.
+
+        Args:
+            met: what the code has in the place of inputs.
+        """
+        key = (id(spec), block.id, tuple((sizes or {}).items()), met)
         known = self._known.get(key)
         if known is None:  # the spec is held, so that no other gets its identity
-            known = self._known[key] = spec, self._worked_out(spec, block, sizes)
+            known = self._known[key] = spec, self._worked_out(spec, block, sizes, met)
         return known[1]
 
-    def _worked_out(self, spec: Spec, block: Block, sizes: Mapping[str, Amount] | None) -> Expected:
-        graph = to_graph(spec, block.id, {**self.values, **(sizes or {})})
+    def written(self, spec: Spec, block: Block) -> OpGraph:
+        """What a block states, before any pass."""
+        return to_graph(spec, block.id, self.values)
+
+    def _worked_out(self, spec: Spec, block: Block, sizes: Mapping[str, Amount] | None, met: given.Met) -> Expected:
+        graph = given.applied(to_graph(spec, block.id, {**self.values, **(sizes or {})}), met)
         if not self.evaluated:
             return expectation(canonicalise(graph))
         hides = bool(modes.dropouts(graph.ops))

@@ -150,8 +150,9 @@ def _match(scope: Scope, region: Region, root: int, base: int) -> _Match | None:
         return None
     kind, values = stated
     axis = _axes(scope, found)
-    if axis not in ((), (-1,)):
-        values["axis"] = axis[0] if axis else -1
+    means = any(scope.ops[slot].claim for slot in found.slots)  # a claim means the axis that it writes down
+    if axis and (means or axis != (-1,)):
+        values["axis"] = axis[0]
     return _Match(root, base, kind, tuple(sorted(values.items())))
 
 
