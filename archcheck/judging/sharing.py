@@ -13,7 +13,7 @@ from archcheck.ir.ops import BY_NAME, OpKind
 from archcheck.ir.span import Span, origin
 from archcheck.judging import parts
 from archcheck.judging.thirds import third_of
-from archcheck.passes.kinds import SUBLAYERS, VIEWS
+from archcheck.passes.kinds import PARAMETER, SUBLAYERS, VIEWS
 from archcheck.spec.graph import lexicon
 from archcheck.spec.model import OwnWeights, SameWeights
 from archcheck.spec.problems import Problems
@@ -274,6 +274,8 @@ def within(judge: Judge, stated: OpGraph, pairs: Sequence[tuple[Op, Op]], subjec
             continue
         if origin(first.op.path) == origin(second.op.path):  # parts of one matrix, which are matrices of their own
             continue
+        if _weights(one, stated) & _weights(other, stated):  # an equation that names one weight at both
+            continue
         alike = first.op.reads[:1] == second.op.reads[:1]
         if alike or one.path in behind[other.path] or other.path in behind[one.path]:
             who = f"two of {one.kind.name}" if one.kind is other.kind else f"{one.kind.name} and {other.kind.name}"
@@ -301,6 +303,14 @@ def _whole(
             if giver is not None and giver.kind.name == "parameter":
                 own |= _tensors(giver, weights, held)
     return own if third is None else frozenset(f"{name} ({ORDER[third]} third)" for name in own)
+
+
+def _weights(op: Op, graph: OpGraph) -> set[str]:
+    """The learned tensors by which a claim says that an op is computed."""
+    read = {value.op for inner in op.walk() for value in inner.reads}
+    return {
+        one.path for one in (*op.walk(), *graph.ops) if one.kind is PARAMETER and (one.path in read or one in op.body)
+    }
 
 
 def _holds(one: Op, other: Op) -> bool:
