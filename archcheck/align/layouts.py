@@ -42,12 +42,25 @@ def same_on_tensors(expected: OpGraph, actual: OpGraph, alignment: Alignment, ra
         alignment: of the two; it tells which inputs and which learned maps are the same.
         ranks: what is known of the axes of the code's values, and whether its reductions keep them.
     """
+    verdicts = _verdicts(expected, actual, alignment, ranks)
+    return True in verdicts and False not in verdicts
+
+
+def differ_on_tensors(expected: OpGraph, actual: OpGraph, alignment: Alignment, ranks: Ranks | None) -> bool:
+    """Whether the code runs on tensors, and gives what the claim does not at any number of axes at which it runs.
+
+    Which learned maps are the same is taken from the alignment: under other names they may agree.
+    """
+    verdicts = _verdicts(expected, actual, alignment, ranks)
+    return False in verdicts and True not in verdicts
+
+
+def _verdicts(expected: OpGraph, actual: OpGraph, alignment: Alignment, ranks: Ranks | None) -> list[bool | None]:
     claim, code = _needed(written_out(expected)), _needed(written_out(actual))
     if ranks is None or max(len(claim.ops), len(code.ops)) > MOST_OPS or len(claim.results) != len(code.results):
-        return False
+        return []
     pair = _Pair(claim, code, alignment, ranks)
-    verdicts = [pair.agree(rank) for rank in (RANKS if pair.unknown else RANKS[:1])]
-    return True in verdicts and False not in verdicts
+    return [pair.agree(rank) for rank in (RANKS if pair.unknown else RANKS[:1])]
 
 
 def _needed(graph: OpGraph) -> OpGraph:

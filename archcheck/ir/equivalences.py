@@ -20,6 +20,7 @@ JOINED = "map of joined values as a sum of maps"
 EPSILON = "epsilon left out"
 GIVEN = "constant as an input"
 BIAS = "vector added to a sum as the bias of a map in it"
+COMPLEMENT = "one minus a learned gate as a gate"
 
 ERROR_BITS = 60  # forms that differ count as equal by algebra with a chance below 2 ** -ERROR_BITS
 NOTES = {ALGEBRA: f"equal at random points of a prime field, wrong with a chance below 2^-{ERROR_BITS}"}  # for reports
@@ -32,6 +33,6 @@ def unstated(kind: str) -> str:
 
 NAMES = (
     COMMUTED, OUTPUTS, AS_A_SUM, WRITTEN_OUT, POINTWISE, FUSED, PADDING, BORDERS, POOLED, MODULE, NO_DROPOUT, ALGEBRA,
-    JOINED, EPSILON, GIVEN, BIAS,
+    JOINED, EPSILON, GIVEN, BIAS, COMPLEMENT,
     *map(unstated, BY_NAME),
 )  # fmt: skip

@@ -139,8 +139,11 @@ def _equation(
     form: Rewritten | None = None
     if not found.exact:
         for other in rewritten(written_out(equation), written_out(whole)):
-            if (spelled := search(equation, other.graph)).exact or (spelled.graphs and JOINED in other.used):
+            spelled = search(equation, other.graph)
+            if spelled.exact or (form is None and spelled.graphs and JOINED in other.used):
                 found, form = spelled, other
+            if found.exact:
+                break
     if found.exact or (found.graphs and meant):
         how = BY_OPS if found.exact else NEARLY
         for graph in found.graphs:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from archcheck.align import EVERYTHING, Alignment, align
-from archcheck.align.layouts import same_on_tensors
+from archcheck.align.layouts import differ_on_tensors, same_on_tensors
 from archcheck.align.meaning import same_function
 from archcheck.findings import Finding, Place, Verdict
 from archcheck.ir.equivalences import ALGEBRA, GIVEN, NO_DROPOUT
@@ -15,6 +15,7 @@ from archcheck.ir.graph import Op, OpGraph
 from archcheck.ir.span import Span
 from archcheck.judging import given, modes, widths
 from archcheck.judging.application import applied
+from archcheck.judging.arranged import unshown
 from archcheck.judging.binding import BY_OPS, NEARLY, Expected, Form, Target, fits, is_equation, is_written
 from archcheck.judging.chain import chained
 from archcheck.judging.emptied import zeros_for_inputs
@@ -166,6 +167,11 @@ def _compared(judge: Judge, block: Block, expected: Expected, target: Target) ->
         used |= off
     case = Case(block.id, block.says, target.region.symbol, stated, actual, alignment, judge.place)
     findings = explain(case)
+    findings = unshown(
+        findings,
+        judge.place,
+        lambda: bool(tensors) and differ_on_tensors(stated, actual, alignment, judge.ranks),
+    )
     lines: tuple[str, ...] = ()
     if findings and is_written(expected):
         lines = equation(stated, actual, alignment, names_of(block))
@@ -190,16 +196,19 @@ def _compared(judge: Judge, block: Block, expected: Expected, target: Target) ->
 def _in_other_words(
     stated: OpGraph, actual: OpGraph, alignment: Alignment, closed: frozenset[str]
 ) -> tuple[OpGraph, OpGraph, Alignment, set[str], tuple[Op, ...]]:
-    """What is compared, in a spelling of the code in which less of it differs from the claim, if there is one."""
-    for form in rewritten(written_out(stated), written_out(actual)):
-        claim = written_out(stated)
+    """What is compared, in the spelling of the code in which least of it differs from the claim, if that is less."""
+    claim = written_out(stated)
+    best = stated, actual, alignment, set[str](), tuple[Op, ...]()
+    for form in rewritten(claim, written_out(actual)):
         told = align(claim, form.graph, closed=closed)
         used = {*form.used, *told.equivalences}
         if told.edits and any(same_function(claim, code, told, closed=closed) for code in called(claim, form.graph)):
             told, used = replace(told, edits=()), used | {ALGEBRA}
-        if len(told.edits) < len(alignment.edits):
-            return claim, form.graph, told, used, form.unsure
-    return stated, actual, alignment, set(), ()
+        if len(told.edits) < len(best[2].edits):
+            best = claim, form.graph, told, used, form.unsure
+        if not told.edits:
+            break
+    return best
 
 
 def _not_last(op: Op, place: Callable[[Span], Place]) -> Finding:

@@ -12,9 +12,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import permutations
 
-from archcheck.ir.equivalences import BIAS, EPSILON, FUSED, GIVEN, JOINED, OUTPUTS
+from archcheck.ir.equivalences import BIAS, COMPLEMENT, EPSILON, FUSED, GIVEN, JOINED, OUTPUTS
 from archcheck.ir.graph import Op, OpGraph, Value, attrs
 from archcheck.ir.ops import kind
+from archcheck.judging.complements import complements
 from archcheck.judging.features import MAPS, convolution, is_of_features
 from archcheck.judging.pieces import in_parts
 from archcheck.passes.values import rename
@@ -55,6 +56,8 @@ def rewritten(stated: OpGraph, actual: OpGraph) -> Iterator[Rewritten]:
         found = _unjoined(found)
     if found.used:
         yield found
+    for other in complements(found.graph):
+        yield replace(found, graph=other, used=found.used | {COMPLEMENT})
 
 
 def called(stated: OpGraph, code: OpGraph) -> Iterator[OpGraph]:

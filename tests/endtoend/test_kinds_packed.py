@@ -92,6 +92,21 @@ PACKED = (
         {"net": "Net"},
     ),
     Kind(
+        "what a paper calls a gate is one minus the gate of the code, where it is learned",
+        GRU.format(map="linear"),
+        """
+        self.a, self.b, self.c = nn.Linear(16, 8), nn.Linear(16, 8), nn.Linear(16, 8)
+    def forward(self, x, h):
+        j = torch.cat([x, h], -1)
+        z, r = torch.sigmoid(self.a(j)), torch.sigmoid(self.{}(j))
+        c = torch.tanh(self.c(torch.cat([x, r * h], -1)))
+        return z * h + (1 - z) * c
+""",
+        "b",
+        "a",  # whose sign is then not free, and which is no gate of its own
+        {"net": "Net"},
+    ),
+    Kind(
         "the parts of a learned matrix are matrices",
         GRU.format(map="linear"),
         """
@@ -133,3 +148,58 @@ def test_a_map_that_is_also_read_whole_is_not_taken_apart(tmp_path: Path) -> Non
     assert report.default.claims[0].verdict is not Verdict.HOLDS
     report, _ = audit(tmp_path, Kind("whole", spec, code, "", "", {"net": "Net"}), "self.b(x)")
     assert report.default.claims[0].verdict is Verdict.HOLDS
+
+
+TURNED = "blocks: {net: {where: x, flow: '(1 - sigmoid(x)) * h + sigmoid(x) * tanh(linear(x))'}}"
+
+
+@pytest.mark.parametrize(
+    ("written", "verdict"),
+    [("(1 - g) * h + g * c", Verdict.HOLDS), ("g * h + (1 - g) * c", Verdict.VIOLATED)],
+)
+def test_a_gate_that_learns_nothing_has_its_sign(tmp_path: Path, written: str, verdict: Verdict) -> None:
+    code = """
+        self.a = nn.Linear(8, 8)
+    def forward(self, x, h):
+        g, c = torch.sigmoid(x), torch.tanh(self.a(x))
+        return {}
+"""
+    report, _ = audit(tmp_path, Kind("turned", TURNED, code, "", "", {"net": "Net"}), written)
+    assert report.default.claims[0].verdict is verdict
+
+
+LAID_OUT = (
+    Kind(
+        "what a convolution gives beside its input's length is cut off",
+        "blocks: {net: {where: x, flow: relu(x + relu(conv(x)))}}",
+        """
+        self.a = nn.Conv1d(8, 8, 3, padding=2)
+    def forward(self, x):
+        return F.relu(x + {}(self.a(x)[:, :, :-2]))
+""",
+        "F.relu",
+        "F.gelu",
+        {"net": "Net"},
+    ),
+    Kind(
+        "products in an index notation",
+        "blocks: {net: {where: x, flow: '(q @ (k.T @ v)) / (q @ sum(k, axis=1))'}}",
+        """
+    def forward(self, q, k, v):
+        z = 1 / torch.einsum("nlhd,nhd->nlh", q, k.sum(1))
+        return torch.einsum("nlhd,nhmd,nlh->nlhm", q, {}, z)
+""",
+        'torch.einsum("nshd,nshm->nhmd", k, v)',
+        'torch.einsum("nshd,nshm->nhmd", k.relu(), v)',
+        {"net": "Net"},
+    ),
+)
+
+
+@pytest.mark.parametrize("kind", LAID_OUT, ids=lambda kind: kind.id)
+def test_a_layout_alone_is_no_alarm_and_hides_none(tmp_path: Path, kind: Kind) -> None:
+    report, _ = audit(tmp_path, kind, kind.right)
+    assert report.default.claims[0].verdict is Verdict.UNDETERMINED
+    assert "layout" in report.default.claims[0].findings[0].message
+    report, _ = audit(tmp_path, kind, kind.wrong)
+    assert report.default.claims[0].verdict is Verdict.VIOLATED
