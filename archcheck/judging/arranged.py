@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from archcheck.align.edits import Edit, EditKind
 from archcheck.findings import Finding, Place, Verdict
-from archcheck.ir.graph import Unknown
+from archcheck.ir.graph import Op, Unknown
 from archcheck.ir.span import Span
 from archcheck.rules.words import called, listed
 
@@ -68,7 +68,13 @@ def _is_unknown(edit: Edit) -> bool:
 def _is(edit: Edit, names: frozenset[str]) -> bool:
     """Whether both ops of an edit are of these kinds, as far as it has them."""
     ops = [op for op in (edit.expected, edit.actual) if op is not None]
-    return bool(ops) and all(op.kind.name in names for op in ops)
+    return bool(ops) and all(op.kind.name in names and not _is_one_entry(op) for op in ops)
+
+
+def _is_one_entry(op: Op) -> bool:
+    """Whether an op takes one entry of an axis: then the others are left out of what is computed."""
+    index = op.attr("index") if op.kind.name == "select" else None
+    return any(type(one) is int for one in (index if isinstance(index, tuple) else (index,)))
 
 
 def _open(finding: Finding, place: Callable[[Span], Place]) -> Finding:

@@ -1,7 +1,7 @@
 """Gates that code keeps for a paper's one minus the gate: `z h + (1 - z) c` for `(1 - z) h + z c`.
 
-`1 - sigmoid(a) = sigmoid(-a)`, and where `a` is a sum of learned maps, `-a` is one as well: with the other sign in every
-weight. Which of the two a gate is called is nothing that training could tell.
+`1 - sigmoid(a) = sigmoid(-a)`, and where `a` is a sum of learned maps, `-a` is one as well: with the other sign in
+every weight. Which of the two a gate is called is nothing that training could tell.
 """
 
 from __future__ import annotations
