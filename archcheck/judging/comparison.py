@@ -63,6 +63,8 @@ def compared(judge: Judge, spec: Spec, block: Block, expected: Expected, target:
 
     What else the part computes is then no matter; but of a part that is little more than the equation it is.
     """
+    if not target.graph.results:
+        return Comparison((_gives_nothing(target, judge.place),), frozenset())
     found = _in_mode(judge, spec, block, expected, target)
     if not found.departs or not is_equation(expected) or target.region.op or target.how in (BY_OPS, NEARLY):
         return found
@@ -209,6 +211,16 @@ def _in_other_words(
         if not told.edits:
             break
     return best
+
+
+def _gives_nothing(target: Target, place: Callable[[Span], Place]) -> Finding:
+    return Finding(
+        "not-determined",
+        Verdict.UNDETERMINED,
+        f"{target.region.symbol} gives nothing that is computed: no tensor comes out of what was read",
+        fix="name the function or the class that computes it",
+        places=(place(target.region.span),) if target.region.span is not None else (),
+    )
 
 
 def _not_last(op: Op, place: Callable[[Span], Place]) -> Finding:

@@ -89,7 +89,7 @@ _SPELLED: dict[str, str] = {
     "flax.attention_weights": f"lambda query, key, {_ATTENTION}: {_WEIGHTS}",
     "flax.attention": f"lambda query, key, value, {_ATTENTION}: jax.numpy.einsum('...hqk,...khd->...qhd', {_WEIGHTS}, value)",
     # ---- trees
-    **{f"tree.{name}": "lambda f, tree, *rest, **kwargs: f(tree, *rest) if not isinstance(tree, (dict, list, tuple)) else type(tree)(f(part) for part in tree) if isinstance(tree, (list, tuple)) else {key: f(part) for key, part in tree.items()}" for name in ("map",)},
+    **{f"tree.{name}": "lambda f, tree, *rest, **kwargs: f(tree, *rest) if not isinstance(tree, (dict, list, tuple)) else type(tree)(f(part) for part in tree) if type(tree) in (list, tuple) else type(tree)(*[f(part) for part in tree]) if isinstance(tree, (list, tuple)) else {key: f(part) for key, part in tree.items()}" for name in ("map",)},
 }
 
 FORMULAS: dict[str, Formula] = {"jax." + name: Formula(source) for name, source in _SPELLED.items()}

@@ -18,6 +18,7 @@ from archcheck.frontends.static import (
     modules,
     names,
     parts,
+    records,
     rows,
     sizes,
     speech,
@@ -176,6 +177,10 @@ class _Runner:
                 if whole and not self.given_tensors():
                     function = self.entry_method(result, result)  # a function that builds a model, and is called for it
                     result = self.invoke(function)
+                elif (
+                    isinstance(result, Function) and not self.given_tensors()
+                ):  # or that defines a part, as closures do
+                    result = self.invoke(result)
                 veil = (
                     function.receiver.cls.veil
                     if isinstance(function, Method) and isinstance(function.receiver, Instance)
@@ -409,7 +414,7 @@ class _Runner:
         name = parameter.arg
         config = configs.guess(self.vm, parameter, function, owner, by_reads=not calling)
         if config is not None:
-            return config
+            return records.filled(self.vm, config, name, self.input) if calling else config
         if not calling and (module := configs.part(self.vm, parameter, function)) is not None:
             return module
         annotation = "" if parameter.annotation is None else code_of(parameter.annotation)
