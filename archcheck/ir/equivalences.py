@@ -21,6 +21,7 @@ EPSILON = "epsilon left out"
 GIVEN = "constant as an input"
 BIAS = "vector added to a sum as the bias of a map in it"
 COMPLEMENT = "one minus a learned gate as a gate"
+OUTWARD = "product with a matrix before or after a linear map"
 
 ERROR_BITS = 60  # forms that differ count as equal by algebra with a chance below 2 ** -ERROR_BITS
 NOTES = {ALGEBRA: f"equal at random points of a prime field, wrong with a chance below 2^-{ERROR_BITS}"}  # for reports
@@ -33,6 +34,6 @@ def unstated(kind: str) -> str:
 
 NAMES = (
     COMMUTED, OUTPUTS, AS_A_SUM, WRITTEN_OUT, POINTWISE, FUSED, PADDING, BORDERS, POOLED, MODULE, NO_DROPOUT, ALGEBRA,
-    JOINED, EPSILON, GIVEN, BIAS, COMPLEMENT,
+    JOINED, EPSILON, GIVEN, BIAS, COMPLEMENT, OUTWARD,
     *map(unstated, BY_NAME),
 )  # fmt: skip

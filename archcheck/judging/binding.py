@@ -16,7 +16,7 @@ from archcheck.judging.rewrites import Rewritten, rewritten
 from archcheck.passes.structure import Sublayer, sublayers
 from archcheck.passes.write_out import written_out
 
-INPUT = kind("input")
+INPUT, LINEAR = kind("input"), kind("linear")
 LOOSE = "by most of its sublayers"
 BY_OPS = "by its ops"
 NEARLY = "by most of its ops"
@@ -68,7 +68,7 @@ class Expected:
 
 def expectation(graph: OpGraph) -> Expected:
     """What a claim's canonical graph is stated over."""
-    graph = replace(graph, ops=tuple(_silent_on_masks(op) for op in graph.ops))
+    graph = replace(graph, ops=tuple(_silent(op) for op in graph.ops))
     ops = [op for op in graph.ops if op.kind is not INPUT]
     found = sublayers(graph.ops)
     if len(ops) == 1 and ops[0].kind.tier is Tier.STRUCTURE and ops[0].body and ops[0].kind.family == "sublayer":
@@ -81,11 +81,14 @@ def expectation(graph: OpGraph) -> Expected:
     return Expected(graph, Form.LAYER if found else Form.WIRING, found, "")
 
 
-def _silent_on_masks(op: Op) -> Op:
-    """`op` without `causal=False` where it was read off a formula: one that has no mask says nothing about masks."""
-    body = tuple(_silent_on_masks(inner) for inner in op.body)
+def _silent(op: Op) -> Op:
+    """`op` without `causal=False` where it was read off a formula: one that has no mask says nothing about masks, and
+    a product with a weight nothing about a bias."""
+    body = tuple(_silent(inner) for inner in op.body)
     if op.kind.name in ("attention", *ATTENTION_SUBLAYERS) and body and op.attr("causal") is False:
         return replace(op, body=body, attrs=tuple(attr for attr in op.attrs if attr.name != "causal"))
+    if op.kind is LINEAR and body and op.attr("bias") is False:
+        return replace(op, body=body, attrs=tuple(attr for attr in op.attrs if attr.name != "bias"))
     return replace(op, body=body) if body else op
 
 

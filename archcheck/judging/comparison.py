@@ -161,9 +161,11 @@ def _compared(judge: Judge, block: Block, expected: Expected, target: Target) ->
         used.add(ALGEBRA)
     unsure = target.form.unsure if target.form is not None else ()
     used |= target.form.used if target.form is not None else frozenset()
-    if alignment.edits and is_equation(expected):
-        stated, actual, alignment, other_used, unsure = _in_other_words(stated, actual, alignment, closed)
-        used |= other_used
+    if alignment.edits:
+        words = _in_other_words(stated, actual, alignment, closed)
+        if is_equation(expected) or not words[2].edits:  # of layers, rules tell more than an equation does
+            stated, actual, alignment, other_used, unsure = words
+            used |= other_used
     if judge.evaluated:
         alignment, off = modes.without_rates(alignment)
         used |= off

@@ -13,8 +13,8 @@ from itertools import islice, product
 from archcheck.ir.graph import Attr, Op, OpGraph, Unknown, Value, attrs
 from archcheck.ir.ops import kind
 
-ADD, CONSTANT, DIV, INPUT, MATMUL, MUL, PARAMETER, SCALE, SQRT, SUB = map(
-    kind, ("add", "constant", "div", "input", "matmul", "mul", "parameter", "scale", "sqrt", "sub")
+ADD, CONSTANT, DIV, INPUT, LINEAR, MATMUL, MUL, PARAMETER, SCALE, SQRT, SUB = map(
+    kind, ("add", "constant", "div", "input", "linear", "matmul", "mul", "parameter", "scale", "sqrt", "sub")
 )
 LEARNED = "learned"
 MOST_NUMBERS = 3  # of the code that are tried for a name
@@ -67,7 +67,7 @@ def _options(claim: OpGraph, given: Op, code: OpGraph) -> list[Number | str]:
                     numbers.setdefault(number, number)
     found: list[Number | str] = [number for number in numbers.values() if not isinstance(number, Unknown)]
     found = found[:MOST_NUMBERS]
-    learned = any(op.kind is PARAMETER or op.attr("by") == LEARNED for op in code.walk())
+    learned = any(op.kind in (PARAMETER, LINEAR) or op.attr("by") == LEARNED for op in code.walk())
     found += [LEARNED] if learned and not rooted else []
     return [*found, *(number for number in numbers.values() if isinstance(number, Unknown))]
 

@@ -12,12 +12,14 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import permutations
 
-from archcheck.ir.equivalences import BIAS, COMPLEMENT, EPSILON, FUSED, GIVEN, JOINED, OUTPUTS
+from archcheck.ir.equivalences import BIAS, BORDERS, COMPLEMENT, EPSILON, FUSED, GIVEN, JOINED, OUTPUTS, OUTWARD
 from archcheck.ir.graph import Op, OpGraph, Value, attrs
 from archcheck.ir.ops import kind
 from archcheck.judging.complements import complements
 from archcheck.judging.features import MAPS, convolution, is_of_features
+from archcheck.judging.outward import through
 from archcheck.judging.pieces import in_parts
+from archcheck.judging.windows import without_borders
 from archcheck.passes.values import rename
 
 ADD, CONCAT, CONSTANT, INPUT, PARAMETER, SELECT, SPLIT = map(
@@ -47,6 +49,8 @@ def rewritten(stated: OpGraph, actual: OpGraph) -> Iterator[Rewritten]:
     found = _with_inputs(stated, _unpacked(_of_results(stated, Rewritten(actual, frozenset()))))
     if not any(op.kind is SPLIT for op in stated.walk()):
         found = _in_parts(found)
+    found = _named(found, without_borders(stated, found.graph), BORDERS)
+    found = _named(found, through(stated, found.graph), OUTWARD)
     found = _with_biases(found)
     if not any(op.kind is ADD and op.states("by") for op in stated.walk()):
         found = _without_offsets(found)
@@ -58,6 +62,11 @@ def rewritten(stated: OpGraph, actual: OpGraph) -> Iterator[Rewritten]:
         yield found
     for other in complements(found.graph):
         yield replace(found, graph=other, used=found.used | {COMPLEMENT})
+
+
+def _named(code: Rewritten, graph: OpGraph, name: str) -> Rewritten:
+    """`code` as `graph`, by the equivalence of this name, where that is another one."""
+    return code if graph is code.graph else replace(code, graph=graph, used=code.used | {name})
 
 
 def called(stated: OpGraph, code: OpGraph) -> Iterator[OpGraph]:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from archcheck.findings import Verdict
+from archcheck.pipeline import check
+from archcheck.sweep import Request
 from tests.endtoend.test_kinds import Kind, audit
 
 KINDS = (
@@ -104,3 +106,104 @@ def test_what_was_given_to_a_name_is_told_and_a_strict_claim_bars_it(tmp_path: P
     strict = kind.spec.replace("where: x,", "where: x, strict: [constant as an input],")
     report, _ = audit(tmp_path, Kind(kind.id, strict, kind.code, kind.right, kind.wrong), kind.right)
     assert report.default.claims[0].verdict is Verdict.VIOLATED
+
+
+REPARAMETRISED = (
+    Kind(
+        "what is added before a convolution, in whatever way, is not stated",
+        "blocks: {net: {where: x, flow: 'x + conv(relu(conv(x, kernel=3)), kernel=3)'}}",
+        """
+        self.a, self.b = nn.Conv2d(8, 8, 3), nn.Conv2d(8, 8, 3)
+        self.pad = nn.{}
+    def forward(self, x):
+        return x + self.b(self.pad(F.relu(self.a(self.pad(x)))))
+""",
+        "ReflectionPad2d(1)",
+        "Softplus()",
+    ),
+    Kind(
+        "a convolution is made causal by what is cut off behind it, as much as it adds",
+        "blocks: {net: {where: x, flow: 'x + relu(conv(x, dilation=2))'}}",
+        """
+        self.a = nn.Conv1d(8, 8, 3, padding=4, dilation=2)
+    def forward(self, x):
+        return x + F.relu(self.a(x)[:, :, {}])
+""",
+        ":-4",
+        ":-2",
+    ),
+    Kind(
+        "a gate may be turned around, and is then turned wherever it stands",
+        "blocks: {net: {where: x, flow: 'z = sigmoid(linear(x) + linear(h))\\nn = tanh(linear(x) + linear(h))\\n"
+        "(1 - z) * h + z * n'}}".replace("'", '"'),
+        """
+        self.a, self.b, self.c, self.d = (nn.Linear(8, 8) for _ in range(4))
+    def forward(self, x, h):
+        z = torch.sigmoid(self.a(x) + self.b(h))
+        n = torch.tanh(self.c(x) + self.d(h))
+        return z * h + {} * n
+""",
+        "(1 - z)",
+        "z",
+        {"net": "Net"},
+    ),
+    Kind(
+        "a product with a matrix goes before a map or behind it, but for a bias",
+        "blocks: {net: {where: x, flow: relu((adj @ h) @ w)}}",
+        """
+        self.w = nn.Linear(8, 4, bias={})
+    def forward(self, h, adj):
+        return F.relu(torch.spmm(adj, self.w(h)))
+""",
+        "False",
+        "True",
+        {"net": "Net"},
+    ),
+)
+
+
+@pytest.mark.parametrize("kind", REPARAMETRISED, ids=lambda kind: kind.id)
+def test_what_is_the_same_family_of_functions_holds(tmp_path: Path, kind: Kind) -> None:
+    report, _ = audit(tmp_path, kind, kind.right)
+    assert report.default.claims[0].verdict is Verdict.HOLDS, report.default.claims[0].findings
+    report, _ = audit(tmp_path, kind, kind.wrong)
+    assert report.default.claims[0].verdict is Verdict.VIOLATED
+
+
+def test_a_product_with_what_is_none_is_no_product_with_none(tmp_path: Path) -> None:
+    """Another method puts a tensor there: what it is cannot be told here."""
+    code = """
+        self.w = None
+    def forward(self, x):
+        return torch.tanh(x + x * self.w)
+"""
+    kind = Kind("a", "claims: [{id: a, where: x, path: input -> mul(by=2) -> ... -> output}]", code, "", "")
+    report, _ = audit(tmp_path, kind, "")
+    assert report.default.claims[0].verdict is not Verdict.HOLDS
+
+
+_WRITTEN = (
+    ("tf.layers.dense(tf.tanh(x), 1)", Verdict.HOLDS),
+    ("tf.tanh(tf.layers.dense(x, 1))", Verdict.VIOLATED),
+)
+
+
+def test_a_class_that_builds_its_graph_as_it_is_made_is_read(tmp_path: Path) -> None:
+    code = """\
+import tensorflow as tf
+
+
+class Net:
+    def __init__(self, size):
+        x = tf.placeholder(tf.float32, [None, 7, size], name="x")
+        score = {}
+        self.weights = tf.nn.softmax(score, axis=1)
+        self.out = tf.matmul(tf.transpose(x, [0, 2, 1]), self.weights)
+"""
+    spec = "archcheck: 1\nid: a2026\ntitle: A\nclaims: [{id: a, where: x, path: tanh -> linear -> softmax(axis=1)}]\n"
+    (tmp_path / "spec.yaml").write_text(spec)
+    for written, verdict in _WRITTEN:
+        (tmp_path / "model.py").write_text(code.replace("{}", written))
+        request = Request(f"{tmp_path / 'model.py'}:Net", {"size": "8"})
+        (report,) = check(request, str(tmp_path / "spec.yaml"))
+        assert report.default.claims[0].verdict is verdict

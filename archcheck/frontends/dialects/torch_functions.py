@@ -86,6 +86,7 @@ SHARED: dict[str, Row] = {
     # matrix products
     "matmul": _row("matmul", _PAIR),
     "mm": _row("matmul", "input!, mat2!"),
+    "spmm": _row("matmul", "input!, mat2!"),
     "bmm": _row("matmul", "input!, mat2!"),
     "mv": _row("matmul", "input!, vec!"),
     "dot": _row("matmul", "input!, tensor!"),

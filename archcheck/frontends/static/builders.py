@@ -7,14 +7,17 @@ functions of its own module, and of the modules beside it, that call the class a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from archcheck.frontends.static.values import Data, Instance, Layer, is_module
+from archcheck.errors import NoModelError
+from archcheck.frontends.static import instances
+from archcheck.frontends.static.values import Data, Instance, Layer, Method, is_module
 
 if TYPE_CHECKING:
     from archcheck.frontends.static.entry import Run
     from archcheck.frontends.static.library import Library, SourceFile
+    from archcheck.frontends.static.machine import Machine
 
 MOST_BUILDERS = 4  # functions that are tried
 MOST_MODULES = 80  # beside the class's own that are looked through
@@ -68,3 +71,21 @@ def parts_of(instance: Instance) -> list[Instance | Layer]:
                 found.append(value)
                 stack += [*value.attributes.values(), value.items]
     return found
+
+
+def graph_of(vm: Machine, instance: Instance, entry: Callable[[], Data]) -> Method | None:
+    """The constructor of a class that has nothing that a call runs, where it has built a graph on placeholders, as code
+    for TensorFlow 1 does; None for any other.
+
+    Args:
+        entry: gives what a call runs.
+    """
+    if any(op.kind.name == "input" for op in vm.recorder.ops):
+        try:
+            entry()
+        except NoModelError:
+            init = instances.constructor_of(instance.cls)
+            if init is not None:
+                return Method(init, instance)
+    vm.stored.clear()
+    return None

@@ -115,6 +115,9 @@ def _tensor_binary(vm: Machine, op: type[ast.operator], left: Data, right: Data)
         return vm.emit("logical", tensors, {"operator": SPECIAL[op]})
     reverse = isinstance(right, (Tensor, Tensors))
     constant = left if reverse else right
+    if constant is None and len(tensors) == 1:  # another method puts a tensor there, or it fails
+        missing = vm.opaque("operand", (), "it is None where a tensor must be given")
+        return _tensor_binary(vm, op, missing, right) if reverse else _tensor_binary(vm, op, left, missing)
     beside: dict[str, Data] = {} if len(tensors) == 2 else {"by": constant}
     if kind == "remainder":
         return vm.emit("elementwise", tensors, {"function": "remainder", **beside})

@@ -157,18 +157,21 @@ class _Runner:
         result: Data = None
         error, error_span = "", None
         function: Data = value
+        graph_of: Method | None = None
         try:
             vm.arrays = speech.arrays(value, self.module.file)
             vm.inplace_sums = not self._rebinds() and not vm.arrays
             receiver = value.receiver if isinstance(value, Method) else value
             if isinstance(receiver, Class):
+                vm.target = receiver
                 instance = self.construct(receiver)
-                function = self.entry_method(instance, value)
+                graph_of = builders.graph_of(vm, instance, lambda: self.entry_method(instance, value))
+                function = graph_of or self.entry_method(instance, value)
             elif isinstance(value, Function) and configs.makes_module(vm, value):
                 kwargs, given = self.arguments(value, skip=0, calling=False)
                 made = vm.call(value, _positional(value, kwargs, 0), kwargs, given)
                 function = self.entry_method(made, made) if isinstance(made, Instance) else made
-            if isinstance(function, (Method, Function, Instance, Layer)):
+            if graph_of is None and isinstance(function, (Method, Function, Instance, Layer)):
                 result = self.invoke(function)
                 whole = isinstance(result, Instance) and (is_module(result.cls) or _model(result.cls) is not None)
                 builds = isinstance(result, TensorModel) or whole
@@ -187,7 +190,7 @@ class _Runner:
                     else ""
                 )
                 result = veiled(vm, result, veil) if veil else result
-            else:
+            elif graph_of is None:
                 raise NoModelError(
                     f"{self.call.symbol} is {_kind(value)}, which computes nothing",
                     place=str(span or self.module.file.shown),

@@ -160,7 +160,7 @@ def bind(
             owner.settings[target.attr] = settings
         elif isinstance(owner, Instance):
             owner.settings.pop(target.attr, None)
-        if owner is vm.target:
+        if owner is vm.target or (isinstance(owner, Instance) and owner.cls is vm.target):
             vm.stored[target] = [one for one in flatten_tensors(value) if isinstance(one, Tensor)]
         vm.set(owner, target.attr, value)
     elif isinstance(target, (ast.Tuple, ast.List)):
