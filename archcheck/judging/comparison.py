@@ -23,6 +23,7 @@ from archcheck.judging.equations import equation, names_of
 from archcheck.judging.folds import folds, other_forms
 from archcheck.judging.occurrences import is_most, search
 from archcheck.judging.rewrites import called, rewritten
+from archcheck.judging.unproven import unproven
 from archcheck.passes.structure import sublayers
 from archcheck.passes.write_out import written_out
 from archcheck.rules import explain
@@ -116,7 +117,7 @@ def _of_what_is_given(
     judge: Judge, spec: Spec, block: Block, expected: Expected, target: Target, found: Comparison
 ) -> Comparison:
     """The comparison with the numbers and weights that code has for a claim's inputs, if it does not depart then."""
-    if not is_written(expected) or not isinstance(block.content, Flow):
+    if not isinstance(block.content, Flow):
         return found
     open_still: Comparison | None = None
     for met in given.ways(judge.written(spec, block), target.graph):
@@ -183,6 +184,8 @@ def _compared(judge: Judge, block: Block, expected: Expected, target: Target) ->
             findings = tuple(replace(finding, expected=(), actual=()) for finding in findings)
     if unsure and not findings:
         findings = tuple(_not_last(op, judge.place) for op in unsure)
+    if findings and is_written(expected) and (rests := unproven(written_out(actual), alignment)):
+        findings = tuple(_not_proven(op, block.id, judge.place) for op in rests[:1])
     if unplayed := _unplayed(stated, actual, alignment):
         findings = tuple(_not_told(word, op, judge.place) for word, op in unplayed.items())
     if not findings and (empty := zeros_for_inputs(stated, alignment, target.graph, block.id, judge.place)):
@@ -231,6 +234,17 @@ def _not_last(op: Op, place: Callable[[Span], Place]) -> Finding:
         Verdict.UNDETERMINED,
         f"whether axis {op.attr('axis')} of what is joined is that of the features, which the map reads, is not known",
         fix="join along axis -1; or name a part that makes the tensors, so that their axes are known",
+        places=(place(op.span),) if op.span is not None else (),
+    )
+
+
+def _not_proven(op: Op, block: str, place: Callable[[Span], Place]) -> Finding:
+    return Finding(
+        "not-determined",
+        Verdict.UNDETERMINED,
+        f"whether {op.kind.name.replace('_', ' ')} is what {block} states rests on how many axes, and how many "
+        "entries, its operands have, which is not known",
+        fix="name a part that makes the tensors, or give the sizes: --arg NAME=N",
         places=(place(op.span),) if op.span is not None else (),
     )
 

@@ -12,6 +12,7 @@ from itertools import islice, product
 
 from archcheck.ir.graph import Attr, Op, OpGraph, Unknown, Value, attrs
 from archcheck.ir.ops import kind
+from archcheck.judging.cuts import cut_inputs
 
 ADD, CONSTANT, DIV, INPUT, LINEAR, MATMUL, MUL, PARAMETER, SCALE, SQRT, SUB = map(
     kind, ("add", "constant", "div", "input", "linear", "matmul", "mul", "parameter", "scale", "sqrt", "sub")
@@ -39,7 +40,8 @@ def ways(claim: OpGraph, code: OpGraph) -> Iterator[Met]:
     names = [name for name, found in options.items() if found][:MOST_NAMES]
     every = [dict(zip(names, one, strict=True)) for one in product(*((None, *options[name]) for name in names))]
     found = [tuple((name, value) for name, value in one.items() if value is not None) for one in every]
-    count = sum(op.kind is INPUT for op in code.ops)  # each of which is one of the claim's
+    cut = cut_inputs(code)  # each part of which is one of the claim's, as each input is
+    count = sum(op.kind is INPUT for op in code.ops) + sum(map(len, cut.values())) - len(cut)
     kept = [one for one in found if one and len(inputs) - len(one) == count]
     yield from islice(sorted(kept, key=len), MOST_WAYS)
 

@@ -12,10 +12,22 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import permutations
 
-from archcheck.ir.equivalences import BIAS, BORDERS, COMPLEMENT, EPSILON, FUSED, GIVEN, JOINED, OUTPUTS, OUTWARD
+from archcheck.ir.equivalences import (
+    BIAS,
+    BORDERS,
+    COMPLEMENT,
+    EPSILON,
+    FUSED,
+    GIVEN,
+    JOINED,
+    OUTPUTS,
+    OUTWARD,
+    unstated,
+)
 from archcheck.ir.graph import Op, OpGraph, Value, attrs
 from archcheck.ir.ops import kind
 from archcheck.judging.complements import complements
+from archcheck.judging.cuts import with_parts_as_inputs, without_heads
 from archcheck.judging.features import MAPS, convolution, is_of_features
 from archcheck.judging.outward import through
 from archcheck.judging.pieces import in_parts
@@ -47,8 +59,10 @@ class Rewritten:
 def rewritten(stated: OpGraph, actual: OpGraph) -> Iterator[Rewritten]:
     """`actual` without what `stated` leaves out, and with its sums; both graphs laid out without sublayers."""
     found = _with_inputs(stated, _unpacked(_of_results(stated, Rewritten(actual, frozenset()))))
+    found = _named(found, with_parts_as_inputs(stated, found.graph), GIVEN)
     if not any(op.kind is SPLIT for op in stated.walk()):
         found = _in_parts(found)
+    found = _named(found, without_heads(stated, found.graph), unstated("reshape"))
     found = _named(found, without_borders(stated, found.graph), BORDERS)
     found = _named(found, through(stated, found.graph), OUTWARD)
     found = _with_biases(found)

@@ -148,6 +148,18 @@ REPARAMETRISED = (
         {"net": "Net"},
     ),
     Kind(
+        "parts of one tensor stand for the inputs of an equation",
+        "blocks: {net: {where: x, flow: 'tanh(a) * sigmoid(b) + relu(c)'}}",
+        """
+    def forward(self, x):
+        a, b, c = torch.chunk(x, 3, dim=1)
+        return torch.tanh(a) * torch.sigmoid(b) + {}
+""",
+        "F.relu(c)",
+        "torch.exp(c)",
+        {"net": "Net"},
+    ),
+    Kind(
         "a product with a matrix goes before a map or behind it, but for a bias",
         "blocks: {net: {where: x, flow: relu((adj @ h) @ w)}}",
         """
