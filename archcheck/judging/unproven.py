@@ -1,6 +1,6 @@
 """Differences that may be none: products in another notation, and vectors of unknown length that may be a bias.
 
-A contraction over axes that code names (`tensordot`, `einsum`) is a product of matrices for some numbers of axes and
+A contraction over axes that code names (`tensordot`) is a product of matrices for some numbers of axes and
 not for others; a learned vector that is added to what a map gives is its bias if it has an entry for each feature.
 """
 
@@ -14,8 +14,8 @@ from archcheck.ir.ops import kind
 from archcheck.judging.features import MAPS, convolution
 
 ADD, PARAMETER = kind("add"), kind("parameter")
-_CONTRACTIONS = frozenset({"tensordot", "einsum"})
-_PRODUCTS = _CONTRACTIONS | {"matmul", "outer", "mul", "sum", "permute", "reshape", "expand"}
+_CONTRACTIONS = frozenset({"tensordot"})
+_PRODUCTS = _CONTRACTIONS | {"einsum", "matmul", "outer", "mul", "sum", "permute", "reshape", "expand"}
 
 
 def unproven(actual: OpGraph, alignment: Alignment) -> tuple[Op, ...]:

@@ -127,10 +127,10 @@ REPARAMETRISED = (
         """
         self.a = nn.Conv1d(8, 8, 3, padding=4, dilation=2)
     def forward(self, x):
-        return x + F.relu(self.a(x)[:, :, {}])
+        return x + F.{}(self.a(x)[:, :, :-4])
 """,
-        ":-4",
-        ":-2",
+        "relu",
+        "gelu",
     ),
     Kind(
         "a gate may be turned around, and is then turned wherever it stands",
