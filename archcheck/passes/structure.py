@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from archcheck.ir.graph import Op, OpGraph, Value
 from archcheck.ir.ops import OpKind
 from archcheck.passes.kinds import (
+    ACTIVATIONS,
     ADD,
+    CROSS_ATTENTION,
     DROPOUT,
     FUNCTION,
     INPUT,
@@ -19,6 +21,7 @@ from archcheck.passes.kinds import (
     REPEAT,
     RESIDUAL,
     SCALE,
+    SELF_ATTENTION,
     STOCHASTIC_DEPTH,
     SUBLAYERS,
     VIEWS,
@@ -34,6 +37,7 @@ KIND_WORDS = {
 }
 _RANK = ("self_attention", "cross_attention", "moe", "ssm", "recurrence", "feed_forward", "convolution")
 _LONGEST = 64  # ops between a norm and the sublayer that it prepares; far above what any released model has
+_ATTENDING = frozenset({SELF_ATTENTION, CROSS_ATTENTION})
 _CORES = SUBLAYERS | {FUNCTION, OPAQUE}
 
 
@@ -351,14 +355,19 @@ def _of_residual(op: Op, stream: _Stream) -> list[_Draft]:
 
 
 def _after(value: Value, body: _Stream) -> tuple[list[Token], Value]:
-    """The letters behind F, and the value that F gives."""
+    """The letters behind F, and the value that F gives; an activation behind an attention is no part of F."""
     tokens: list[Token] = []
+    before: tuple[list[Token], Value] | None = None
     while (op := body.at.get(body.behind_views(value))) is not None and op.reads:
         if letter := letter_of(op.kind):
             tokens.append(Token(letter, op))
+        elif op.kind in ACTIVATIONS:
+            before = before or (tokens[::-1], value)
         elif op.kind is not MASKED_FILL or op.attr("by") != 0:  # what is masked is left out, and nothing else happens
             break
         value = op.reads[0]
+    if before is not None and (op is None or op.kind not in _ATTENDING):
+        return before
     return tokens[::-1], value
 
 
@@ -399,10 +408,11 @@ def _core(value: Value, body: _Stream) -> tuple[Op | None, list[Op]]:
 def _before_arm(core: Op | None, body: _Stream) -> list[Token]:
     """The letters in front of F."""
     tokens: list[Token] = []
+    attends = core is not None and core.kind in _ATTENDING
     while core is not None and core.reads:
         op = body.at.get(body.behind_views(core.reads[0]))
-        if op is None or not (letter := letter_of(op.kind)):
+        if op is None or (not (letter := letter_of(op.kind)) and not (attends and op.kind in ACTIVATIONS)):
             break
-        tokens.append(Token(letter, op))
+        tokens += [Token(letter, op)] if letter else []
         core = op
     return tokens[::-1]
