@@ -38,7 +38,7 @@ _NAMED = SUBLAYERS | {FUNCTION, OPAQUE}
 # A nested stream with one of these inside is a stack of layers and stays visible; others are part of their core (the
 # skip around a state-space scan).
 _STACKED = SUBLAYERS - {BRANCH, SSM, RECURRENCE}
-_ATTENDING = frozenset({SELF_ATTENTION, CROSS_ATTENTION})
+_BETWEEN_MAPS = frozenset({SELF_ATTENTION, CROSS_ATTENTION, FEED_FORWARD})
 _STREAMS = frozenset({RESIDUAL, REPEAT})
 
 
@@ -91,11 +91,12 @@ def fold_branch(scope: Scope, holder: Op) -> bool:
         inside = _core(scope, [exit_value], peeled | {entry})
         if is_bearing([scope.ops[slot] for slot in inside]):
             break
-    if inside and classify(scope, inside, entry).kind in _ATTENDING:  # which begins and ends with a map
+    kind = classify(scope, inside, entry).kind if inside else None
+    if kind in _BETWEEN_MAPS:  # which begins and ends with a learned map
         further, before = _peel_front(scope, start, readers, ends | ACTIVATIONS)
         value, after = _peel_back(scope, scope.results[0], before, ends | ACTIVATIONS)
         core = _core(scope, [value], before | after | {further})
-        if core and classify(scope, core, further).kind in _ATTENDING:
+        if core and classify(scope, core, further).kind is kind:
             entry, exit_value, peeled, inside = further, value, before | after, core
     arms = _arms(scope, entry, exit_value, peeled)
     if len(arms) < 2:

@@ -12,6 +12,7 @@ from archcheck.passes.kinds import (
     ADD,
     CROSS_ATTENTION,
     DROPOUT,
+    FEED_FORWARD,
     FUNCTION,
     INPUT,
     MASKED_FILL,
@@ -37,7 +38,7 @@ KIND_WORDS = {
 }
 _RANK = ("self_attention", "cross_attention", "moe", "ssm", "recurrence", "feed_forward", "convolution")
 _LONGEST = 64  # ops between a norm and the sublayer that it prepares; far above what any released model has
-_ATTENDING = frozenset({SELF_ATTENTION, CROSS_ATTENTION})
+_BETWEEN_MAPS = frozenset({SELF_ATTENTION, CROSS_ATTENTION, FEED_FORWARD})
 _CORES = SUBLAYERS | {FUNCTION, OPAQUE}
 
 
@@ -355,7 +356,7 @@ def _of_residual(op: Op, stream: _Stream) -> list[_Draft]:
 
 
 def _after(value: Value, body: _Stream) -> tuple[list[Token], Value]:
-    """The letters behind F, and the value that F gives; an activation behind an attention is no part of F."""
+    """The letters behind F, and the value that F gives; an activation behind its last map is no part of F."""
     tokens: list[Token] = []
     before: tuple[list[Token], Value] | None = None
     while (op := body.at.get(body.behind_views(value))) is not None and op.reads:
@@ -366,7 +367,7 @@ def _after(value: Value, body: _Stream) -> tuple[list[Token], Value]:
         elif op.kind is not MASKED_FILL or op.attr("by") != 0:  # what is masked is left out, and nothing else happens
             break
         value = op.reads[0]
-    if before is not None and (op is None or op.kind not in _ATTENDING):
+    if before is not None and (op is None or op.kind not in _BETWEEN_MAPS):
         return before
     return tokens[::-1], value
 
@@ -408,10 +409,10 @@ def _core(value: Value, body: _Stream) -> tuple[Op | None, list[Op]]:
 def _before_arm(core: Op | None, body: _Stream) -> list[Token]:
     """The letters in front of F."""
     tokens: list[Token] = []
-    attends = core is not None and core.kind in _ATTENDING
+    between = core is not None and core.kind in _BETWEEN_MAPS
     while core is not None and core.reads:
         op = body.at.get(body.behind_views(core.reads[0]))
-        if op is None or (not (letter := letter_of(op.kind)) and not (attends and op.kind in ACTIVATIONS)):
+        if op is None or (not (letter := letter_of(op.kind)) and not (between and op.kind in ACTIVATIONS)):
             break
         tokens += [Token(letter, op)] if letter else []
         core = op

@@ -15,6 +15,7 @@ import sys
 from collections import Counter
 
 from .fixtures import Outcome, judged, sources
+from .released import released
 from .truth import Truth
 
 
@@ -22,12 +23,14 @@ def main() -> int:
     """Print the table; 1 where a mutant that departs is not VIOLATED, or an equivalent one is."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutants")
     parser.add_argument("--only", default="", help="fixtures whose id holds this")
+    parser.add_argument("--released", action="store_true", help="layers of transformers, where it is installed")
+    parser.add_argument("--operators", default="", help="operators whose name holds this")
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
     found: list[Outcome] = []
-    for source in sources():
+    for source in released() if options.released else sources():
         if re.search(options.only, source.id):
-            for one in judged(source):
+            for one in judged(source, options.operators):
                 found.append(one)
                 if options.list and (one.truth is Truth.DIFFERS) is not (one.verdict == "VIOLATED"):
                     print(_line(one), flush=True)

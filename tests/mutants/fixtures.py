@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -41,6 +43,9 @@ class Source:
     arguments: dict[str, str]
     subject: Subject  # as it is run
     departs: frozenset[str] = frozenset()  # claims that it does not fulfil, and is not meant to
+    path: Path | None = None  # of the file, where it stands among others
+    root: Path | None = None  # of the package that these are
+    parts: frozenset[str] = frozenset()  # classes and functions of the file that are changed; empty: all
 
 
 @dataclass(frozen=True)
@@ -68,14 +73,33 @@ def sources() -> Iterator[Source]:
         arguments = told.get("arguments", {})
         run, inputs = SMALL.get(id, (arguments, ()))
         subject = Subject(told["target"], run, numbers[0] if numbers else 512, inputs)
-        whole = Source(id, text, spec, preset, arguments, subject)
-        yield replace(whole, departs=_departing(whole, text))
+        whole = bound(Source(id, text, spec, preset, arguments, subject))
+        yield replace(whole, departs=departing(whole, text))
 
 
-def judged(source: Source) -> Iterator[Outcome]:
-    """Every mutant that runs, with what it is and what is said of it."""
+def bound(source: Source) -> Source:
+    """The source with each block that holds bound to the part that it was found to be, as a gate keeps it: a part that
+    is no longer like it is then that part still."""
+    claims = {claim.claim: claim for claim in _claims(source, source.text)}
+    for block, claim in claims.items():
+        if claim.verdict is not Verdict.HOLDS or len(claim.bound) != 1 or claim.bound[0].block != block:
+            continue
+        pinned = {**source.preset.pinned, block: claim.bound[0].symbol}
+        bound = replace(source, preset=replace(source.preset, pinned=pinned))
+        told = {one.claim: one.verdict for one in _claims(bound, source.text)}
+        if all(told.get(one) is before.verdict for one, before in claims.items()):
+            source = bound
+    return source
+
+
+def judged(source: Source, operators: str = "") -> Iterator[Outcome]:
+    """Every mutant that runs, with what it is and what is said of it.
+
+    Args:
+        operators: a pattern that the names of operators hold.
+    """
     seen = {source.text}
-    for mutant in mutants(source.text, OPERATORS):
+    for mutant in mutants(source.text, [one for one in OPERATORS if re.search(operators, one.id)], source.parts):
         if mutant.text in seen:
             continue
         seen.add(mutant.text)
@@ -90,7 +114,7 @@ def judged(source: Source) -> Iterator[Outcome]:
         yield Outcome(source.id, mutant, truth, verdict, rules)
 
 
-def _departing(source: Source, text: str) -> frozenset[str]:
+def departing(source: Source, text: str) -> frozenset[str]:
     claims = _claims(source, text)
     return frozenset(claim.claim for claim in claims if claim.verdict is Verdict.VIOLATED)
 
@@ -111,9 +135,24 @@ def audit(source: Source, text: str) -> tuple[str, frozenset[str]]:
 
 
 def _claims(source: Source, text: str) -> tuple[ClaimResult, ...]:
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "model.py"
-        file.write_text(text, encoding="utf-8")
-        request = Request(f"{file}:{source.subject.symbol}", source.arguments, preset=source.preset)
+    with _written(source, text) as file:
+        request = Request(f"{file}:{source.subject.symbol}", source.arguments, explore=False, preset=source.preset)
         (report,) = check(request, source.spec)
     return report.default.claims
+
+
+@contextmanager
+def _written(source: Source, text: str) -> Iterator[Path]:
+    """The file with this text; where it stands among others, in a tree of links to them."""
+    with tempfile.TemporaryDirectory() as folder:
+        at = Path(folder) / "model.py"
+        if source.path is not None and source.root is not None:
+            at, real = Path(folder) / source.root.name, source.root
+            for part in source.path.relative_to(source.root).parts:
+                at.mkdir()
+                for entry in os.scandir(real):
+                    if entry.name not in (part, "__pycache__"):
+                        (at / entry.name).symlink_to(entry.path)
+                at, real = at / part, real / part
+        at.write_text(text, encoding="utf-8")
+        yield at

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 ACTIVATIONS = {
@@ -49,10 +49,12 @@ class Mutant:
     now: str
 
 
-def mutants(text: str, operators: tuple[Operator, ...]) -> Iterator[Mutant]:
-    """Every mutant of a file."""
+def mutants(text: str, operators: Sequence[Operator], parts: frozenset[str] = frozenset()) -> Iterator[Mutant]:
+    """Every mutant of a file; of these classes and functions of it, where some are named."""
     tree = ast.parse(text)
-    functions = [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    within = [node for node in tree.body if not parts or getattr(node, "name", "") in parts]
+    every = (node for top in within for node in ast.walk(top))
+    functions = [node for node in every if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
     inner = {id(one) for outer in functions for one in ast.walk(outer) if one is not outer and one in functions}
     for operator in operators:
         for function in functions:

@@ -27,12 +27,18 @@ class Subject:
         arguments: Python expressions in the file's words.
         inputs: the shape of each; empty: one of as many features for each argument that must be given.
         width: how many that are.
+        package: what the file's own imports start from.
+        build: the expression that builds it, in the file's words; empty: a call of the symbol with the arguments.
+        call: what it is called with, as the inside of a call; empty: by `inputs` and `width`.
     """
 
     symbol: str
     arguments: dict[str, str]
     width: int
     inputs: tuple[tuple[int, ...], ...] = ()
+    package: str = ""
+    build: str = ""
+    call: str = ""
 
 
 def compare(original: str, mutant: str, subject: Subject, *, renamed: bool = False) -> Truth:
@@ -84,14 +90,17 @@ def _alike(first: tuple[list[Any], ...], second: tuple[list[Any], ...]) -> bool:
 def _run(text: str, subject: Subject, weights: list[Any] | None) -> tuple[list[Any], list[Any], list[Any]]:
     import torch
 
-    name = "a_mutant"
+    name = f"{subject.package}.a_mutant" if subject.package else "a_mutant"
     module = types.ModuleType(name)
+    module.__package__, module.__file__ = subject.package or None, "model.py"
+    module.__dict__["torch"] = torch
     sys.modules[name] = module
     torch.set_default_dtype(torch.float64)
     torch.manual_seed(1)
     exec(compile(text, "model.py", "exec"), module.__dict__)  # our own fixtures, and what is made of them
     arguments = {key: eval(value, module.__dict__) for key, value in subject.arguments.items()}
-    model = getattr(module, subject.symbol)(**arguments)
+    build = f"{subject.build}.to(torch.float64)" if subject.build else ""
+    model = eval(build, module.__dict__) if build else getattr(module, subject.symbol)(**arguments)
     own = list(model.parameters())
     with torch.no_grad():
         for at, one in enumerate(own):
@@ -103,7 +112,10 @@ def _run(text: str, subject: Subject, weights: list[Any] | None) -> tuple[list[A
     for mode in (False, True):
         model.train(mode)
         torch.manual_seed(2)
-        inputs = [torch.randn(shape) for shape in subject.inputs] or _inputs(model, subject.width)
+        if subject.call:
+            inputs = eval(f"({subject.call},)", module.__dict__)
+        else:
+            inputs = [torch.randn(shape) for shape in subject.inputs] or _inputs(model, subject.width)
         torch.manual_seed(3)
         with torch.no_grad():
             found.append(_flat(model(*inputs)))
@@ -122,6 +134,8 @@ def _inputs(model: Any, width: int) -> list[Any]:
 
 
 def _flat(value: Any) -> list[Any]:
+    import torch
+
     if isinstance(value, (list, tuple)):
         return [inner for item in value for inner in _flat(item)]
-    return [] if value is None else [value]
+    return [value] if isinstance(value, torch.Tensor) else []
