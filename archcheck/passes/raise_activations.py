@@ -106,9 +106,13 @@ class RaiseActivations(ScopePass):
             if key not in known:
                 known[key] = _search(scope, region)
             for root, base, kind, stated in known[key]:
-                found = cone(scope, region, region.slots[root], region.base if base < 0 else region.slots[base])
+                of = region.base if base < 0 else region.slots[base]
+                found = cone(scope, region, region.slots[root], of)
                 if found is not None and not _is_read_within(scope, found.slots):
-                    scope.fold(found.slots, kind, stated)
+                    reads = (value for slot in found.slots for value in scope.ops[slot].reads)
+                    scope.fold(
+                        found.slots, kind, stated, first=[value for value in reads if scope.giver(value) == of][:1]
+                    )
 
 
 def _is_read_within(scope: Scope, slots: list[int]) -> bool:

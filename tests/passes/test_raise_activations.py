@@ -5,6 +5,7 @@ from pass_asserts import assert_left, assert_pass, shown
 
 from archcheck.ir.text import parse
 from archcheck.ir.verify import verify
+from archcheck.passes import canonicalise
 from archcheck.passes.raise_activations import RaiseActivations
 
 PASS = RaiseActivations()
@@ -111,3 +112,10 @@ def test_a_small_number_behind_an_activation_stays() -> None:
 def test_a_factor_that_is_free_is_the_one_that_is_written() -> None:
     found = PASS.run(parse("%x = input\n%h = mul %x by=1.414\n%s = sigmoid %h\nmul %s, %x\n"))
     assert shown(found).splitlines()[1] == "%1 = silu %0 beta=1.414:"
+
+
+def test_a_maximum_with_zeros_is_relu_in_either_order() -> None:
+    for reads in ("%x, %z", "%z, %x"):
+        graph = canonicalise(parse(f"%x = input\n%z = constant value=0\nmaximum {reads}\n"))
+        (relu,) = [op for op in graph.ops if op.kind.name == "relu"]
+        assert relu.reads[0].op == graph.ops[0].path
