@@ -34,7 +34,7 @@ def equation(stated: OpGraph, found: OpGraph, alignment: Alignment, names: Mappi
     claim, flat = written_out(stated), written_out(found)
     if sum(op.kind.name not in SOURCES for op in flat.ops) > MOST_OPS:
         return ()
-    called = {op.path: str(op.attr("name")) for op in claim.ops if op.kind.name == "input"}
+    called = {op.path: str(op.attr("name")) for op in claim.ops if op.kind.name == "input" and op.states("name")}
     called |= {op.path: names[op.span] for op in claim.ops if op.span is not None and op.span in names}
     twins = {other.path: called[one.path] for one, other in alignment.pairs if one.path in called}
     asked: dict[str, set[str]] = {}

@@ -108,10 +108,16 @@ def _rotated_whole(scope: Scope, slot: int) -> None:
             if len(main) != 1:
                 continue
             cosine = next(value for value in plain[1] if value != main[0])
+            if _is_learned(scope, cosine) and not _is_learned(scope, main[0]):
+                continue  # the angles are turned, by what should be: `cos * q + rotate_half(cos) * sin`
             group.slots |= {slot, plain[0], turned[0]}
             first = (main[0], cosine, turned[1][1 - number])
             scope.fold(group.own(slot), _ROPE, attrs(interleaved=interleaved), value=Value(op.path), first=first)
             return
+
+
+def _is_learned(scope: Scope, value: Value) -> bool:
+    return bool(scope.origins_of(value) & scope.ON_PARAMETER)
 
 
 def _turned(group: _Group, value: Value) -> tuple[int, bool] | None:

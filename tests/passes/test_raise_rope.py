@@ -5,6 +5,7 @@ from pass_asserts import assert_left, shown
 
 from archcheck.ir.text import parse
 from archcheck.ir.verify import verify
+from archcheck.passes import canonicalise
 from archcheck.passes.raise_rope import RaiseRope
 
 PASS = RaiseRope()
@@ -70,3 +71,21 @@ def test_angles_that_are_two_parts_of_one_tensor_are_told_from_features() -> Non
     )
     found = PASS.run(parse(text))
     assert shown(found).splitlines()[5] == "%5 = rope %4, %2, %3 interleaved=False:"
+
+
+def test_angles_that_are_turned_by_what_should_be_are_no_rotation() -> None:
+    text = """
+    %x = input
+    %cos = input
+    %sin = input
+    %q = linear %x in_features=8 out_features=8
+    %p = mul A, B
+    %h = split A axis=-1 sections=2
+    %n = neg %h.1
+    %r = concat %n, %h axis=-1
+    %t = mul %r, %sin
+    add %p, %t
+    """
+    for turned, angle, count in (("%q", "%cos", 1), ("%cos", "%q", 0)):
+        graph = canonicalise(parse(text.replace("A", turned).replace("B", angle).replace("\n    ", "\n")))
+        assert sum(op.kind.name == "rope" for op in graph.walk()) == count

@@ -142,7 +142,11 @@ class Library:
         parts = root.below(path).split("/")
         is_package = parts[-1] == "__init__.py" and len(parts) > 1
         names = parts[:-1] if is_package else [*parts[:-1], path.stem]
-        return self._source(root, ".".join(names), path, is_package)
+        source = self._source(root, ".".join(names), path, is_package)
+        found, _ = self._find(source.module)
+        if found is not source:  # another folder has the package of that name: what was asked for is meant all the same
+            self._found[source.module] = source, Package(source.module, source, (path.parent,)) if is_package else None
+        return source
 
     def beside(self, path: Path) -> SourceFile:
         """A file that is no module and is read all the same: a configuration, whose lines reports show."""

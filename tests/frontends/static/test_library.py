@@ -163,3 +163,18 @@ def test_the_environment_is_found_and_nothing_of_it_is_imported() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert "hypothesis" not in done.stdout
+
+
+def test_a_file_that_is_asked_for_is_read_though_another_folder_has_a_package_of_its_name(tmp_path: Path) -> None:
+    """A part of a package beside an installed one: folders without `__init__.py`, or with one that is not read."""
+    installed, mine = tmp_path / "installed", tmp_path / "mine"
+    for folder, text in ((installed, "y = 1\n"), (mine, "y = 2\n")):
+        (folder / "pack/inner").mkdir(parents=True)
+        (folder / "pack/inner/model.py").write_text(text)
+    for package in ("pack", "pack/inner"):
+        (installed / package / "__init__.py").touch()
+    library = Library([mine, installed])
+    given = library.file(mine / "pack/inner/model.py")
+    assert given.path == mine / "pack/inner/model.py"
+    assert library.module("pack.inner.model") is given
+    assert library.module("pack.inner").path == installed / "pack/inner/__init__.py"
