@@ -72,7 +72,22 @@ def compare(original: str, mutant: str, subject: Subject, *, renamed: bool = Fal
                 order[one + 1], order[other + 1] = other + 1, one + 1
             if _alike(first, _run(mutant, subject, [first[0][at] for at in order])):
                 return Truth.SAME
+    for one in range(len(shapes)) if renamed else ():  # of three maps in one matrix, the first two
+        if shapes[one][0] == 3 * shapes[one][-1] and len(shapes[one]) == 2:
+            held = [_turned(weight) if at in (one, one + 1) else weight for at, weight in enumerate(first[0])]
+            alone = [_turned(weight) if at == one else weight for at, weight in enumerate(first[0])]
+            if any(_alike(first, _run(mutant, subject, weights)) for weights in (held, alone)):
+                return Truth.SAME
     return Truth.DIFFERS
+
+
+def _turned(weight: Any) -> Any:
+    import torch
+
+    if len(weight) % 3:
+        return weight
+    first, second, third = weight.chunk(3)
+    return torch.cat([second, first, third])
 
 
 def _alike(first: tuple[list[Any], ...], second: tuple[list[Any], ...]) -> bool:
@@ -93,13 +108,12 @@ def _run(text: str, subject: Subject, weights: list[Any] | None) -> tuple[list[A
     name = f"{subject.package}.a_mutant" if subject.package else "a_mutant"
     module = types.ModuleType(name)
     module.__package__, module.__file__ = subject.package or None, "model.py"
-    module.__dict__["torch"] = torch
     sys.modules[name] = module
     torch.set_default_dtype(torch.float64)
     torch.manual_seed(1)
     exec(compile(text, "model.py", "exec"), module.__dict__)  # our own fixtures, and what is made of them
     arguments = {key: eval(value, module.__dict__) for key, value in subject.arguments.items()}
-    build = f"{subject.build}.to(torch.float64)" if subject.build else ""
+    build = f"{subject.build}.double()" if subject.build else ""
     model = eval(build, module.__dict__) if build else getattr(module, subject.symbol)(**arguments)
     own = list(model.parameters())
     with torch.no_grad():
@@ -113,7 +127,7 @@ def _run(text: str, subject: Subject, weights: list[Any] | None) -> tuple[list[A
         model.train(mode)
         torch.manual_seed(2)
         if subject.call:
-            inputs = eval(f"({subject.call},)", module.__dict__)
+            inputs = eval(f"({subject.call},)", {**module.__dict__, "torch": torch})
         else:
             inputs = [torch.randn(shape) for shape in subject.inputs] or _inputs(model, subject.width)
         torch.manual_seed(3)
