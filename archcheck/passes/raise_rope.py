@@ -108,7 +108,7 @@ def _rotated_whole(scope: Scope, slot: int) -> None:
             if len(main) != 1:
                 continue
             cosine = next(value for value in plain[1] if value != main[0])
-            if _is_learned(scope, cosine) and not _is_learned(scope, main[0]):
+            if _is_given(scope, main[0]) and not _is_given(scope, cosine):
                 continue  # the angles are turned, by what should be: `cos * q + rotate_half(cos) * sin`
             group.slots |= {slot, plain[0], turned[0]}
             first = (main[0], cosine, turned[1][1 - number])
@@ -116,8 +116,12 @@ def _rotated_whole(scope: Scope, slot: int) -> None:
             return
 
 
-def _is_learned(scope: Scope, value: Value) -> bool:
-    return bool(scope.origins_of(value) & scope.ON_PARAMETER)
+def _is_given(scope: Scope, value: Value) -> bool:
+    """Whether a value comes from outside, under views."""
+    slot = scope.giver(value)
+    while slot >= 0 and scope.ops[slot].kind in VIEWS and scope.ops[slot].reads:
+        slot = scope.giver(scope.ops[slot].reads[0])
+    return slot < 0 or not scope.ops[slot].reads
 
 
 def _turned(group: _Group, value: Value) -> tuple[int, bool] | None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from test_kinds import Kind, audit
 
 from archcheck.findings import Verdict
 from archcheck.pipeline import check
 from archcheck.sweep import Request
-from tests.endtoend.test_kinds import Kind, audit
 
 KINDS = (
     Kind(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from test_kinds import Kind, audit
 
 from archcheck.findings import Verdict
-from tests.endtoend.test_kinds import Kind, audit
 
 GRU = """
 blocks:
