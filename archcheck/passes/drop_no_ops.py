@@ -152,10 +152,8 @@ def _changes_nothing(op: Op) -> bool:
 def _unsqueezed(op: Op) -> Op:
     """`x[:, None]`, which takes all of a tensor, as the reshape that it is."""
     index = op.attr("index") if op.kind in _SELECT and len(op.reads) == 1 and len(op.attrs) == 1 else None
-    if not isinstance(index, tuple) or None not in index or not all(one in (None, "...", _WHOLE) for one in index):
+    if not isinstance(index, tuple) or index.count(None) != 1 or not all(one in (None, "...", _WHOLE) for one in index):
         return op
-    if index.count(None) > 1:
-        return replace(op, kind=BY_NAME["reshape"], attrs=())
     at = index.index(None)
     axis = at - len(index) if "..." in index[:at] else at
     return replace(op, kind=BY_NAME["reshape"], attrs=attrs(axis=axis, form="unsqueeze"))
