@@ -20,6 +20,7 @@ JOINED = "map of joined values as a sum of maps"
 EPSILON = "epsilon left out"
 GIVEN = "constant as an input"
 BIAS = "vector added to a sum as the bias of a map in it"
+MADE = "what the code makes of other inputs as an input"
 COMPLEMENT = "one minus a learned gate as a gate"
 OUTWARD = "product with a matrix before or after a linear map"
 
@@ -34,6 +35,6 @@ def unstated(kind: str) -> str:
 
 NAMES = (
     COMMUTED, OUTPUTS, AS_A_SUM, WRITTEN_OUT, POINTWISE, FUSED, PADDING, BORDERS, POOLED, MODULE, NO_DROPOUT, ALGEBRA,
-    JOINED, EPSILON, GIVEN, BIAS, COMPLEMENT, OUTWARD,
+    JOINED, EPSILON, GIVEN, BIAS, MADE, COMPLEMENT, OUTWARD,
     *map(unstated, BY_NAME),
 )  # fmt: skip

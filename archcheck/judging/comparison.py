@@ -10,7 +10,7 @@ from archcheck.align import EVERYTHING, Alignment, align
 from archcheck.align.layouts import differ_on_tensors, same_on_tensors
 from archcheck.align.meaning import same_function
 from archcheck.findings import Finding, Place, Verdict
-from archcheck.ir.equivalences import ALGEBRA, GIVEN, NO_DROPOUT
+from archcheck.ir.equivalences import ALGEBRA, GIVEN, MADE, NO_DROPOUT
 from archcheck.ir.graph import Op, OpGraph
 from archcheck.ir.span import Span
 from archcheck.judging import given, modes, widths
@@ -18,6 +18,7 @@ from archcheck.judging.application import applied
 from archcheck.judging.arranged import unshown
 from archcheck.judging.binding import BY_OPS, NEARLY, Expected, Form, Target, fits, is_equation, is_written
 from archcheck.judging.chain import chained
+from archcheck.judging.conditions import made_outside
 from archcheck.judging.emptied import zeros_for_inputs
 from archcheck.judging.equations import equation, names_of
 from archcheck.judging.folds import folds, other_forms
@@ -150,11 +151,16 @@ def _compared(judge: Judge, block: Block, expected: Expected, target: Target) ->
     for other, code in forms:
         if len((told := align(other, code, closed=closed)).edits) < len(alignment.edits):
             stated, actual, alignment = other, code, told
+    made = False
+    while alignment.edits and (taken := made_outside(stated, actual, alignment)) is not None:
+        if len((told := align(stated, taken, closed=closed)).edits) >= len(alignment.edits):
+            break
+        actual, alignment, made = taken, told, True
     if alignment.edits and is_equation(expected):  # what counts is what is computed, not which sublayers it makes up
         other, code = written_out(stated), written_out(actual)
         if len((told := align(other, code, closed=closed)).edits) <= len(alignment.edits):
             stated, actual, alignment = other, code, told
-    used |= {*alignment.equivalences, *folds(alignment, actual)}
+    used |= {*alignment.equivalences, *folds(alignment, actual), *([MADE] if made else [])}
     same = not alignment.edits or same_function(stated, actual, alignment, closed=closed)
     tensors = alignment.edits and not same and not closed and is_equation(expected)
     if alignment.edits and (same or (tensors and same_on_tensors(stated, actual, alignment, judge.ranks))):

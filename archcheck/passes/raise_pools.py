@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from archcheck.ir.graph import AttrValue, Op, Value, attrs
+from archcheck.ir.graph import AttrValue, Op, Size, Value, attrs
 from archcheck.passes.base import Scope, ScopePass
 from archcheck.passes.kinds import ACTIVATIONS, CONVS, NORMS, POOL, named
 
@@ -13,6 +13,7 @@ _MAPS = CONVS | {POOL}
 _SUMS = named("add", "mul")
 _KEEPING = (NORMS | ACTIVATIONS | named("identity", "dropout", "stochastic_depth", "scale")) - named("glu")
 _STEPS = 64
+_WINDOW = frozenset({"kernel", "stride", "padding", "dilation", "ceil_mode", "count_include_pad"})
 
 
 class RaisePools(ScopePass):
@@ -24,6 +25,8 @@ class RaisePools(ScopePass):
       mean axis=(1, 2)                   pool axes=2 channels_last=True mode='mean' scope='global':
                                            mean axis=(1, 2)
       pool axes=2 mode='mean' size=1     pool axes=2 mode='mean' scope='global'
+      pool axes=2 kernel=(rows of %x, columns of %x)
+                                         pool axes=2 scope='global'
 
     A mean is such a one where it is taken over the axes of space, all of them, of what a convolution or a window gives,
     behind which stand only ops that act on each element or on features: which axes are those of space, the convolution
@@ -40,8 +43,28 @@ class RaisePools(ScopePass):
             if op.states("size") and not op.states("scope") and _is_one(size):
                 told = {attr.name: attr.value for attr in op.attrs if attr.name != "size"}
                 scope.replace(slot, replace(op, attrs=attrs(**told, scope="global")))
+            elif not op.states("scope") and _is_whole(op):
+                kept = {attr.name: attr.value for attr in op.attrs if attr.name not in _WINDOW}
+                scope.replace(slot, replace(op, attrs=attrs(**kept, scope="global")))
         for slot in scope.of_kinds(_MEAN):
             _raise(scope, slot)
+
+
+def _is_whole(op: Op) -> bool:
+    """Whether a window is as large as what it reads: its sizes are those of the axes of space, one by one."""
+    kernel, axes, last = op.attr("kernel"), op.attr("axes"), op.attr("channels_last", False)
+    if not isinstance(kernel, tuple) or not isinstance(axes, int) or len(kernel) != axes or not isinstance(last, bool):
+        return False
+    if op.attr("padding", 0) not in (0, "valid", (0,) * axes) or op.attr("dilation", 1) not in (1, (1,) * axes):
+        return False
+    first = 1 if last else 2
+    return all(
+        isinstance(one, Size)
+        and one.of == op.reads[0]
+        and one.power == 1
+        and (first + at in one.axes or first + at - axes - 2 in one.axes)
+        for at, one in enumerate(kernel)
+    )
 
 
 def _is_one(size: AttrValue) -> bool:

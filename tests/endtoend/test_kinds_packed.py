@@ -107,6 +107,41 @@ PACKED = (
         {"net": "Net"},
     ),
     Kind(
+        "factors and shifts that a claim takes as given, and code makes of a condition",
+        """
+blocks:
+  net:
+    where: x
+    flow: |
+      x = x + linear(relu(linear(x * (1 + s) + b)))
+      x + linear(gelu(linear(x * (1 + s) + b)))
+""",
+        """
+        self.m, self.n = nn.Linear(8, 8), nn.Linear(8, 8)
+        self.a, self.b, self.c, self.d = nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 8)
+    def forward(self, x, c):
+        s, b = torch.tanh(self.m({})), self.n(F.silu(c))
+        x = x + self.a(F.relu(self.b(x * (1 + s) + b)))
+        return x + self.c(F.gelu(self.d(x * (1 + s) + b)))
+""",
+        "c",
+        "x",
+        {"net": "Net"},
+    ),
+    Kind(
+        "a window of the size of the map is global pooling",
+        'blocks: {net: {where: x, flow: \'conv(pool(relu(conv(x)), mode="mean", scope="global"))\'}}',
+        """
+        self.a, self.b = nn.Conv2d(8, 8, 3, padding=1), nn.Conv2d(8, 8, 1)
+    def forward(self, x):
+        x = F.relu(self.a(x))
+        return self.b({}(x, (x.size(2), x.size(3))))
+""",
+        "F.avg_pool2d",
+        "F.max_pool2d",
+        {"net": "Net"},
+    ),
+    Kind(
         "the parts of a learned matrix are matrices",
         GRU.format(map="linear"),
         """
