@@ -80,7 +80,7 @@ def positions(graph: OpGraph, layers: tuple[Region, ...], entry: str) -> Fact:
     for name in ("alibi", "relative_bias"):
         if name in kinds:
             return Fact("positions", name)
-    words = [word for core in cores if (word := _of_scores(core, by_path)) is not None]
+    words = [word for core in cores if (word := of_scores(core, by_path)) is not None]
     if words:
         why = "a term is added to the scores of an attention that was not recognised"
         return Fact("positions", words[0]) if words[0] else Fact("positions", None, why)
@@ -119,7 +119,7 @@ def _are_known(summands: list[Op]) -> bool:
     return all(op.kind is EMBEDDING for op in summands)
 
 
-def _of_scores(core: Op, by_path: Mapping[str, Op]) -> str | None:
+def of_scores(core: Op, by_path: Mapping[str, Op]) -> str | None:
     """What is added to the scores of an attention and tells positions.
 
     relative_xl (dai2019, section 3.3), relative_key (shaw2018), relative_bias (raffel2020), alibi (press2021); "" for a
@@ -130,7 +130,7 @@ def _of_scores(core: Op, by_path: Mapping[str, Op]) -> str | None:
         return None
     stream = {value.op for value in core.reads[:1]}
     for value in attention.reads[3:]:
-        behind = list(_numbers_behind(value.op, by_path, stream))
+        behind = list(numbers_behind(value.op, by_path, stream))
         kinds = {op.kind for op in behind}
         learned = bool(kinds & LEARNED)
         counted = any(op.kind is CUMSUM or (op.kind is CONSTANT and op.attr("value") == "arange") for op in behind)
@@ -139,16 +139,17 @@ def _of_scores(core: Op, by_path: Mapping[str, Op]) -> str | None:
             return "relative_xl"
         if EMBEDDING in kinds and asked and counted:
             return "relative_key"
-        if learned and not asked and not any(op.kind is INPUT for op in behind):
+        read = OPAQUE not in kinds
+        if learned and not asked and read and not any(op.kind is INPUT for op in behind):
             return "relative_bias"
-        if counted and not learned and not asked:
+        if counted and not learned and not asked and read:
             return "alibi"
         if learned or asked or counted or kinds & WAVES:
             return ""
     return None
 
 
-def _numbers_behind(path: str, by_path: Mapping[str, Op], stream: set[str]) -> Iterator[Op]:
+def numbers_behind(path: str, by_path: Mapping[str, Op], stream: set[str]) -> Iterator[Op]:
     """What the numbers at `path` are computed from, up to the stream; which entries a mask hides is no number."""
     waiting, seen = [path], {path}
     while waiting and len(seen) < FURTHEST:

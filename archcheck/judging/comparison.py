@@ -24,6 +24,7 @@ from archcheck.judging.equations import equation, names_of
 from archcheck.judging.folds import folds, other_forms
 from archcheck.judging.occurrences import is_most, search
 from archcheck.judging.rewrites import called, rewritten
+from archcheck.judging.streams import streams_alone
 from archcheck.judging.unproven import unproven
 from archcheck.passes.structure import sublayers
 from archcheck.passes.write_out import written_out
@@ -143,7 +144,7 @@ def _compared(judge: Judge, block: Block, expected: Expected, target: Target) ->
     used = {NO_DROPOUT} if judge.evaluated and (expected.hides or closed & modes.FREE) else set()
     if expected.hides:
         closed -= modes.FREE
-    actual = target.graph
+    actual = streams_alone(target.graph) if expected.form is Form.LAYER else target.graph
     alignment = align(stated, actual, closed=closed)
     forms = list(other_forms(stated, actual)) if alignment.edits else []
     if alignment.edits and expected.whole is not None and target.region.op is None:

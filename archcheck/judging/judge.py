@@ -68,12 +68,14 @@ def fitting_preset(spec: Spec, place: Callable[[Span], Place], preset: Preset, s
     """The preset whose sizes are those of the code, where the user names none and just one fits; else as given."""
     if preset.name or not spec.presets:
         return preset
-    plain = Counter(claim.verdict for claim in Judge(spec, place, preset).variant(subject).claims)
+    plain = {claim.claim: claim.verdict for claim in Judge(spec, place, preset).variant(subject).claims}
     fitting = []
     for name, _ in spec.presets:
         candidate = replace(preset, name=name)
-        found = Counter(claim.verdict for claim in Judge(spec, place, candidate).variant(subject).claims)
-        if found[Verdict.VIOLATED] == plain[Verdict.VIOLATED] and found[Verdict.HOLDS] > plain[Verdict.HOLDS]:
+        found = {claim.claim: claim.verdict for claim in Judge(spec, place, candidate).variant(subject).claims}
+        before = Counter(plain[claim] for claim in found)  # of what is stated for this preset
+        after = Counter(found.values())
+        if after[Verdict.VIOLATED] == before[Verdict.VIOLATED] and after[Verdict.HOLDS] > before[Verdict.HOLDS]:
             fitting.append(candidate)
     return fitting[0] if len(fitting) == 1 else preset
 
@@ -181,7 +183,7 @@ class Judge:
         expected: list[tuple[str, OpGraph]] = []
         actual: list[tuple[str, OpGraph]] = []
         for block in self.spec.blocks:
-            if self._wanted(block.id):
+            if self._wanted(block.id) and self._made_for(block):
                 results.append(self._wiring(self.spec, block, self.expected[block.id], targets[block.id], subject))
                 results += statements.of_block(self, block, targets[block.id], subject)
                 if targets[block.id]:

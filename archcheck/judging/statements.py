@@ -9,7 +9,7 @@ from archcheck.align.agree import Agreement, values
 from archcheck.findings import ClaimResult, Finding, Place, Verdict
 from archcheck.ir.graph import AttrValue, Op, OpGraph, Unknown, Value
 from archcheck.ir.span import Span
-from archcheck.judging import initial, modes, parts, paths, sharing
+from archcheck.judging import initial, modes, parts, paths, positional, sharing
 from archcheck.judging.binding import Target
 from archcheck.judging.parts import Targets
 from archcheck.spec import Block, Claim
@@ -40,9 +40,7 @@ UNREAD = ("opaque", "function")  # what was not read, and what a paper's own wor
 def of_block(judge: Judge, block: Block, targets: tuple[Target, ...], subject: Subject) -> Iterator[ClaimResult]:
     """What a block states beside its wiring: how often it stands, and sizes in it."""
     if block.repeat is not None:
-        findings = [] if targets else [parts.unfound(block.id)]
-        for target in targets:
-            findings += _repeat(judge, block.id, block.repeat, target, subject)
+        findings = list(_repeats(judge, block.id, block.repeat, {block.id: targets}, subject))
         says = f"{block.id} stands {block.repeat} times in a row"
         yield _result(judge, f"{block.id}.repeat", says, block.citation, findings, block)
     for stated in block.widths:
@@ -149,11 +147,24 @@ def _path(judge: Judge, path: Path, subject: Subject) -> list[Finding]:
 def _repeats(judge: Judge, block: str, amount: Expression, targets: Targets, subject: Subject) -> Iterator[Finding]:
     if not targets.get(block):
         yield parts.unfound(block)
-    for target in targets.get(block, ()):
+    found = targets.get(block, ())
+    alone = [target for target in found if target.region.op is None and _periods(judge, block, target) <= 1]
+    rows = [target for target in found if target not in alone]
+    if len(rows) == 1:  # layers beside the row, which make something for it or are built otherwise, are of the stack
+        yield from _repeat(judge, block, amount, rows[0], subject, len(alone))
+        return
+    for target in found:
         yield from _repeat(judge, block, amount, target, subject)
 
 
-def _repeat(judge: Judge, block: str, amount: Expression, target: Target, subject: Subject) -> Iterator[Finding]:
+def _periods(judge: Judge, block: str, target: Target) -> int:
+    """How often the sublayers of a block stand in a part of the code that is not repeated."""
+    return len(target.region.sublayers) // max(1, len(judge.expected[block].sublayers))
+
+
+def _repeat(
+    judge: Judge, block: str, amount: Expression, target: Target, subject: Subject, beside: int = 0
+) -> Iterator[Finding]:
     stated = parts.amount(judge, amount)
     found: AttrValue = target.region.repeat
     open_rounds = next(
@@ -161,10 +172,9 @@ def _repeat(judge: Judge, block: str, amount: Expression, target: Target, subjec
     )
     if open_rounds is not None and target.region.op is None:
         found = open_rounds  # rounds that differ are no repeat, and it is not known how many there are
-    sublayers = len(judge.expected[block].sublayers)
-    periods = len(target.region.sublayers) // max(1, sublayers)
+    periods = _periods(judge, block, target)
     if isinstance(found, int):
-        found *= max(1, periods)
+        found = found * max(1, periods) + beside
     if target.region.op is None and periods <= 1:
         why = f"{target.region.symbol} is one {block}; how many stand in a row is decided where it is used"
         yield parts.untold(why, parts.AUDIT_THE_HOLDER)
@@ -321,6 +331,9 @@ def _presence(judge: Judge, pattern: Pattern, wanted: bool, targets: Targets, su
         return
     if stated := paths.beyond_kind(pattern.what):
         yield parts.untold(stated)
+        return
+    if positional.is_positional(pattern, subject):
+        yield from positional.presence(judge, pattern, wanted, targets, subject)
         return
     if pattern.relation in ("", "in"):
         graphs = parts.graphs(pattern.where, targets, subject)
