@@ -13,6 +13,7 @@ from archcheck.frontends import dialects
 from archcheck.frontends.static import (
     builders,
     configs,
+    hints,
     hooks,
     instances,
     modules,
@@ -50,9 +51,6 @@ from archcheck.ir.span import Reached, Setting, Span
 from archcheck.ir.verify import verify
 
 CALLED = ("forward", "call", "__call__")
-LISTS = ("list", "List")  # of tensors, which are read as parts of one
-MAPPINGS = ("dict", "Dict", "Mapping", "MutableMapping", "OrderedDict")  # of names to tensors
-NOT_TENSORS = ("int", "bool", "str", "float", "list", "List", "Callable", *MAPPINGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -421,14 +419,12 @@ class _Runner:
         if not calling and (module := configs.part(self.vm, parameter, function)) is not None:
             return module
         annotation = "" if parameter.annotation is None else code_of(parameter.annotation)
-        if calling and "cache" in name and ("Optional[" in annotation or annotation.endswith("| None")):
+        if calling and hints.may_be_none(annotation):
             self.vm.assume(f"{name} is None, as it may be: the model is read as one call")
             return None
-        outer, _, inner = annotation.partition("[")
-        kind = outer.rpartition(".")[2]
-        if calling and (kind not in NOT_TENSORS or (kind in LISTS and "Tensor" in inner)):
+        if calling and hints.is_tensor(annotation):
             return self.input(name)
-        if calling and kind in MAPPINGS and "Tensor" in inner:
+        if calling and hints.is_mapping(annotation):
             return Inputs(lambda key: self.input(f"{name}[{key}]"))
         return Open(
             f"{name} is not given", Span(function.file.shown, parameter.lineno, parameter.col_offset + 1), flag=name

@@ -284,9 +284,9 @@ class Model(nnx.Module):
     def __init__(self, width, *, rngs):
         self.scale = nnx.Param(nnx.initializers.ones_init()(rngs.params(), (width,)))
 
-    def __call__(self, x, cache: jax.Array | None):
-        if cache is not None:
-            x = x + cache
+    def __call__(self, x, past: Memory | None):
+        if past is not None:
+            x = x + past.keys
         scale = jnp.expand_dims(self.scale.value, axis=range(x.ndim - 1))
         return x * (1 + scale) * self.width
 
@@ -299,3 +299,17 @@ class Model(nnx.Module):
     assert kinds(found) == ["reshape", "add", "mul", "mul"]
     (view,) = [op for op in found.graph.ops if op.kind.name == "reshape"]
     assert len(view.reads) == 1
+
+
+def test_an_argument_that_may_be_none_and_is_no_tensor_is_none(tmp_path: Path) -> None:
+    source = """
+class Model(nnx.Module):
+    def __call__(self, x, mask: {}):
+        if mask is not None:
+            x = x + mask
+        return jnp.exp(x)
+"""
+    assert kinds(read(tmp_path, source.format("jax.Array | None"))) == ["add", "exp"]
+    assert kinds(read(tmp_path, source.format("Memory | None"))) == ["exp"]
+    assert kinds(read(tmp_path, source.format("Optional[Memory]"))) == ["exp"]
+    assert kinds(read(tmp_path, source.format("Memory"))) == ["add", "exp"]
