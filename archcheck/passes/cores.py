@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from archcheck.ir.graph import Attr, AttrValue, Op, Unknown, Value, attrs
 from archcheck.ir.ops import OpKind
-from archcheck.passes.base import Scope
 from archcheck.passes.heads import heads_of
 from archcheck.passes.kinds import (
     ACTIVATIONS,
@@ -33,6 +32,7 @@ from archcheck.passes.kinds import (
     VIEWS,
     named,
 )
+from archcheck.passes.scope import Scope
 
 _EXPERTS = named("scatter", "one_hot", "gather", "update", "gumbel_softmax")
 _PROBABILITIES = named("sigmoid", "gumbel_softmax", "exp", "logsumexp")

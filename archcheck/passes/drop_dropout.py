@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from archcheck.ir.graph import Op
-from archcheck.passes.base import Scope, ScopePass
+from archcheck.passes.base import ScopePass
 from archcheck.passes.kinds import DROPOUTS
+from archcheck.passes.scope import Scope
 
 
 class DropDropout(ScopePass):

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from archcheck.ir.graph import AttrValue, Op, Unknown, Value, attrs
 from archcheck.ir.ops import BY_NAME
-from archcheck.passes.base import Paths, Scope, ScopePass
+from archcheck.passes.base import ScopePass
 from archcheck.passes.kinds import ADD, CONSTANT, INPUT, OPAQUE, named
+from archcheck.passes.scope import Paths, Scope
 
 _NEUTRAL: dict[str, tuple[str, float]] = {  # kind -> (attribute, value with which the op changes nothing)
     "add": ("by", 0),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from archcheck.ir.graph import Op, Value
 from archcheck.ir.ops import BY_NAME
-from archcheck.passes.base import Scope, ScopePass
+from archcheck.passes.base import ScopePass
 from archcheck.passes.kinds import ACTIVATIONS, LINEAR, SOURCES, VIEWS, named
 from archcheck.passes.raise_pointwise import is_pointwise
+from archcheck.passes.scope import Scope
 
 _IDENTITY = BY_NAME["identity"]
 _GATHER = named("gather")

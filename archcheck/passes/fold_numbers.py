@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from archcheck.ir.graph import Attr, Op, Value
-from archcheck.passes.base import Scope, ScopePass
+from archcheck.passes.base import ScopePass
 from archcheck.passes.kinds import named
+from archcheck.passes.scope import Scope
 
 _TAKES = named("add", "sub", "mul", "div")
 _OF_NUMBERS: dict[str, Callable[[float], float]] = {

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from archcheck.ir.graph import AttrValue, Op, Unknown, Value, attrs
-from archcheck.passes.base import Scope, ScopePass
+from archcheck.passes.base import ScopePass
 from archcheck.passes.kinds import CONV, CONVS, POOL, VIEWS, named
+from archcheck.passes.scope import Scope
 
 _WINDOWS = CONVS | {POOL}
 _PAD = named("pad")

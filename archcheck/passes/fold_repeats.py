@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from archcheck.ir.graph import Attr, AttrValue, Op, OpGraph, Unknown, Value, attrs
 from archcheck.ir.verify import free_values
-from archcheck.passes.base import Paths
 from archcheck.passes.kinds import ATTENTIONS, FUNCTION, PARAMETER, RECURRENT, REPEAT, RESIDUAL, STRUCTURE, SUBLAYERS
+from archcheck.passes.scope import Paths
 from archcheck.passes.values import rename
 
 # How many later occurrences of an op are tried as the start of the second round. More than the ops of one layer that

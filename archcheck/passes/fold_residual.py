@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from archcheck.ir.graph import Op, OpGraph, Value
 from archcheck.ir.ops import OpKind
-from archcheck.passes.base import RESULT, Scope, ScopePass
+from archcheck.passes.base import ScopePass
 from archcheck.passes.kinds import (
     ACTIVATIONS,
     ADD,
@@ -26,6 +26,7 @@ from archcheck.passes.kinds import (
     VIEWS,
     named,
 )
+from archcheck.passes.scope import RESULT, Scope
 
 # What may stand between the stream and a sum's skip operand: DeepNorm's factor, a change of axes.
 _ON_SKIP = VIEWS | {SCALE}

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from archcheck.ir.graph import Op, Value
 from archcheck.ir.ops import OpKind
-from archcheck.passes.base import Scope, ScopePass
+from archcheck.passes.base import ScopePass
 from archcheck.passes.cores import classify, core_attrs, is_bearing
 from archcheck.passes.grow import grow_sublayers
 from archcheck.passes.kinds import (
@@ -32,6 +32,7 @@ from archcheck.passes.kinds import (
     SUBLAYERS,
     VIEWS,
 )
+from archcheck.passes.scope import Scope
 
 # A core that is one of these needs no name: it has one.
 _NAMED = SUBLAYERS | {FUNCTION, OPAQUE}

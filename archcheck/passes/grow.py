@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from archcheck.ir.graph import Op, Value
 from archcheck.ir.ops import OpKind
-from archcheck.passes.base import Scope
 from archcheck.passes.cores import classify, core_attrs
 from archcheck.passes.kinds import ACTIVATIONS, ATTENTIONS, CONVS, LINEAR, NORMS, PARAMETER, VIEWS, named
+from archcheck.passes.scope import Scope
 
 _TO_PROJECTION = (
     VIEWS | NORMS | named("select", "split", "rope", "concat", "scale", "add", "update", "dropout", "expand")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from archcheck.ir.graph import AttrValue, Op, Unknown, Value
-from archcheck.passes.base import Scope
 from archcheck.passes.kinds import LINEAR, NORMS, PARTS, VIEWS, named
+from archcheck.passes.scope import Scope
 
 _THROUGH = VIEWS | PARTS | NORMS | named("rope", "concat", "scale", "mul", "dropout", "update", "add")
 _STEPS = 32

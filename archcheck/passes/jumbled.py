@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from archcheck.ir.graph import AttrValue, Value
-from archcheck.passes.base import Scope
 from archcheck.passes.kinds import named
+from archcheck.passes.scope import Scope
 
 _RESHAPE = named("reshape", "identity")
 _LINEAR = named("linear")

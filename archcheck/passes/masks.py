@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from archcheck.ir.graph import AttrValue, Op, Value
-from archcheck.passes.base import Scope
 from archcheck.passes.kinds import CONSTANT, named
+from archcheck.passes.scope import Scope
 
 HIDDEN = -1e3  # a score below it has no weight
 _STEPS = 64  # ops of a mask that are looked at

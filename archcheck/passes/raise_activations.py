@@ -8,10 +8,11 @@ from dataclasses import replace
 
 from archcheck.ir.graph import Attr, Op, Unknown, attrs
 from archcheck.ir.ops import BY_NAME, OpKind
-from archcheck.passes.base import Scope, ScopePass
+from archcheck.passes.base import ScopePass
 from archcheck.passes.formulas import CannotEvaluate, gelu, sigmoid, softplus, tanh_gelu
 from archcheck.passes.kinds import ACTIVATIONS, named
 from archcheck.passes.regions import Cone, Region, cone, fixed_constant, regions, run
+from archcheck.passes.scope import Scope
 
 # Far enough out that relu6 and clamped forms show, dense enough around zero that all the others do.
 _POINTS = [-14.0, -9.1, -6.3, -4.1, -3.05, -2.2, -1.3, -1.0, -0.61, -0.2, 0.15, 0.4, 1.0, 1.9, 2.8, 3.6, 5.2, 7.1, 11.0]

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from archcheck.ir.graph import AttrValue, Op, Size, Unknown, Value, attrs
-from archcheck.passes.base import RESULT, Scope, ScopePass
+from archcheck.passes.base import ScopePass
 from archcheck.passes.heads import heads_of
 from archcheck.passes.jumbled import is_jumbled
 from archcheck.passes.kinds import ACTIVATIONS, ATTENTION, NORMS, VIEWS, named
 from archcheck.passes.masks import HIDDEN, is_otherwise, share_of, shows_later
 from archcheck.passes.raise_scales import factor_of
+from archcheck.passes.scope import RESULT, Scope
 
 _PRODUCTS = named("matmul", "einsum")
 _PRODUCT_AND_SUM = named("matmul_add")

@@ -6,9 +6,10 @@ from math import prod
 
 from archcheck.ir.graph import AttrValue, Op, Unknown, Value, attrs
 from archcheck.ir.ops import BY_NAME
-from archcheck.passes.base import Scope, ScopePass
+from archcheck.passes.base import ScopePass
 from archcheck.passes.heads import einsum_parts
 from archcheck.passes.kinds import CONVS, LINEAR, NORMS, VIEWS, named
+from archcheck.passes.scope import Scope
 
 _WITH_WEIGHTS = NORMS | CONVS | named("linear", "bilinear", "embedding", "prelu", "lstm", "gru", "rnn")
 _PRODUCT = named("matmul", "einsum", "tensordot")

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 from archcheck.ir.graph import AttrValue, Op, Size, Unknown, Value, attrs
 from archcheck.ir.ops import BY_NAME
-from archcheck.passes.base import Scope, ScopePass
+from archcheck.passes.base import ScopePass
 from archcheck.passes.formulas import CannotEvaluate, Number, close, constant, evaluate, with_sizes
 from archcheck.passes.kinds import CONSTANT, PARAMETER, named
 from archcheck.passes.raise_linears import offset_of
 from archcheck.passes.regions import Cone, Region, cone, fixed_constant, regions, run
+from archcheck.passes.scope import Scope
 
 _REDUCING = frozenset(("mean", "var", "std", "vector_norm", "l2_norm", "sum"))
 _REDUCING_KINDS = named(*_REDUCING)

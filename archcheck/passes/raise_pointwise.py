@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from archcheck.ir.graph import AttrValue, Op, attrs
-from archcheck.passes.base import RESULT, Scope, ScopePass
+from archcheck.passes.base import ScopePass
 from archcheck.passes.kinds import ACTIVATIONS, ADD, ATTENTIONS, LINEAR, VIEWS, named
+from archcheck.passes.scope import RESULT, Scope
 
 _CONV = named("conv")
 _PRODUCTS = named("matmul", "einsum")

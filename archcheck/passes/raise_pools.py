@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from archcheck.ir.graph import AttrValue, Op, Size, Value, attrs
-from archcheck.passes.base import Scope, ScopePass
+from archcheck.passes.base import ScopePass
 from archcheck.passes.kinds import ACTIVATIONS, CONVS, NORMS, POOL, named
+from archcheck.passes.scope import Scope
 
 _MEAN = named("mean")
 _MAPS = CONVS | {POOL}

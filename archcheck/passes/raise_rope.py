@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from archcheck.ir.graph import Op, Value, attrs
 from archcheck.ir.ops import BY_NAME
-from archcheck.passes.base import Scope, ScopePass
+from archcheck.passes.base import ScopePass
 from archcheck.passes.kinds import VIEWS, named
 from archcheck.passes.raise_scales import factor_of
+from archcheck.passes.scope import Scope
 
 _ROPE = BY_NAME["rope"]
 _JOIN = named("concat", "stack")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from archcheck.ir.graph import AttrValue, Op, Unknown, Value, attrs
-from archcheck.passes.base import Scope, ScopePass
+from archcheck.passes.base import ScopePass
 from archcheck.passes.kinds import ADD, AFFINE, SCALE, STOCHASTIC_DEPTH, named
 from archcheck.passes.raise_linears import learned_ops
+from archcheck.passes.scope import Scope
 
 _FACTORS = named("mul", "div")
 _LONGEST = 24

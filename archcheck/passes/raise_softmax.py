@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from archcheck.ir.graph import AttrValue, Op, Value, attrs
 from archcheck.ir.ops import BY_NAME
-from archcheck.passes.base import Scope, ScopePass
+from archcheck.passes.base import ScopePass
 from archcheck.passes.kinds import VIEWS, named
+from archcheck.passes.scope import Scope
 
 _SOFTMAX = BY_NAME["softmax"]
 _STARTS = named("softmax", "exp")

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from archcheck.ir.graph import Op
 from archcheck.ir.ops import BY_NAME
-from archcheck.passes.base import Scope
 from archcheck.passes.formulas import EVALUATED, REDUCTIONS, RESHAPING, CannotEvaluate, Number, constant, evaluate
 from archcheck.passes.kinds import CONSTANT
+from archcheck.passes.scope import Scope
 
 # Formulas of the literature have up to about twenty primitives; a longer chain is cut, not searched.
 _LONGEST = 48

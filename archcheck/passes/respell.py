@@ -9,8 +9,8 @@ from typing import ClassVar
 from archcheck.ir.graph import Op, OpGraph, Value
 from archcheck.ir.ops import OpKind
 from archcheck.ir.verify import free_values
-from archcheck.passes.base import Paths, Scope
 from archcheck.passes.kinds import STRUCTURE
+from archcheck.passes.scope import Paths, Scope
 from archcheck.passes.values import in_order, rename
 
 _ROUNDS = 16  # what was spelled out may be spelled out again: a part that is cut into parts

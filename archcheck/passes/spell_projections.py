@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from archcheck.ir.graph import AttrValue, Op, Value, attrs
-from archcheck.passes.base import Paths, Scope
 from archcheck.passes.kinds import ATTENTION, LINEAR
 from archcheck.passes.respell import Respelled, RespellPass
+from archcheck.passes.scope import Paths, Scope
 
 _OF_PROJECTIONS = frozenset({"projected", "projection_bias", "out_features", "key_features", "value_features"})
 

@@ -8,8 +8,8 @@ from math import prod
 
 from archcheck.ir.graph import AttrValue, Op, Unknown, Value, attrs
 from archcheck.ir.ops import BY_NAME, OpKind
-from archcheck.passes.base import Paths, Scope
 from archcheck.passes.respell import Respelled, RespellPass
+from archcheck.passes.scope import Paths, Scope
 
 _REARRANGE, _RESHAPE, _PERMUTE = BY_NAME["rearrange"], BY_NAME["reshape"], BY_NAME["permute"]
 _GROUP = re.compile(r"\(([^()]*)\)|(\w+)")

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from archcheck.ir.graph import Attr, AttrValue, Op, Unknown, Value, attrs
 from archcheck.ir.ops import BY_NAME
-from archcheck.passes.base import RESULT, Paths, Scope
 from archcheck.passes.kinds import ATTENTIONS, CONVS, LINEAR, VIEWS, named
 from archcheck.passes.layout import Layout, cut, given_by, viewed
 from archcheck.passes.respell import Respelled, RespellPass, copied
+from archcheck.passes.scope import RESULT, Paths, Scope
 
 _RESHAPE, _PERMUTE = BY_NAME["reshape"], BY_NAME["permute"]
 _CUTS = named("split", "select")
