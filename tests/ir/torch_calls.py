@@ -11,7 +11,7 @@ from typing import Any, cast
 import torch
 
 from archcheck.frontends import dialects
-from archcheck.frontends.static import machine, rows  # noqa: F401  # machine before its parts, which import it
+from archcheck.frontends.static import machine, signatures  # noqa: F401  # machine before its parts, which import it
 from archcheck.frontends.static.machine import Machine, flatten_tensors
 from archcheck.frontends.static.recorder import attr_value
 from archcheck.frontends.static.values import Tensor
@@ -134,10 +134,15 @@ def _called(asked: Call) -> Ran:
         row = dialects.function(f"torch.{name}")
     assert row is not None, name
     stand = _Stand()
-    bound = rows.bind(row.parameters, stand.of(list(args)), {key: stand.of(value) for key, value in kwargs.items()})
-    assert rows.fits(bound, row.parameters, row.plain), name
+    bound = signatures.bind(
+        row.parameters, stand.of(list(args)), {key: stand.of(value) for key, value in kwargs.items()}
+    )
+    assert signatures.fits(bound, row.parameters, row.plain), name
     assert bound is not None
-    attrs, reads = rows.stated(row, row.parameters, bound), rows.operands(_NO_MACHINE, row.parameters, bound)
+    attrs, reads = (
+        signatures.stated(row, row.parameters, bound),
+        signatures.operands(_NO_MACHINE, row.parameters, bound),
+    )
     return _ran(row.kind, attrs, reads, bound, stand, true)
 
 
@@ -148,16 +153,16 @@ def _built(asked: Call) -> Ran:
     weighted = any(one.name == "device" for one in row.init_parameters)
     module = getattr(torch.nn, asked.name)(*init, **options, **({"device": "meta"} if weighted else {}))
     stand = _Stand()
-    made = rows.bind(row.init_parameters, list(init), options)
-    given = rows.bind(
+    made = signatures.bind(row.init_parameters, list(init), options)
+    given = signatures.bind(
         row.call_parameters, stand.of(list(asked.args)), {k: stand.of(v) for k, v in asked.kwargs.items()}
     )
     assert made is not None, asked.name
     assert given is not None, asked.name
     bound = {**made, **given}
-    assert rows.fits(bound, (*row.init_parameters, *row.call_parameters), row.plain), asked.name
-    reads = rows.ordered_operands(_NO_MACHINE, row, given)
-    attrs = rows.stated(row, row.init_parameters, bound)
+    assert signatures.fits(bound, (*row.init_parameters, *row.call_parameters), row.plain), asked.name
+    reads = signatures.ordered_operands(_NO_MACHINE, row, given)
+    attrs = signatures.stated(row, row.init_parameters, bound)
     return _ran(row.kind, attrs, reads, bound, stand, module(*asked.args, **asked.kwargs))
 
 

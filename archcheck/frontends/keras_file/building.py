@@ -27,7 +27,7 @@ from archcheck.frontends.keras_file.layers import (
     refs,
 )
 from archcheck.frontends.keras_file.order import first_call, in_order, listed
-from archcheck.frontends.static import rows
+from archcheck.frontends.static import signatures
 from archcheck.frontends.static.machine import Machine, OutOfFuel, Raised, flatten_tensors
 from archcheck.frontends.static.opens import Open
 from archcheck.frontends.static.sources import SpelledFile
@@ -249,7 +249,7 @@ class Builder:
 
     def _caller(self, layer: Data, activation: Data) -> Callable[[list[Data], dict[str, Data]], Data]:
         def run(args: list[Data], kwargs: dict[str, Data]) -> Data:
-            if isinstance(layer, Layer) and rows.bind(layer.row.call_parameters, args, kwargs) is None:
+            if isinstance(layer, Layer) and signatures.bind(layer.row.call_parameters, args, kwargs) is None:
                 raise NotReadError("it is called with arguments of which nothing is known")
             result = self.vm.call(layer, args, kwargs)
             if isinstance(activation, str):  # why it is not known

@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
-from archcheck.frontends.static import containers, functional, named, parts, rows
+from archcheck.frontends.static import containers, functional, named, parts, signatures
 from archcheck.frontends.static.gin import bound as gin
 from archcheck.frontends.static.machine import Raised
 from archcheck.frontends.static.opens import Open
@@ -148,7 +148,7 @@ def initialise_from_library(vm: Machine, instance: Instance, args: list[Data], k
     for base in instance.cls.externals:
         row = dialects.layer(base)
         if row is not None:
-            arguments = rows.bind_init(vm, row, args, kwargs)
+            arguments = signatures.bind_init(vm, row, args, kwargs)
             instance.layer = Layer(row, base, arguments, vm.here(), owner=instance.owner)
             return
 
@@ -255,7 +255,7 @@ def _field_setting(owner: Class, name: str, value: Data, node: ast.AnnAssign) ->
 
 def library_layer(vm: Machine, name: str, row: LayerRow, args: list[Data], kwargs: dict[str, Data]) -> Data:
     """A layer of a library, with its arguments bound to their names."""
-    layer = Layer(row, name, rows.bind_init(vm, row, args, kwargs), vm.here())
+    layer = Layer(row, name, signatures.bind_init(vm, row, args, kwargs), vm.here())
     layer.rounds = vm.open_rounds[-1] if vm.open_rounds else None
     layer.built = vm.caller()
     called = layer.arguments.get("name", kwargs.get("name"))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archcheck.frontends import dialects
-from archcheck.frontends.static import containers, functional, hooks, inplace, parts, rows, sizes
+from archcheck.frontends.static import containers, functional, hooks, inplace, parts, rows, signatures, sizes
 from archcheck.frontends.static.decorators import veiled
 from archcheck.frontends.static.machine import Raised, flatten_tensors, place_of
 from archcheck.frontends.static.opens import Open, Shape
@@ -39,13 +39,13 @@ def _call_row(vm: Machine, layer: Layer, args: list[Data], kwargs: dict[str, Dat
     frame.place = place or outer
     try:
         bound = (
-            rows.bind(row.call_parameters, args, kwargs)
-            or rows.bind(row.call_parameters, args, kwargs, strict=False)
+            signatures.bind(row.call_parameters, args, kwargs)
+            or signatures.bind(row.call_parameters, args, kwargs, strict=False)
             or {}
         )
-        reads = rows.ordered_operands(vm, row, bound)
+        reads = signatures.ordered_operands(vm, row, bound)
         everything = {**layer.arguments, **_set_since(layer), **bound}
-        if row.plain and not rows.fits(everything, (*row.init_parameters, *row.call_parameters), row.plain):
+        if row.plain and not signatures.fits(everything, (*row.init_parameters, *row.call_parameters), row.plain):
             spelled = _spelled(vm, layer)
             if spelled is not None:
                 return call_module(vm, spelled, args, kwargs)
@@ -63,7 +63,7 @@ def _call_row(vm: Machine, layer: Layer, args: list[Data], kwargs: dict[str, Dat
                 raise Raised("TypeError", f"{layer.name} is given None", vm.here())
             why = "it is given no tensor" if unknown is None else unknown.why
             return vm.open(f"{layer.name}: {why}")
-        path = vm.emit_path(row.kind, reads, rows.stated(row, row.init_parameters, everything), everything)
+        path = vm.emit_path(row.kind, reads, signatures.stated(row, row.init_parameters, everything), everything)
         vm.recorder.layers[origin(path)] = layer
         return inplace.settled(vm, layer.arguments, reads, _layer_result(vm, layer, path))
     finally:
@@ -235,7 +235,7 @@ def weight_shape(layer: Layer, name: str) -> tuple[Data, ...] | None:
     """
     if not layer.name.startswith("torch.nn.") or name not in ("weight", "bias"):
         return None
-    told = rows.stated(layer.row, layer.row.init_parameters, layer.arguments)
+    told = signatures.stated(layer.row, layer.row.init_parameters, layer.arguments)
     kind = layer.row.kind
     if kind in ("linear", "conv", "conv_transpose"):
         given, read = told.get("out_features"), told.get("in_features")

@@ -16,7 +16,7 @@ from pathlib import Path
 import archcheck.frontends.static.machine  # noqa: F401  # before its parts, which import it
 from archcheck.errors import TargetError
 from archcheck.frontends import dialects
-from archcheck.frontends.static import conditions, iteration, modules, rows, sizes
+from archcheck.frontends.static import conditions, iteration, modules, rows, signatures, sizes
 from archcheck.frontends.static.library import Library
 from archcheck.frontends.static.machine import Frame, Limits, Machine, OutOfFuel, Raised, flatten_tensors
 from archcheck.frontends.static.sources import SourceFile
@@ -290,12 +290,12 @@ class _Replay:
             return vm.opaque(name, _tensors(args, kwargs), "it is recorded as a layer that no dialect lists")
         attributes = constructed.get("attributes") or {}
         if isinstance(constructed.get("args"), tuple):
-            arguments = rows.bind_init(vm, row, list(constructed["args"]), dict(constructed["kwargs"] or {}))
+            arguments = signatures.bind_init(vm, row, list(constructed["args"]), dict(constructed["kwargs"] or {}))
             for key, value in attributes.items():
                 if key in arguments and not _alike(arguments[key], value):
                     arguments[key] = value
         else:
-            arguments = rows.bind_init(vm, row, [], attributes)
+            arguments = signatures.bind_init(vm, row, [], attributes)
         return modules.call_layer(vm, Layer(row, name, arguments), args, kwargs)
 
     # ---- values

@@ -5,7 +5,8 @@ from evaluator_sources import Sources
 
 from archcheck.frontends.dialects.table import parameters
 from archcheck.frontends.static.opens import Open
-from archcheck.frontends.static.rows import _joined_sizes, bind
+from archcheck.frontends.static.rows import _joined_sizes
+from archcheck.frontends.static.signatures import bind
 
 
 def test_keywords_that_a_row_does_not_list_go_to_its_double_starred_parameter() -> None:
