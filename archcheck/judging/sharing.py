@@ -270,7 +270,7 @@ def within(judge: Judge, stated: OpGraph, pairs: Sequence[tuple[Op, Op]], subjec
     behind = _behind(stated)
     for (one, first), (other, second) in combinations(learned, 2):
         common = sorted(first.tensors & second.tensors)
-        if not common or one.kind.family != other.kind.family or _holds(first.op, second.op):
+        if not common or _are_ends(one, other) or _holds(first.op, second.op):
             continue
         if origin(first.op.path) == origin(second.op.path):  # parts of one matrix, which are matrices of their own
             continue
@@ -282,6 +282,11 @@ def within(judge: Judge, stated: OpGraph, pairs: Sequence[tuple[Op, Op]], subjec
             said = f"both are computed with {common[0]}"
             return [_one(judge, who.replace("_", " "), said, [first.op, second.op], subject)]
     return []
+
+
+def _are_ends(one: Op, other: Op) -> bool:
+    """Whether one of two ops looks tokens up, and the other may be the map to their logits: models tie these."""
+    return (one.kind.family == "embedding") != (other.kind.family == "embedding")
 
 
 def _whole(

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from archcheck.ir.graph import Attr, Op, Value
 from archcheck.passes.base import ScopePass
-from archcheck.passes.kinds import named
+from archcheck.passes.kinds import CONSTANT, named
 from archcheck.passes.scope import Scope
 
 _TAKES = named("add", "sub", "mul", "div")
@@ -18,9 +18,11 @@ _OF_NUMBERS: dict[str, Callable[[float], float]] = {
     "rsqrt": lambda number: 1 / math.sqrt(number),
 }
 
+_KEEPS_ZERO = named("tanh", "relu", "abs", "sqrt", "sin", "sign", "gelu", "silu", "elu", "selu", "softsign")
+
 
 class FoldNumbers(ScopePass):
-    """Fold a tensor of one number into the sum or product that reads it.
+    """Fold a tensor of one number into the sum or product that reads it, and what makes zeros of zeros.
 
     Not 0 and 1, which would drop the op: a buffer often starts from one of them, and holds another once it is loaded.
 
@@ -39,6 +41,9 @@ class FoldNumbers(ScopePass):
             op = scope.ops[slot]
             if len(op.reads) == 2 and not op.attrs:
                 _fold(scope, slot)
+        for slot in scope.of_kinds(_KEEPS_ZERO):
+            if _is_of_zeros(scope, slot):
+                scope.drop(slot, scope.ops[slot].reads[0])
 
 
 def _fold(scope: Scope, slot: int) -> None:
@@ -53,6 +58,16 @@ def _fold(scope: Scope, slot: int) -> None:
         behind = scope.givers(giver)
         scope.discard(giver)
         giver = behind[0] if behind else -1
+
+
+def _is_of_zeros(scope: Scope, slot: int) -> bool:
+    """Whether an op reads zeros that the call makes, of the shape of something: a buffer has a shape of its own."""
+    giver = scope.giver(scope.ops[slot].reads[0])
+    made = scope.ops[giver] if giver >= 0 else None
+    if made is None or made.kind is not CONSTANT or made.states("shape"):
+        return False
+    value = made.attr("value")
+    return type(value) in (int, float) and value == 0
 
 
 def _number(scope: Scope, value: Value, depth: int = 4) -> int | float | None:

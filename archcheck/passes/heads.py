@@ -72,7 +72,8 @@ def split_heads(scope: Scope, value: Value, inside: Collection[int] | None) -> t
 
 
 def _laid_out(op: Op) -> tuple[int, int] | None:
-    """(count, size) of the heads in which a map by a matrix of more axes gives its features: `btd,dnh->btnh`."""
+    """(count, size) of the heads in which a map by a matrix of more axes gives its features, the last axis of which is
+    then the size of one: `btd,dnh->btnh`, `btd,dnh->bnth`."""
     for product in op.body:
         parts = einsum_parts(product.attr("equation")) if product.kind.name == "einsum" else None
         matrix = next((one for one in op.body if one.path == product.reads[-1].op), None) if parts else None
@@ -80,9 +81,10 @@ def _laid_out(op: Op) -> tuple[int, int] | None:
         if parts is None or not isinstance(shape, tuple) or len(shape) != len(parts[1]):
             continue
         tensor, axes, result = parts
-        given = [(axis, size) for axis, size in zip(axes, shape, strict=True) if axis not in tensor]
-        if len(given) == 2 and result.endswith(given[0][0] + given[1][0]):
-            heads, size = given[0][1], given[1][1]
+        given = {axis: size for axis, size in zip(axes, shape, strict=True) if axis not in tensor and axis in result}
+        if len(given) == 2 and result[-1] in given:
+            size = given.pop(result[-1])
+            heads = next(iter(given.values()))
             return (heads, size) if isinstance(heads, int) and isinstance(size, int) else None
     return None
 

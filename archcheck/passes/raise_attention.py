@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from archcheck.ir.graph import AttrValue, Op, Size, Unknown, Value, attrs
 from archcheck.passes.base import ScopePass
 from archcheck.passes.heads import heads_of
-from archcheck.passes.jumbled import is_jumbled
+from archcheck.passes.jumbled import is_exchanged, is_jumbled
 from archcheck.passes.kinds import ACTIVATIONS, ATTENTION, NORMS, VIEWS, named
 from archcheck.passes.masks import HIDDEN, is_otherwise, share_of, shows_later
 from archcheck.passes.raise_scales import factor_of
@@ -89,6 +89,8 @@ def _raise(scope: Scope, softmax: int) -> None:
     group = scores.group | {softmax, *path, product}
     weighed = _weighed(scope, path, product, probabilities)
     query, key = _operands(scope, scores, softmax, weighed)
+    if any(is_exchanged(scope, read) for read in (query, key, values[0])):
+        return  # what one token looks at are no tokens of its own row
     told = heads_of(scope, Op("", ATTENTION, (query, key, values[0])))
     query, scale = _scaled(scope, query, scores.product, group)
     key, key_scale = _scaled(scope, key, scores.product, group)

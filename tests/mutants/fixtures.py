@@ -37,6 +37,15 @@ NOT_STATED = {
         "skip a call",
         "nn.ModuleList([copy.deepcopy(module) for _ in range(count)])",
     ): "what is registered is no matter of a graph",
+    **{
+        ("wang2022/number", operator, was): "Figure 2 has a feed-forward, and nothing in it"
+        for operator, was in (("another activation, built", "nn.ReLU"), ("call twice", "self.mlp(x)"))
+    },
+    (
+        "vaswani2017/einsum",
+        "minus for plus",
+        "einsum('bif,fd->bid', hidden, self.w_2) + self.b_2",
+    ): "the sign of a learned bias is learned with it",
     # (fixture, operator, what was) -> why no claim speaks of it
     ("xiong2020/plain", "call twice", "self.ln_f(x)"): "a norm behind the layers is asked for, and two are there",
     ("xiong2020/plain", "a layer fewer", "range(depth)"): "how many layers there are is not given",
