@@ -80,6 +80,7 @@ SMALLER = {
     f"vaswani2017/{style}": claims
     for style, claims in {
         "decorators": {"heads"},
+        "einsum": {"heads"},
         "functional": {"heads"},
         "handwritten_norm": {"heads"},
         "in_place_add": {"heads"},
