@@ -233,6 +233,8 @@ def _split(layout: Layout, op: Op, outputs: Sequence[int]) -> tuple[Cut, ...] | 
 def _sections(op: Op, width: int | None) -> tuple[int | None, ...] | None:
     """The sizes of the parts of a split."""
     sections, size = op.attr("sections"), op.attr("size")
+    if isinstance(size, tuple):  # torch's: a size for all parts, or one for each
+        sections = size
     if isinstance(sections, tuple):
         told = [one if isinstance(one, int) and one >= 0 else None for one in sections]
         open_ones = [number for number, one in enumerate(told) if one is None]

@@ -9,7 +9,7 @@ from archcheck.passes.kinds import VIEWS, named
 from archcheck.passes.raise_scales import factor_of
 from archcheck.passes.scope import Scope
 
-_ROPE = BY_NAME["rope"]
+_ROPE, _REARRANGE = BY_NAME["rope"], BY_NAME["rearrange"]
 _JOIN = named("concat", "stack")
 _PART = named("select", "split")
 _SUMS = named("add", "sub")
@@ -52,7 +52,7 @@ class _Group:
     def back(self, value: Value) -> Op | None:
         """The op that gives `value` behind any views, all of which join the group."""
         slot = self.scope.giver(value)
-        while slot >= 0 and self.scope.ops[slot].kind in VIEWS and self.scope.ops[slot].reads:
+        while slot >= 0 and _is_view(self.scope.ops[slot]):
             self.slots.add(slot)
             slot = self.scope.giver(self.scope.ops[slot].reads[0])
         if slot < 0:
@@ -70,9 +70,17 @@ class _Group:
     def root(self, value: Value) -> int:
         """The giver of `value` behind views."""
         slot = self.scope.source(value)
-        while slot >= 0 and self.scope.ops[slot].kind in VIEWS and self.scope.ops[slot].reads:
+        while slot >= 0 and _is_view(self.scope.ops[slot]):
             slot = self.scope.source(self.scope.ops[slot].reads[0])
         return slot
+
+    def behind_parts(self, main: int) -> None:
+        """Views between what is turned, given by `main`, and its parts join the group."""
+        for slot in [slot for slot in self.slots if self.scope.ops[slot].kind in _PART]:
+            view = self.scope.giver(self.scope.ops[slot].reads[0])
+            while view >= 0 and view != main and _is_view(self.scope.ops[view]):
+                self.slots.add(view)
+                view = self.scope.giver(self.scope.ops[view].reads[0])
 
     def own(self, last: int) -> set[int]:
         """The ops of the group that nothing else reads, and the last one."""
@@ -81,6 +89,12 @@ class _Group:
             if all(reader in inside for reader in self.scope.readers(slot)):
                 inside.add(slot)
         return inside
+
+
+def _is_view(op: Op) -> bool:
+    """Whether an op gives the entries that it reads under other axes, as a pattern with an ellipsis does too."""
+    plain = op.kind is _REARRANGE and not op.states("reduction") and op.attr("repeats") is not True
+    return bool(op.reads) and (op.kind in VIEWS or plain)
 
 
 def _factors(scope: Scope, value: Value) -> tuple[int, tuple[Value, ...]] | None:
@@ -112,6 +126,7 @@ def _rotated_whole(scope: Scope, slot: int) -> None:
             if _is_given(scope, main[0]) and not _is_given(scope, cosine):
                 continue  # the angles are turned, by what should be: `cos * q + rotate_half(cos) * sin`
             group.slots |= {slot, plain[0], turned[0]}
+            group.behind_parts(scope.giver(main[0]))
             first = (main[0], cosine, turned[1][1 - number])
             scope.fold(group.own(slot), _ROPE, attrs(interleaved=interleaved), value=Value(op.path), first=first)
             return
@@ -120,7 +135,7 @@ def _rotated_whole(scope: Scope, slot: int) -> None:
 def _is_given(scope: Scope, value: Value) -> bool:
     """Whether a value comes from outside, under views."""
     slot = scope.giver(value)
-    while slot >= 0 and scope.ops[slot].kind in VIEWS and scope.ops[slot].reads:
+    while slot >= 0 and _is_view(scope.ops[slot]):
         slot = scope.giver(scope.ops[slot].reads[0])
     return slot < 0 or not scope.ops[slot].reads
 

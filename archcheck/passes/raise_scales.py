@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from archcheck.ir.graph import AttrValue, Op, Unknown, Value, attrs
 from archcheck.passes.base import ScopePass
-from archcheck.passes.kinds import ADD, AFFINE, SCALE, STOCHASTIC_DEPTH, named
+from archcheck.passes.kinds import ADD, AFFINE, PARAMETER, SCALE, STOCHASTIC_DEPTH, named
 from archcheck.passes.raise_linears import learned_ops
 from archcheck.passes.scope import Scope
 
 _FACTORS = named("mul", "div")
+_WITH_GAIN = named("layer_norm", "rms_norm")
 _LONGEST = 24
 
 
@@ -38,7 +39,8 @@ class RaiseScales(ScopePass):
       mul %1, %w                        parameter name="gamma"
                                         mul %1, %2
 
-    A learned factor with a learned shift is `affine`: MobileBERT's norm without statistics.
+    A learned factor with a learned shift is `affine`: MobileBERT's norm without statistics. Behind a norm that learns
+    nothing, a learned factor is its gain, and the norm is one with a gain.
     """
 
     name = "raise_scales"
@@ -67,6 +69,8 @@ def _raise_product(scope: Scope, slot: int) -> None:
         return
     if origin == scope.ON_PARAMETER:
         shift = _shift(scope, slot)
+        if _raise_gain(scope, slot, main, other, shift):
+            return
         if shift is not None:
             group = {slot, shift}
             added = next(value for value in scope.ops[shift].reads if scope.giver(value) != slot)
@@ -79,6 +83,32 @@ def _raise_product(scope: Scope, slot: int) -> None:
         scope.fold({slot} | own, SCALE, stated, value=Value(op.path), first=(main,))
     elif origin == scope.ON_RANDOM:
         _raise_drop(scope, slot, main, other)
+
+
+def _raise_gain(scope: Scope, slot: int, main: Value, other: Value, shift: int | None) -> bool:
+    """A product of a norm that learns nothing with a learned vector: the norm with its gain, and its shift, if any."""
+    giver = scope.giver(main)
+    norm = scope.ops[giver] if giver >= 0 else None
+    if norm is None or norm.kind not in _WITH_GAIN or norm.attr("elementwise_affine") is not False:
+        return False
+    gain, offset, vector = other, None, scope.maker(other)
+    if vector is not None and vector.kind is ADD and len(vector.reads) == 1:  # 1 + weight
+        gain, offset = vector.reads[0], vector.attr("by")
+        vector = scope.maker(gain)
+    width = _width(scope, gain).get("dim")
+    if scope.only_reader(giver) != slot or vector is None or vector.kind is not PARAMETER:
+        return False
+    if width is not None and norm.attr("dim", width) != width:
+        return False
+    last, added = slot, None
+    if shift is not None:
+        last, added = shift, next(value for value in scope.ops[shift].reads if scope.giver(value) != slot)
+    group = {giver, slot, last}
+    group |= learned_ops(scope, (other,) if added is None else (other, added), group)
+    stated = {attr.name: attr.value for attr in norm.attrs} | {"elementwise_affine": True, "bias": added is not None}
+    stated |= {"offset": offset} if offset else {}
+    scope.fold(group, norm.kind, attrs(**stated), value=Value(scope.ops[last].path), first=(norm.reads[0],))
+    return True
 
 
 def _shift(scope: Scope, slot: int) -> int | None:

@@ -87,8 +87,9 @@ def copied(ops: Iterable[Op], paths: Paths) -> tuple[tuple[Op, ...], dict[Value,
     for op in ops:
         path = paths.fresh(op.path, op.kind)
         body, inner = copied(op.body, paths)
+        at = {value.op: other.op for value, other in inner.items()}
         again = rename(replace(op, path=path, body=()), names)
-        gives = tuple(inner.get(value, value) for value in op.gives)
+        gives = tuple(Value(at[value.op], value.index) if value.op in at else value for value in op.gives)
         made.append(replace(again, body=tuple(rename(one, names) for one in body), gives=gives))
         for number in range(max(1, len(op.gives))):
             names[Value(op.path, number)] = Value(path, number)

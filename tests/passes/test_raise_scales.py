@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from pass_asserts import assert_left, assert_pass
+from pass_asserts import assert_left, assert_pass, shown
 
+from archcheck.ir.text import parse
+from archcheck.ir.verify import verify
 from archcheck.passes.raise_scales import RaiseScales
 
 PASS = RaiseScales()
@@ -106,3 +108,36 @@ def test_what_is_added_to_learned_tokens_is_no_norm() -> None:
         add %t, %s
         """
     assert_pass(PASS, before, after)
+
+
+NORM = '%x = input\n%w = parameter name="gain" shape=(8,)\n%b = parameter name="shift" shape=(8,)\n'
+
+
+@pytest.mark.parametrize(
+    ("ops", "stated"),
+    [
+        ("%n = layer_norm %x dim=8 elementwise_affine=False\nmul %n, %w\n", "bias=False"),
+        ("%n = layer_norm %x dim=8 elementwise_affine=False\n%m = mul %n, %w\nadd %m, %b\n", "bias=True"),
+        ("%n = rms_norm %x elementwise_affine=False\n%v = add %w by=1\nmul %n, %v\n", "offset=1"),
+    ],
+)
+def test_a_gain_behind_a_norm_that_learns_nothing_is_its_own(ops: str, stated: str) -> None:
+    found = verify(PASS.run(parse(NORM + ops)), "raise_scales")
+    (norm,) = [op for op in found.ops if op.kind.family == "norm"]
+    assert norm is found.ops[-1]
+    assert norm.attr("elementwise_affine") is True
+    assert stated in shown(found)
+
+
+@pytest.mark.parametrize(
+    "ops",
+    [
+        "%n = layer_norm %x dim=8 elementwise_affine=True\nmul %n, %w\n",  # it has one, and this is another
+        "%n = layer_norm %x dim=8\nmul %n, %w\n",  # that is not told
+        "%n = layer_norm %x dim=9 elementwise_affine=False\nmul %n, %w\n",
+        "%n = layer_norm %x dim=8 elementwise_affine=False\n%m = mul %n, %w\nadd %m, %n\n",
+    ],
+)
+def test_other_factors_behind_a_norm_stay_factors(ops: str) -> None:
+    found = verify(PASS.run(parse(NORM + ops)), "raise_scales")
+    assert "scale" in {op.kind.name for op in found.ops}
