@@ -27,6 +27,7 @@ from archcheck.judging import given, modes, sharing, statements
 from archcheck.judging.asked import Asked
 from archcheck.judging.binding import Expected, Form, Target, bind, expectation, fits
 from archcheck.judging.comparison import compared
+from archcheck.judging.epsilons import without_zeros
 from archcheck.judging.occurrences import search
 from archcheck.judging.rounds import open_loop
 from archcheck.passes import EVALUATED, canonicalise
@@ -144,9 +145,9 @@ class Judge:
     def _worked_out(self, spec: Spec, block: Block, sizes: Mapping[str, Amount] | None, met: given.Met) -> Expected:
         graph = given.applied(to_graph(spec, block.id, {**self.values, **(sizes or {})}), met)
         if not self.evaluated:
-            return expectation(canonicalise(graph))
+            return expectation(without_zeros(canonicalise(graph)))
         hides = bool(modes.dropouts(graph.ops))
-        return replace(expectation(canonicalise(graph, EVALUATED)), hides=hides)
+        return replace(expectation(without_zeros(canonicalise(graph, EVALUATED))), hides=hides)
 
     @cached_property
     def _read(self) -> dict[str, Spec]:

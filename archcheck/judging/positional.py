@@ -37,16 +37,19 @@ _SPOKEN = {
 def is_positional(pattern: Pattern, subject: Subject) -> bool:
     """Whether a claim is one of these, and no op of the code says by itself that it is meant."""
     asked = pattern.what.kind
-    if asked is None or pattern.relation not in ("", "in") or (asked not in BIASES and asked is not SINUSOID):
+    if asked is None or pattern.relation not in ("", "in"):
         return False
-    return not any(op.kind is asked for op in subject.graph.walk())
+    kinds = {op.kind for op in subject.graph.walk()}
+    if asked in kinds:
+        return False
+    return asked in BIASES or asked is SINUSOID or (asked is ROPE and bool(kinds & WAVES))
 
 
 def presence(
     judge: Judge, pattern: Pattern, wanted: bool, targets: parts.Targets, subject: Subject
 ) -> Iterator[Finding]:
     """What a claim that such positions are there, or are not, finds."""
-    if pattern.what.kind is SINUSOID:
+    if pattern.what.kind in (SINUSOID, ROPE):
         yield from _waves(judge, pattern, wanted, subject)
         return
     cores = _cores(pattern, targets, subject)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from archcheck.ir.ops import BY_NAME, OpKind
 from archcheck.ir.span import Span, origin
 from archcheck.judging import parts
 from archcheck.judging.thirds import third_of
-from archcheck.passes.kinds import PARAMETER, SUBLAYERS, VIEWS
+from archcheck.passes.kinds import LINEAR, PARAMETER, SUBLAYERS, VIEWS
 from archcheck.spec.graph import lexicon
 from archcheck.spec.model import OwnWeights, SameWeights
 from archcheck.spec.problems import Problems
@@ -274,6 +274,8 @@ def within(judge: Judge, stated: OpGraph, pairs: Sequence[tuple[Op, Op]], subjec
             continue
         if origin(first.op.path) == origin(second.op.path):  # parts of one matrix, which are matrices of their own
             continue
+        if _are_parts(first.op, second.op, {*common}, lambda op: _tensors(op, weights, held)):
+            continue
         if _weights(one, stated) & _weights(other, stated):  # an equation that names one weight at both
             continue
         alike = first.op.reads[:1] == second.op.reads[:1]
@@ -316,6 +318,41 @@ def _weights(op: Op, graph: OpGraph) -> set[str]:
     return {
         one.path for one in (*op.walk(), *graph.ops) if one.kind is PARAMETER and (one.path in read or one in op.body)
     }
+
+
+def _are_parts(one: Op, other: Op, common: set[str], tensors: Callable[[Op], frozenset[str]]) -> bool:
+    """Whether all that two sublayers have in common are matrices of which each has parts of its own."""
+    found: list[set[tuple[object, ...]]] = []
+    for op in (one, other):
+        maps = [inner for inner in _outermost_maps(op) if tensors(inner) & common]
+        parts = {_part(inner) for inner in maps}
+        if not maps or () in parts:
+            return False
+        found.append(parts)
+    inner = {tensor for op in (one, other) for inner in _outermost_maps(op) for tensor in tensors(inner)}
+    return common <= inner and not found[0] & found[1]
+
+
+def _outermost_maps(op: Op) -> Iterator[Op]:
+    """The linear maps in an op, and not what they were cut from."""
+    if op.kind is LINEAR:
+        yield op
+        return
+    for inner in op.body:
+        yield from _outermost_maps(inner)
+
+
+def _part(op: Op) -> tuple[object, ...]:
+    """Which part of a wider map an op is, outermost cut first; () where it is none."""
+    rows: list[object] = []
+    while op.body:
+        cut = next((inner for inner in reversed(op.body) if inner.kind.name in ("split", "select")), None)
+        if cut is None:
+            break
+        at = next((value.index for value in op.gives if value.op == cut.path), 0)
+        rows.insert(0, (cut.kind, cut.attrs, at))
+        op = op.body[0]
+    return tuple(rows)
 
 
 def _holds(one: Op, other: Op) -> bool:
