@@ -123,7 +123,7 @@ def test_a_spec_is_found_by_key_path_and_block(tmp_path: Path, monkeypatch: pyte
         ("vaswani2017#encoder", 'vaswani2017 has no block "encoder"', 'did you mean "encoder_layer"?'),
         ("vaswani2018.yaml", "the spec vaswani2018.yaml does not exist", 'did you mean "vaswani2017"?'),
         ("no/such.yaml", "the spec no/such.yaml does not exist", "`archcheck spec list` lists the library"),
-        ("no-such", 'no spec is called "no-such"', "the library has devlin2018, "),
+        ("no-such", 'no spec is called "no-such"', "the library has "),
     ],
 )
 def test_what_is_not_found_is_told(reference: str, problem: str, hint: str) -> None:
