@@ -32,6 +32,22 @@ def heads_of(scope: Scope, op: Op, inside: Collection[int] | None = None) -> dic
     return found
 
 
+def is_of_one_head(scores: Op, weighed: Op) -> bool:
+    """Whether keys and values lack the axis of heads that queries have: `bhid,bjd->bhij`, `bhij,bjd->bhid`."""
+    sides = []
+    for op in (scores, weighed):
+        equation = op.attr("equation")
+        if not isinstance(equation, str) or "." in equation:
+            return False
+        operands, _, result = equation.replace(" ", "").partition("->")
+        sides.append((*operands.split(","), result))
+    if any(len(side) != 3 for side in sides):
+        return False
+    (query, key, one), (probabilities, value, other) = sides
+    four = all(len(letters) == 4 for letters in (query, one, probabilities, other))
+    return four and len(key) == len(value) == 3 and query[:2] == one[:2] and len({*key} & {*query}) == 2
+
+
 def split_heads(scope: Scope, value: Value, inside: Collection[int] | None) -> tuple[int, int] | None:
     """(count, size in elements) of the heads into which the projection behind `value` is cut, or None."""
     slot = scope.giver(value)

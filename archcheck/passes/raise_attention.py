@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from archcheck.ir.graph import AttrValue, Op, Size, Unknown, Value, attrs
 from archcheck.passes.base import ScopePass
-from archcheck.passes.heads import heads_of
+from archcheck.passes.heads import heads_of, is_of_one_head
 from archcheck.passes.jumbled import is_exchanged, is_jumbled
 from archcheck.passes.kinds import ACTIVATIONS, ATTENTION, NORMS, VIEWS, named
 from archcheck.passes.masks import HIDDEN, is_otherwise, share_of, shows_later
@@ -92,6 +92,8 @@ def _raise(scope: Scope, softmax: int) -> None:
     if any(is_exchanged(scope, read) for read in (query, key, values[0])):
         return  # what one token looks at are no tokens of its own row
     told = heads_of(scope, Op("", ATTENTION, (query, key, values[0])))
+    if "kv_heads" not in told and is_of_one_head(scope.ops[scores.product], scope.ops[product]):
+        told["kv_heads"] = 1
     query, scale = _scaled(scope, query, scores.product, group)
     key, key_scale = _scaled(scope, key, scores.product, group)
     stated: dict[str, AttrValue] = {**told, "scale": _times(_times(scores.factor, scale), key_scale)}
