@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -106,11 +107,17 @@ def _fits(wanted: str, step: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """An op that learns, with the first places of its tensors; `folded`: it stands for several, in a repeat."""
+    """An op that learns, with the first places of its tensors.
+
+    Attributes:
+        folded: it stands for several, in a repeat.
+        again: those are one module, called in every round.
+    """
 
     op: Op
     tensors: frozenset[str]
     folded: bool
+    again: bool = False
 
 
 def own(judge: Judge, states: OwnWeights, subject: Subject) -> list[Finding]:
@@ -153,6 +160,9 @@ def _each_own(judge: Judge, place: str, kind: OpKind, subject: Subject) -> list[
         if common := sorted(one.tensors & other.tensors):
             said = f"two of {place} are computed with one {common[0]}"
             return [_one(judge, f"two of {place}", said, [one.op, other.op], subject)]
+    if again := next((one for one in ops if one.again), None):
+        said = f"{min(again.tensors)} is that of every round"
+        return [_one(judge, f"the rounds of {place}", said, [again.op], subject)]
     return _open(place, ops, subject)
 
 
@@ -160,8 +170,10 @@ def _all_shared(judge: Judge, states: SameWeights, kind: OpKind, subject: Subjec
     """Whether all ops of a kind are computed with the same tensors."""
     place = states.places[0]
     ops = list(_learned(kind, subject))
+    if ops and all(one.again for one in ops) and len({one.tensors for one in ops}) == 1:
+        return []
     for one, other in combinations(ops, 2):
-        if one.tensors and other.tensors and one.tensors != other.tensors:
+        if one.tensors and other.tensors and one.tensors != other.tensors and subject.weights:
             return [
                 Finding(
                     "shared-weights",
@@ -217,14 +229,18 @@ def _kind(judge: Judge, places: tuple[str, ...]) -> OpKind | None:
 def _learned(kind: OpKind, subject: Subject) -> Iterator[Learned]:
     """The ops of a kind, the outermost of them, with the learned tensors that they are computed with."""
     weights, held = dict(subject.weights), subject.reached.held
-    waiting = [(op, False) for op in reversed(subject.graph.ops)]
+    calls = Counter(tensor for tensors in held.values() for tensor in {*tensors})
+    waiting: list[tuple[Op, int | None]] = [(op, 1) for op in reversed(subject.graph.ops)]
     while waiting:
-        op, folded = waiting.pop()
+        op, rounds = waiting.pop()
         if not kind.covers(op.kind):
-            inside = folded or op.kind.name == "repeat"
+            times = op.attr("count") if op.kind.name == "repeat" else 1
+            inside = rounds * times if isinstance(times, int) and rounds is not None else None
             waiting += [(inner, inside) for inner in reversed(op.body)]
             continue
-        yield Learned(op, _tensors(op, weights, held), folded)
+        tensors = _tensors(op, weights, held)
+        again = rounds is not None and rounds > 1 and all(calls[one] >= rounds for one in tensors)
+        yield Learned(op, tensors, rounds != 1, again and bool(tensors))
 
 
 def _tensors(op: Op, weights: Mapping[str, str], held: Mapping[str, Sequence[str]]) -> frozenset[str]:

@@ -118,6 +118,8 @@ def _value(judge: Judge, stated: Stated) -> AttrValue:
     problems = Problems(judge.spec.file, judge.spec.lines)
     found = stated.value.attribute(judge.values, problems)
     problems.raise_any()
+    if isinstance(found, str) and not stated.value.is_constant:  # the paper's word for a kind: `activation: swish`
+        found = next((term.kind.name for term in judge.spec.terms if term.name == found), found)
     return found
 
 

@@ -24,6 +24,7 @@ blocks:
       x = x + self_attention(h) + feed_forward(h)
 claims:
   - {id: turned, where: Section 2, present: rope in self_attention}
+  - {id: one-head, where: Section 2, attributes: {self_attention: {kv_heads: 1, heads: 4}}}
 """
 LAYER = """
 import torch
@@ -82,7 +83,7 @@ def judged(folder: Path, layer: str) -> dict[str, Verdict]:
 @pytest.mark.parametrize("form", [HALVES, PAIRS], ids=["halves", "pairs"])
 def test_parts_of_one_projection_are_maps_of_their_own(tmp_path: Path, form: dict[str, object]) -> None:
     layer = LAYER.format(**form, gated="f.chunk(2, dim=-1)")
-    assert judged(tmp_path, layer) == {"layer": HOLDS, "turned": HOLDS}
+    assert judged(tmp_path, layer) == {"layer": HOLDS, "turned": HOLDS, "one-head": HOLDS}
 
 
 def test_one_map_that_both_sublayers_read_is_shared(tmp_path: Path) -> None:
