@@ -18,6 +18,14 @@ MAX_TOKENS = 1_000  # of one statement
 MAX_DEPTH = 100  # of a syntax tree: `a + b + c` is as deep as it has operators
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
+# A value of the vocabulary that is a keyword of Python: `pool(scope=global)`. It is parsed as a name of its length.
+_KEYWORD = re.compile(r"((?<![=<>!])=\s*)global\b")
+
+
+class _Words(ast.NodeTransformer):
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        return ast.copy_location(ast.Name("global", node.ctx), node) if node.id == "Global" else node
+
 
 
 @dataclass(frozen=True)
@@ -142,7 +150,7 @@ def _parse(text: Text, start: int, source: str, problems: Problems) -> Piece | N
         problems.add(whole, f"one equation may have at most {MAX_TOKENS:,} words and signs", "name a part of it")
         return None
     try:
-        tree = ast.parse(source)
+        tree = _Words().visit(ast.parse(_KEYWORD.sub(r"\1Global", source)))
     except SyntaxError as error:
         rows = source.split("\n")
         row = min(max(error.lineno or 1, 1), len(rows))

@@ -110,7 +110,7 @@ def declared(kind: OpKind) -> dict[str, AttrDecl]:
 def reference(
     text: Text, start: int, end: int, lexicon: Lexicon, problems: Problems, *, ends: bool = False
 ) -> What | None:
-    """The op kind, term or block that `text[start:end]` names, as in `norm` or `pool(scope="global")`.
+    """The op kind, term or block that `text[start:end]` names, as in `norm` or `pool(scope=global)`.
 
     Args:
         ends: `input` and `output` name the ends of the model.
