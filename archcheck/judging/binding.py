@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -11,7 +11,7 @@ from archcheck.frontends.static.reader import ModulePlace
 from archcheck.ir.equivalences import JOINED
 from archcheck.ir.graph import Op, OpGraph
 from archcheck.ir.ops import Tier, kind
-from archcheck.judging.occurrences import covers_most, search
+from archcheck.judging.occurrences import EXACT, Occurrence, covers_most, search
 from archcheck.judging.rewrites import Rewritten, rewritten
 from archcheck.passes.structure import Sublayer, sublayers
 from archcheck.passes.write_out import written_out
@@ -102,6 +102,7 @@ def bind(
     pinned: Mapping[str, str],
     taken: frozenset[int],
     meant: bool = False,
+    others: Sequence[Occurrence] = (),
 ) -> tuple[Target, ...]:
     """The parts of the code that a block is about; none where structure does not tell, or the code does not show it.
 
@@ -109,6 +110,7 @@ def bind(
         pinned: block -> class, function or module path, as the user says it.
         taken: numbers of the layers that another block fits exactly.
         meant: whether the user says that the block is about the code, by naming both.
+        others: where the paper's other equations are computed.
     """
     if expected.is_hidden:
         return ()
@@ -116,8 +118,9 @@ def bind(
         return tuple(_pinned(expected, pinned[block], whole, layers, places, symbol))
     found: Iterator[Target]
     if expected.form is Form.LAYER and is_written(expected):
-        exact = tuple(_equation(expected, whole, places, symbol, meant=False))
-        found = iter(exact) if exact else _layer(expected, layers, taken)
+        exact = tuple(_equation(expected, whole, places, symbol, False, others))
+        near = [region for region in layers if _is_one(expected, region)]
+        found = iter(exact) if exact else _layer(expected, tuple(near), taken)
     elif expected.form is Form.LAYER:
         found = _layer(expected, layers, taken)
     elif expected.form is Form.INSIDE:
@@ -128,26 +131,33 @@ def bind(
         found = _single(expected.kind, whole, symbol)
     else:
         found = iter(())
-    return tuple(found) or tuple(_equation(expected, whole, places, symbol, meant))
+    return tuple(found) or tuple(_equation(expected, whole, places, symbol, meant, others))
 
 
 def _equation(
-    expected: Expected, whole: OpGraph, places: tuple[ModulePlace, ...], symbol: str, meant: bool
+    expected: Expected,
+    whole: OpGraph,
+    places: tuple[ModulePlace, ...],
+    symbol: str,
+    meant: bool,
+    others: Sequence[Occurrence],
 ) -> Iterator[Target]:
     """Where an equation is computed; where it is meant to be, also where it nearly is, or the code as a whole."""
     if not is_written(expected):
         return
     equation = expected.whole or expected.graph
-    found = search(equation, whole)
+    found = search(equation, whole, others)
     form: Rewritten | None = None
     if not found.exact:
         for other in rewritten(written_out(equation), written_out(whole)):
-            spelled = search(equation, other.graph)
+            spelled = search(equation, other.graph, others)
             if spelled.exact or (form is None and spelled.graphs and JOINED in other.used):
                 found, form = spelled, other
             if found.exact:
                 break
-    if found.exact or (found.graphs and meant):
+    lines = {other.root.span for other in others if other.cost == EXACT}
+    beside = any(op.span in lines for op in found.about)  # of one class: some of its layers are what the paper states
+    if found.exact or (found.graphs and beside) or (len(found.graphs) == 1 and meant):
         how = BY_OPS if found.exact else NEARLY
         for graph in found.graphs:
             yield Target(graph, region_of(graph, places, symbol, None), how, form)
@@ -168,6 +178,11 @@ def _layer(expected: Expected, layers: tuple[Region, ...], taken: frozenset[int]
     best = max((share for share, _ in shares), default=0.0)
     chosen = [region for share, region in shares if share == best and share >= 0.5]
     return (Target(region.graph, region, LOOSE) for region in chosen)
+
+
+def _is_one(expected: Expected, region: Region) -> bool:
+    """Whether a layer may be one of those that a claim states, and is not a network of many."""
+    return len(region.sublayers) <= len(expected.sublayers) or covers_most(expected.graph, region.graph)
 
 
 def is_equation(expected: Expected) -> bool:

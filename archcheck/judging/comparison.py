@@ -35,6 +35,9 @@ from archcheck.spec.model import Flow
 
 if TYPE_CHECKING:
     from archcheck.judging.judge import Judge
+    from archcheck.spec.formula import Amount
+
+MOST_WIDTHS = 8  # numbers of the code that are tried for one size
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,27 @@ def _at_any_width(judge: Judge, spec: Spec, block: Block, expected: Expected, ta
                 return other
             if len(other.findings) < len(found.findings):
                 found = other
+    if found.findings and not found.departs:
+        found = _at_its_widths(judge, spec, block, expected, target, found)
     return _of_what_is_given(judge, spec, block, expected, target, found) if found.departs else found
+
+
+def _at_its_widths(
+    judge: Judge, spec: Spec, block: Block, expected: Expected, target: Target, found: Comparison
+) -> Comparison:
+    """The comparison with the code's numbers for sizes that the spec leaves open; where none fits in all places, the
+    one with which least departs."""
+    edits = [edit for finding in found.findings for edit in finding.edits]
+    sizes: dict[str, Amount] = {}
+    for name, numbers in widths.open_sizes(spec, edits).items():
+        best: Comparison | None = None
+        for number in numbers[:MOST_WIDTHS]:
+            other = _compared(judge, block, judge.states(spec, block, {**sizes, name: number}), target)
+            if best is None or len(other.findings) < len(best.findings):
+                best, sizes[name] = other, number
+        found = best if best is not None else found
+    told = {f"{name} = {size}, the code's" for name, size in sizes.items()}
+    return replace(found, used=found.used | told)
 
 
 def _of_what_is_given(

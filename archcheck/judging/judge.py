@@ -25,10 +25,14 @@ from archcheck.ir.span import Reached, Span
 from archcheck.ir.weights import Initial
 from archcheck.judging import given, modes, sharing, statements
 from archcheck.judging.asked import Asked
-from archcheck.judging.binding import Expected, Form, Target, bind, expectation, fits
+from archcheck.judging.binding import Expected, Form, Target, bind, expectation, fits, is_written
 from archcheck.judging.comparison import compared
+<<<<<<< HEAD
 from archcheck.judging.epsilons import without_zeros
 from archcheck.judging.occurrences import search
+=======
+from archcheck.judging.occurrences import Occurrence, places, search
+>>>>>>> 4da9cda (judging: in a network, each layer is held against the equation that it is, or is nearest to; sizes left open are the code's, one number in a layer)
 from archcheck.judging.rounds import open_loop
 from archcheck.passes import EVALUATED, canonicalise
 from archcheck.spec import Block, Claim, Spec, to_graph
@@ -179,7 +183,8 @@ class Judge:
             )
             for block in self.spec.blocks
         }
-        targets = {block.id: self._bind(block, subject, regions, taken[block.id]) for block in self.spec.blocks}
+        found = self._places(subject)
+        targets = {block.id: self._bind(block, subject, regions, taken[block.id], found) for block in self.spec.blocks}
         results: list[ClaimResult] = []
         expected: list[tuple[str, OpGraph]] = []
         actual: list[tuple[str, OpGraph]] = []
@@ -248,8 +253,24 @@ class Judge:
         expected = self.expected[block.id]
         return expected.form is Form.LAYER and fits(expected, region)
 
+    def _places(self, subject: Subject) -> dict[str, tuple[Occurrence, ...]]:
+        """Where each of several equations is computed, or nearly: of two that a place may be, it is the nearer one."""
+        written = [
+            block.id
+            for block in self.spec.blocks
+            if block.id not in self.preset.pinned and is_written(self.expected[block.id])
+        ]
+        if len(written) < 2:
+            return {}
+        return {id: places(self.expected[id].whole or self.expected[id].graph, subject.wired) for id in written}
+
     def _bind(
-        self, block: Block, subject: Subject, regions: tuple[Region, ...], taken: frozenset[int]
+        self,
+        block: Block,
+        subject: Subject,
+        regions: tuple[Region, ...],
+        taken: frozenset[int],
+        found: Mapping[str, tuple[Occurrence, ...]],
     ) -> tuple[Target, ...]:
         return bind(
             self.expected[block.id],
@@ -261,6 +282,7 @@ class Judge:
             self.preset.pinned,
             taken,
             self._is_meant(subject),
+            [place for id, each in found.items() if id != block.id for place in each],
         )
 
     def _is_meant(self, subject: Subject) -> bool:
@@ -345,9 +367,9 @@ class Judge:
         if expected.is_hidden:
             return modes.untold(f"whether the code computes {block.id}")
         spans = [subject.span] if subject.span else []
-        if expected.form is Form.LAYER:
+        if expected.form is Form.LAYER and not is_written(expected):
             why = f"no part of {subject.symbol} has the sublayers {', '.join(expected.kinds)}"
-        elif expected.form is Form.WIRING:
+        elif expected.form in (Form.WIRING, Form.LAYER):
             found = search(expected.graph, subject.wired)
             why = found.why or f"no part of {subject.symbol} computes it, or nearly"
             spans = [op.span for op in found.about if op.span is not None] or spans

@@ -56,20 +56,19 @@ class Search:
     about: tuple[Op, ...] = ()  # what `why` speaks of
 
 
-def search(equation: OpGraph, code: OpGraph) -> Search:
+def search(equation: OpGraph, code: OpGraph, others: Sequence[Occurrence] = ()) -> Search:
     """The places of `code` that `equation` is about, each as a graph of its own in canonical form.
 
     Args:
         equation: in canonical form.
         code: in canonical form too.
+        others: where the paper's other equations are computed, or nearly: a place that one of them fits better is none
+            of this one.
     """
     claim, flat = written_out(equation), written_out(code)
     size = sum(op.kind.name not in SOURCES for op in claim.ops)
-    if size < 2 or len(claim.results) != 1 or len(flat.ops) > MOST_OPS:
-        return Search()
-    places = list(_apart(_Matching(claim, flat).occurrences()))
-    exact = [place for place in places if place.cost == EXACT]
-    near = [place for place in places if EXACT < place.cost <= max(1.0, NEAR * size)]
+    exact, near = _exact_and_near(claim, flat)
+    near = [place for place in near if not _explained(place, others, strictly=not exact)]
     if exact and near:
         return Search(why="it is computed at one place, and nearly at another", about=_roots(exact[:1], near))
     exact = _without_first_rounds(exact, flat)
@@ -80,9 +79,44 @@ def search(equation: OpGraph, code: OpGraph) -> Search:
         return Search(tuple(_graph(flat, place) for place in exact), exact=True)
     if not near or size < SMALLEST:
         return Search()
-    if len(near) > 1 and near[1].cost < near[0].cost + 1:
+    close = [place for place in near if place.cost < near[0].cost + 1]
+    if len({place.root.span for place in close}) > 1 or close[0].cost != close[-1].cost:
         return Search(why="it is nearly computed at more than one place", about=_roots(near))
-    return Search((_graph(flat, near[0]),))
+    graphs = tuple(_graph(flat, place) for place in close)  # one line of code, which several layers share
+    return Search(graphs, about=(close[0].root,))
+
+
+def places(equation: OpGraph, code: OpGraph) -> tuple[Occurrence, ...]:
+    """Where `code` computes `equation`, or nearly."""
+    exact, near = _exact_and_near(written_out(equation), written_out(code))
+    return (*exact, *near)
+
+
+def _exact_and_near(claim: OpGraph, code: OpGraph) -> tuple[list[Occurrence], list[Occurrence]]:
+    """The places, of which none shares an op with another, that cost nothing and those that cost little; from the
+    cheapest."""
+    size = sum(op.kind.name not in SOURCES for op in claim.ops)
+    if size < 2 or len(claim.results) != 1 or len(code.ops) > MOST_OPS:
+        return [], []
+    found = list(_apart(_Matching(claim, code).occurrences()))
+    exact = [place for place in found if place.cost == EXACT]
+    return exact, [place for place in found if EXACT < place.cost <= max(1.0, NEAR * size)]
+
+
+def _explained(place: Occurrence, others: Sequence[Occurrence], strictly: bool) -> bool:
+    """Whether most of a place is what other equations state, or nearly: at less cost than this one, or at the same by
+    more ops.
+
+    Args:
+        strictly: whether another one that fits as well does not count: it does where this one is computed elsewhere.
+    """
+    own = (place.cost, -len(place.ops))
+    explained: set[str] = set()
+    for other in others:
+        cost = (other.cost, -len(other.ops))
+        if cost < own or (cost == own and not strictly):
+            explained |= other.ops & place.ops
+    return 2 * len(explained) > len(place.ops)
 
 
 def is_most(equation: OpGraph, code: OpGraph) -> bool:

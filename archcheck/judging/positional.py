@@ -63,13 +63,13 @@ def presence(
         places = parts.at(judge, core.span)
         if word == asked:
             if not wanted:
-                yield _finding("extra", f"there is {_SPOKEN[asked]} on the scores", f"no {pattern}", places)
+                yield _extra(f"there is {_SPOKEN[asked]} on the scores", f"no {pattern}", places)
         elif word == "" or (word is None and (why := _unread(core, by_path))):
             told = "what is added to the scores was not recognised" if word == "" else why
             yield parts.untold(f"whether there is {pattern} cannot be told: {told}", "", places)
         elif wanted and (pattern.where is not None or asked not in found.values()):
             has = f"there is {_SPOKEN[word]}" if word else "nothing but masks is added to the scores"
-            yield _finding("missing", f"there is no {pattern}: {has}", f"{pattern}", places)
+            yield _missing(f"there is no {pattern}: {has}", f"{pattern}", places)
         else:
             continue
         return
@@ -131,9 +131,14 @@ def _waves(judge: Judge, pattern: Pattern, wanted: bool, subject: Subject) -> It
         yield parts.untold(f"whether there is {pattern} cannot be told: {told}", "", parts.at(judge, op.span))
         return
     if wanted:
-        yield _finding("missing", f"there is no {pattern}", f"{pattern}", parts.at(judge, subject.span))
+        yield _missing(f"there is no {pattern}", f"{pattern}", parts.at(judge, subject.span))
 
 
-def _finding(rule: str, message: str, paper: str, places: tuple[Place, ...]) -> Finding:
-    fix = "add it, or record the deviation" if rule == "missing" else "take it out, or record the deviation"
-    return Finding(rule, Verdict.VIOLATED, message, f"The paper has {paper}.", f"In the code {message}.", fix, places)
+def _missing(message: str, paper: str, places: tuple[Place, ...]) -> Finding:
+    told, fix = f"In the code {message}.", "add it, or record the deviation"
+    return Finding("missing", Verdict.VIOLATED, message, f"The paper has {paper}.", told, fix, places)
+
+
+def _extra(message: str, paper: str, places: tuple[Place, ...]) -> Finding:
+    told, fix = f"In the code {message}.", "take it out, or record the deviation"
+    return Finding("extra", Verdict.VIOLATED, message, f"The paper has {paper}.", told, fix, places)

@@ -12,6 +12,7 @@ from archcheck.align.edits import Alignment, EditKind
 from archcheck.ir.graph import Op, OpGraph
 from archcheck.ir.ops import kind
 from archcheck.judging.features import MAPS, convolution
+from archcheck.passes.heads import WHOLE
 
 ADD, PARAMETER = kind("add"), kind("parameter")
 _CONTRACTIONS = frozenset({"tensordot"})
@@ -34,9 +35,17 @@ def unproven(actual: OpGraph, alignment: Alignment) -> tuple[Op, ...]:
         op = edit.actual
         if op is not None and (op.kind.name in _CONTRACTIONS or _may_be_a_bias(op, made)):
             found.append(op)
-        elif any(one is not None and one.kind.name not in _PRODUCTS for one in (edit.expected, op)):
+        elif any(
+            one is not None and one.kind.name not in _PRODUCTS and not _adds_axes(one) for one in (edit.expected, op)
+        ):
             return ()
     return tuple(found)
+
+
+def _adds_axes(op: Op) -> bool:
+    """Whether an op only adds axes of one entry: `x[:, None, None, :]`."""
+    index = op.attr("index") if op.kind.name == "select" else None
+    return isinstance(index, tuple) and all(one is None or one == WHOLE for one in index)
 
 
 def _may_be_a_bias(op: Op, made: Mapping[str, Op]) -> bool:

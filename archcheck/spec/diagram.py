@@ -208,7 +208,7 @@ class _Reader:
                 return kind, {}
         if meant := slips.meant(name) or slips.meant(text):
             kind, _, stated = meant.partition("(")
-            values = dict(re.findall(r'(\w+)="(\w+)"', stated))
+            values = dict(re.findall(r"(\w+)=(\w+)", stated))
             return kind, dict(values)
         return None
 

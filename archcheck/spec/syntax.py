@@ -22,12 +22,6 @@ _TOKEN = re.compile(r"\w+|[^\w\s]")
 _KEYWORD = re.compile(r"((?<![=<>!])=\s*)global\b")
 
 
-class _Words(ast.NodeTransformer):
-    def visit_Name(self, node: ast.Name) -> ast.AST:
-        return ast.copy_location(ast.Name("global", node.ctx), node) if node.id == "Global" else node
-
-
-
 @dataclass(frozen=True)
 class Piece:
     """One statement or expression: its tree, and where its characters stand in the spec."""
@@ -150,7 +144,7 @@ def _parse(text: Text, start: int, source: str, problems: Problems) -> Piece | N
         problems.add(whole, f"one equation may have at most {MAX_TOKENS:,} words and signs", "name a part of it")
         return None
     try:
-        tree = _Words().visit(ast.parse(_KEYWORD.sub(r"\1Global", source)))
+        tree = ast.parse(_KEYWORD.sub(r"\1Global", source))
     except SyntaxError as error:
         rows = source.split("\n")
         row = min(max(error.lineno or 1, 1), len(rows))
@@ -164,6 +158,9 @@ def _parse(text: Text, start: int, source: str, problems: Problems) -> Piece | N
     if _depth(tree) > MAX_DEPTH:
         problems.add(whole, f"this equation is more than {MAX_DEPTH} operations deep", "name a part of it")
         return None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id == "Global":
+            node.id = "global"
     return Piece(tree, source, text, start)
 
 

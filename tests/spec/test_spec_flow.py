@@ -378,3 +378,11 @@ def test_blocks_that_multiply_end_in_one_error(lowest: str) -> None:
         "this equation cannot be read: '(' was never closed",
     }
     assert len(found) < 30
+
+
+def test_a_value_that_is_a_word_of_python_is_written_as_it_is_said() -> None:
+    spec = with_flow("s = pool(u, scope=global, mode=mean); u * s")
+    quoted = with_flow("s = pool(u, scope='global', mode=mean); u * s")
+    assert [(op.kind, op.attrs) for op in to_graph(spec, "b").ops] == [
+        (op.kind, op.attrs) for op in to_graph(quoted, "b").ops
+    ]
