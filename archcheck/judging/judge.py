@@ -27,12 +27,8 @@ from archcheck.judging import given, modes, sharing, statements
 from archcheck.judging.asked import Asked
 from archcheck.judging.binding import Expected, Form, Target, bind, expectation, fits, is_written
 from archcheck.judging.comparison import compared
-<<<<<<< HEAD
 from archcheck.judging.epsilons import without_zeros
-from archcheck.judging.occurrences import search
-=======
 from archcheck.judging.occurrences import Occurrence, places, search
->>>>>>> 4da9cda (judging: in a network, each layer is held against the equation that it is, or is nearest to; sizes left open are the code's, one number in a layer)
 from archcheck.judging.rounds import open_loop
 from archcheck.passes import EVALUATED, canonicalise
 from archcheck.spec import Block, Claim, Spec, to_graph
