@@ -32,15 +32,10 @@ def written_back(graph: OpGraph) -> OpGraph:
 @pytest.mark.parametrize("key", library.keys())
 def test_flows_of_the_library_survive(key: str) -> None:
     made, _ = load(key)
-<<<<<<< HEAD
     filled = {name: 6 for name, value in made.sizes if value is None}
     sizes = made.values(made.presets[0][0] if made.presets else "", filled)
     words = "".join(f"  {term.name}: function\n" for term in made.terms if term.kind.name == "function")
     head = "archcheck: 1\nid: back2020\ntitle: Written back\n" + (f"terms:\n{words}" if words else "")
-=======
-    open_ones = {name: 64 for name, formula in made.sizes if formula is None}  # a flow has no other way to say them
-    sizes = made.values(made.presets[0][0] if made.presets else "", {"N": 6, "M": 6, **open_ones})
->>>>>>> 4da9cda (judging: in a network, each layer is held against the equation that it is, or is nearest to; sizes left open are the code's, one number in a layer)
     for block in made.blocks:
         graph = to_graph(made, block.id, sizes)
         flow = indent(flow_of(graph), "      ")
