@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from archcheck.ir.graph import Op, Value, attrs
 from archcheck.ir.ops import BY_NAME
 from archcheck.passes.base import ScopePass
@@ -128,6 +130,8 @@ def _rotated_whole(scope: Scope, slot: int) -> None:
             group.slots |= {slot, plain[0], turned[0]}
             group.behind_parts(scope.giver(main[0]))
             first = (main[0], cosine, turned[1][1 - number])
+            if not _are_angles(scope, first[1:]):
+                return
             scope.fold(group.own(slot), _ROPE, attrs(interleaved=interleaved), value=Value(op.path), first=first)
             return
 
@@ -138,6 +142,17 @@ def _is_given(scope: Scope, value: Value) -> bool:
     while slot >= 0 and _is_view(scope.ops[slot]):
         slot = scope.giver(scope.ops[slot].reads[0])
     return slot < 0 or not scope.ops[slot].reads
+
+
+def _are_angles(scope: Scope, values: Iterable[Value]) -> bool:
+    """Whether no activation was applied to sines and cosines: what `tanh(cos)` turns by is no angle."""
+    for value in values:
+        slot = scope.giver(value)
+        while slot >= 0 and _is_view(scope.ops[slot]):
+            slot = scope.giver(scope.ops[slot].reads[0])
+        if slot >= 0 and scope.ops[slot].kind.family == "activation":
+            return False
+    return True
 
 
 def _turned(group: _Group, value: Value) -> tuple[int, bool] | None:
@@ -187,6 +202,8 @@ def _rotated_halves(scope: Scope, slot: int) -> None:
         group.slots.add(product[0])
         angles.append(next(other for other in product[1] if other != main))
         strided = strided or _is_strided(scope.maker(main))
+    if not _are_angles(scope, angles):
+        return
     inside = group.own(slot)
     part = scope.maker(mains[0])
     taken = part is not None and part.kind in _PART and scope.giver(mains[0]) in inside
@@ -224,5 +241,7 @@ def _rotated_complex(scope: Scope, slot: int) -> None:
         if pairs is not None and pairs.kind.name == "as_real" and pairs.attr("inverse") is True:
             group.slots |= {slot, scope.giver(factor)}
             first = (pairs.reads[0], product.reads[1 - number])
+            if not _are_angles(scope, first[1:]):
+                return
             scope.fold(group.own(slot), _ROPE, attrs(interleaved=True), value=Value(op.path), first=first)
             return

@@ -89,3 +89,13 @@ def test_angles_that_are_turned_by_what_should_be_are_no_rotation() -> None:
     for turned, angle, count in (("%q", "%cos", 1), ("%cos", "%q", 0)):
         graph = canonicalise(parse(text.replace("A", turned).replace("B", angle).replace("\n    ", "\n")))
         assert sum(op.kind.name == "rope" for op in graph.walk()) == count
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    ("first", "count"), [("%e = reshape %c form='view'\n", 1), ("%t = tanh %c\n%e = reshape %t form='view'\n", 0)]
+)
+def test_what_an_activation_was_applied_to_is_no_angle(form: str, first: str, count: int) -> None:
+    ops, _ = FORMS[form]
+    graph = PASS.run(parse(ANGLES + first + ops.replace(", %c", ", %e")))
+    assert sum(op.kind.name == "rope" for op in graph.walk()) == count
