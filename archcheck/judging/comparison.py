@@ -11,7 +11,7 @@ from archcheck.align.layouts import differ_on_tensors, same_on_tensors
 from archcheck.align.meaning import same_function
 from archcheck.findings import Finding, Place, Verdict
 from archcheck.ir.equivalences import ALGEBRA, GIVEN, MADE, NO_DROPOUT
-from archcheck.ir.graph import Op, OpGraph
+from archcheck.ir.graph import Op, OpGraph, Unknown
 from archcheck.ir.span import Span
 from archcheck.judging import given, modes, widths
 from archcheck.judging.application import applied
@@ -106,14 +106,17 @@ def _at_any_width(judge: Judge, spec: Spec, block: Block, expected: Expected, ta
     """The comparison at the stated sizes, or at those of the code where less departs then: a size that nobody has
     given is no departure of its own."""
     found = _compared(judge, block, expected, target)
-    if found.findings and not judge.preset.name and not judge.preset.sizes:
+    if found.findings:
+        free = not judge.preset.name and not judge.preset.sizes
         for sizes in widths.of_the_code(spec, block, expected.kind, target.graph):
+            if not free and not any(isinstance(judge.values.get(name), Unknown) for name in sizes):
+                continue
             other = _compared(judge, block, judge.states(spec, block, sizes), target)
             told = {f"{name} = {size}, the code's" for name, size in sizes.items() if isinstance(size, int)}
             other = replace(other, used=other.used | told)
             if not other.departs:
                 return other
-            if len(other.findings) < len(found.findings):
+            if len(other.findings) < len(found.findings) or widths.is_meant(spec, sizes):
                 found = other
     if found.findings and not found.departs:
         found = _at_its_widths(judge, spec, block, expected, target, found)

@@ -14,6 +14,7 @@ from archcheck.ir.graph import OpGraph, Unknown
 from archcheck.spec import Block, Spec
 from archcheck.spec.formula import Amount
 
+OWN = "head_dim"  # what an attention's own width is called, in specs as in the vocabulary
 UNTOLD = Unknown("how many features a head has in the code was not found out")
 
 
@@ -46,3 +47,12 @@ def open_sizes(spec: Spec, edits: Iterable[Edit]) -> dict[str, tuple[int, ...]]:
             else:
                 untold.add(name)
     return {name: tuple(numbers) for name, numbers in found.items() if name not in untold}
+
+
+def is_meant(spec: Spec, sizes: dict[str, Amount]) -> bool:
+    """Whether these are what a formula is about and nothing else: `head_dim`, to which the spec gives no value.
+
+    Under another name it may be any number that the paper does not tell; then no scale can be called wrong.
+    """
+    stated = dict(spec.sizes)
+    return all(name == OWN and name in stated and stated[name] is None for name in sizes)

@@ -80,3 +80,38 @@ def test_another_reading_is_judged_by_its_own_formula_at_the_width_of_the_code(
     (report,) = check(Request(f"{file}:Attention"), str(spec))
     assert report.default.claims[0].verdict is block
     assert [one.verdict for one in report.default.readings] == [reading]
+
+
+UNGIVEN = """
+archcheck: 1
+id: a2026
+title: A
+sizes: {SIZE: null, d_model: null}
+presets: {small: {d_model: 96}, large: {d_model: 128}}
+blocks:
+  scaled:
+    where: Equation 1
+    flow: y = softmax(q @ k.T / sqrt(SIZE)) @ v
+"""
+
+
+@pytest.mark.parametrize("preset", ["", "small"])
+@pytest.mark.parametrize(
+    ("size", "scale", "expected"),
+    [
+        ("head_dim", "24**-0.5", Verdict.HOLDS),
+        ("head_dim", "24**-1", Verdict.VIOLATED),
+        ("head_dim", "1", Verdict.VIOLATED),
+        ("temperature", "24**-0.5", Verdict.HOLDS),
+        ("temperature", "24**-1", Verdict.UNDETERMINED),  # it may be 576
+        ("temperature", "1", Verdict.UNDETERMINED),
+    ],
+)
+def test_a_width_of_heads_that_the_paper_does_not_give_is_the_code_s_own(
+    tmp_path: Path, size: str, scale: str, expected: Verdict, preset: str
+) -> None:
+    file, spec = tmp_path / "model.py", tmp_path / "spec.yaml"
+    file.write_text(SOURCE.replace("SCALE", scale))
+    spec.write_text(UNGIVEN.replace("SIZE", size))
+    (report,) = check(Request(f"{file}:Attention", preset=Preset(preset)), str(spec))
+    assert report.default.claims[0].verdict is expected
