@@ -18,37 +18,13 @@ from archcheck.judging import Preset
 from archcheck.pipeline import check
 from archcheck.sweep import Request
 
+from .not_stated import NOT_STATED
 from .operators import OPERATORS, Mutant, mutants
 from .truth import Subject, Truth, compare
 
 SMALL = {  # what of the large ones is run: arguments of the constructor, shapes of the inputs
     "touvron2023/by_hand": ({"dim": "64", "heads": "4", "hidden": "96"}, ((2, 5, 64), (5, 16), (5, 16))),
     "touvron2023/torch_layers": ({"width": "64", "heads": "4", "inner": "96"}, ((2, 5, 64), (5, 8))),
-}
-NOT_STATED = {
-    ("xie2023/helper", "another activation, built", "nn.ReLU"): "the equations are of any sublayer",
-    (
-        "touvron2023/by_hand",
-        "without a factor",
-        "x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.eps) * self.weight",
-    ): "that the norm has a learned scale is in the paper that it cites",
-    (
-        "vaswani2017/sublayer_connection",
-        "skip a call",
-        "nn.ModuleList([copy.deepcopy(module) for _ in range(count)])",
-    ): "what is registered is no matter of a graph",
-    **{
-        ("wang2022/number", operator, was): "Figure 2 has a feed-forward, and nothing in it"
-        for operator, was in (("another activation, built", "nn.ReLU"), ("call twice", "self.mlp(x)"))
-    },
-    (
-        "vaswani2017/einsum",
-        "minus for plus",
-        "einsum('bif,fd->bid', hidden, self.w_2) + self.b_2",
-    ): "the sign of a learned bias is learned with it",
-    # (fixture, operator, what was) -> why no claim speaks of it
-    ("xiong2020/plain", "call twice", "self.ln_f(x)"): "a norm behind the layers is asked for, and two are there",
-    ("xiong2020/plain", "a layer fewer", "range(depth)"): "how many layers there are is not given",
 }
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from archcheck.judging import Preset
@@ -30,6 +30,8 @@ class Released:
         config: the call that makes the configuration that it is run with.
         call: its arguments.
         build: what it is built with, beside the configuration.
+        arguments: of the audit, in the file's words.
+        sizes: those that the paper gives by letters, in the model that is audited.
     """
 
     model: str
@@ -38,6 +40,8 @@ class Released:
     config: str
     call: str = STATES
     build: str = ""
+    arguments: dict[str, str] = field(default_factory=dict)
+    sizes: dict[str, float] = field(default_factory=dict)
 
 
 RELEASED = (
@@ -50,7 +54,10 @@ RELEASED = (
     ),
     Released("vit", "ViTLayer", "dosovitskiy2020.yaml", f"ViTConfig({SMALL})"),
     Released("deit", "DeiTLayer", "dosovitskiy2020.yaml", f"DeiTConfig({SMALL})"),
-    Released("convnext", "ConvNextLayer", "liu2022.yaml", "ConvNextConfig()", "torch.randn(2, 64, 9, 9)", "64"),
+    Released(
+        "convnext", "ConvNextLayer", "liu2022.yaml", "ConvNextConfig()", "torch.randn(2, 64, 9, 9)", "64",
+        {"dim": "64"}, {"width": 64},
+    ),
     Released(
         "bart", "BartEncoderLayer", "lewis2019.yaml",
         "BartConfig(d_model=64, encoder_attention_heads=4, encoder_ffn_dim=96, attn_implementation='eager')",
@@ -83,7 +90,8 @@ def released() -> Iterator[Source]:
         spec = str(SPECS / one.spec) if one.spec.endswith(".yaml") else one.spec
         build = f"{one.symbol}({one.config}{', ' * bool(one.build)}{one.build})"
         subject = Subject(one.symbol, {}, 64, package=f"transformers.models.{one.model}", build=build, call=one.call)
-        source = Source(f"transformers/{one.symbol}", text, spec, Preset(), {}, subject, path=path, root=root)
+        preset = Preset("", one.sizes)
+        source = Source(f"transformers/{one.symbol}", text, spec, preset, one.arguments, subject, path=path, root=root)
         source = replace(bound(source), parts=_parts(source))
         yield replace(source, departs=departing(source, source.text))
 

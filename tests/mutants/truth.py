@@ -9,6 +9,8 @@ from enum import Enum
 from itertools import combinations
 from typing import Any
 
+CLOSE = 1e-6  # what single precision leaves, where one of them computes in it
+
 
 class Truth(Enum):
     """What came of running both."""
@@ -97,7 +99,7 @@ def _alike(first: tuple[list[Any], ...], second: tuple[list[Any], ...]) -> bool:
     for one, two in zip(first[1:], second[1:], strict=True):
         if len(one) != len(two) or any(a.shape != b.shape for a, b in zip(one, two, strict=True)):
             return False
-        if not all(torch.allclose(a, b, rtol=1e-9, atol=1e-9, equal_nan=True) for a, b in zip(one, two, strict=True)):
+        if not all(torch.allclose(a, b, rtol=CLOSE, atol=CLOSE, equal_nan=True) for a, b in zip(one, two, strict=True)):
             return False
     return True
 
