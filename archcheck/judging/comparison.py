@@ -127,18 +127,30 @@ def _at_its_widths(
     judge: Judge, spec: Spec, block: Block, expected: Expected, target: Target, found: Comparison
 ) -> Comparison:
     """The comparison with the code's numbers for sizes that the spec leaves open; where none fits in all places, the
-    one with which least departs."""
+    one with which least departs.
+
+    A number is tried where it fits at the place that it was found at: there the claim states the size itself, and not
+    a formula in which the size is another number.
+    """
     edits = [edit for finding in found.findings for edit in finding.edits]
     sizes: dict[str, Amount] = {}
     for name, numbers in widths.open_sizes(spec, edits).items():
         best: Comparison | None = None
         for number in numbers[:MOST_WIDTHS]:
             other = _compared(judge, block, judge.states(spec, block, {**sizes, name: number}), target)
+            if _places(other.findings, number) & _places(found.findings, number):
+                continue
             if best is None or len(other.findings) < len(best.findings):
                 best, sizes[name] = other, number
         found = best if best is not None else found
     told = {f"{name} = {size}, the code's" for name, size in sizes.items()}
     return replace(found, used=found.used | told)
+
+
+def _places(findings: Iterable[Finding], number: int) -> set[tuple[str, str]]:
+    """Where the code has this number, and the claim another one or one that is not known: aspects of ops."""
+    edits = [edit for finding in findings for edit in finding.edits]
+    return {(edit.actual.path, edit.aspect) for edit in edits if edit.actual is not None and edit.found == number}
 
 
 def _of_what_is_given(

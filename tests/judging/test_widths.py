@@ -104,7 +104,7 @@ blocks:
         ("head_dim", "1", Verdict.VIOLATED),
         ("temperature", "24**-0.5", Verdict.HOLDS),
         ("temperature", "24**-1", Verdict.UNDETERMINED),  # it may be 576
-        ("temperature", "1", Verdict.UNDETERMINED),
+        ("temperature", "2", Verdict.UNDETERMINED),  # or a quarter
     ],
 )
 def test_a_width_of_heads_that_the_paper_does_not_give_is_the_code_s_own(
@@ -114,4 +114,45 @@ def test_a_width_of_heads_that_the_paper_does_not_give_is_the_code_s_own(
     file.write_text(SOURCE.replace("SCALE", scale))
     spec.write_text(UNGIVEN.replace("SIZE", size))
     (report,) = check(Request(f"{file}:Attention", preset=Preset(preset)), str(spec))
+    assert report.default.claims[0].verdict is expected
+
+
+MULTIPLE = """
+archcheck: 1
+id: a2026
+title: A
+sizes: {width: null}
+blocks:
+  mlp:
+    where: Equation 1
+    flow: y = linear(gelu(linear(x, out_features=FIRST)), out_features=width)
+"""
+MLP = """
+from torch import nn
+
+class Mlp(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up, self.down, self.act = nn.Linear(96, 384), nn.Linear(384, WIDTH), nn.GELU()
+
+    def forward(self, x):
+        return self.down(self.act(self.up(x)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "width", "expected"),
+    [
+        ("4*width", "width", 96, Verdict.HOLDS),
+        ("4*width", "width", 192, Verdict.VIOLATED),
+        ("4*width", "2*width", 96, Verdict.UNDETERMINED),  # 4*width is 384, which is not the width
+    ],
+)
+def test_a_number_of_the_code_is_a_size_only_where_the_size_itself_is_stated(
+    tmp_path: Path, first: str, last: str, width: int, expected: Verdict
+) -> None:
+    file, spec = tmp_path / "model.py", tmp_path / "spec.yaml"
+    file.write_text(MLP.replace("WIDTH", str(width)))
+    spec.write_text(MULTIPLE.replace("FIRST", first).replace("=width", f"={last}"))
+    (report,) = check(Request(f"{file}:Mlp"), str(spec))
     assert report.default.claims[0].verdict is expected
