@@ -108,6 +108,8 @@ def attributes(expected: Op, actual: Op) -> Iterator[Edit]:
             continue
         if value is _ABSENT and attr.name == "axis" and expected.kind.name in _OF_FEATURES:
             value = -1
+        if attr.name == "axis" and isinstance(attr.value, str) and isinstance(value, int) and _is_plain(expected.kind):
+            value = Unknown(f"which axis of the code is {attr.value} is not told", actual.span)
         if value is _ABSENT:
             value = Unknown(f"the code does not tell {attr.name} of {actual.kind.name}", actual.span)
         if attr.name == "padding" and expected.kind.name in _SLIDING:
@@ -117,6 +119,11 @@ def attributes(expected: Op, actual: Op) -> Iterator[Edit]:
         if agreement is not Agreement.AGREE:
             kind = EditKind.CHANGED if agreement is Agreement.DIFFER else EditKind.UNKNOWN
             yield Edit(kind, expected, actual, f"attr:{attr.name}", attr.value, value)
+
+
+def _is_plain(kind: OpKind) -> bool:
+    """Whether nothing tells of a kind which axis a word means: of a softmax over scores, `keys` does."""
+    return kind.tier is Tier.PRIMITIVE
 
 
 def _from_the_front(name: str, stated: AttrValue, value: AttrValue, rank: AttrValue) -> tuple[AttrValue, AttrValue]:
