@@ -144,3 +144,11 @@ def test_what_no_equation_can_name_is_not_written() -> None:
 )
 def test_names_of_blocks(symbol: str, block: str) -> None:
     assert _block_name(symbol) == block
+
+
+@pytest.mark.packages
+def test_what_is_not_judged_to_hold_says_why() -> None:
+    """Queries and keys are made of two latents, each with a norm of its own: which sublayer that is cannot be told."""
+    target = str(unpacked(TRANSFORMERS) / "transformers/models/deepseek_v3/modeling_deepseek_v3.py:DeepseekV3Attention")
+    text = spec_text(Request(target, {}, explore=False), key="made2020")
+    assert "    # archcheck cannot tell that the code does this: the cross-attention is missing" in text
