@@ -102,7 +102,7 @@ def judged(source: Source, operators: str = "") -> Iterator[Outcome]:
         seen.add(mutant.text)
         if mutant.operator.id == "doubled" and (not source.preset.name or source.id in SMALL):
             continue  # no size is stated, or none of those that are given runs
-        if (source.id, mutant.operator.id, mutant.was) in NOT_STATED:
+        if (source.id, mutant.operator.id, mutant.was.partition("\n")[0]) in NOT_STATED:
             continue
         truth = compare(source.text, mutant.text, source.subject, renamed=mutant.operator.id == "swap arguments")
         if truth is Truth.BROKEN:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-NOT_STATED = {  # (source, operator, what was) -> why no claim speaks of it
+NOT_STATED = {  # (source, operator, first line of what was) -> why no claim speaks of it
     ("xie2023/helper", "another activation, built", "nn.ReLU"): "the equations are of any sublayer",
     (
         "touvron2023/by_hand",
@@ -41,4 +41,9 @@ NOT_STATED = {  # (source, operator, what was) -> why no claim speaks of it
             ("the other branch", "self.attn_dropout.p if self.training else 0.0"),
         )
     },
+    (
+        "transformers/GPT2Block",
+        "the other branch",
+        "if using_eager and self.reorder_and_upcast_attn:",
+    ): "it computes the same, in single precision",
 }

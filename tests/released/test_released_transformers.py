@@ -179,6 +179,7 @@ OTHERS = [
         {
             "decoder_layer": ["norm-placement"],
             "feed_forward": ["activation"],
+            "attention": ["attention-attributes"],  # softcap
             "multi_head_attention": ["attention-attributes"],
         },
     ),
