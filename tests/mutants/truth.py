@@ -74,6 +74,12 @@ def compare(original: str, mutant: str, subject: Subject, *, renamed: bool = Fal
                 order[one + 1], order[other + 1] = other + 1, one + 1
             if _alike(first, _run(mutant, subject, [first[0][at] for at in order])):
                 return Truth.SAME
+            for two, twin in combinations(range(len(shapes)), 2):  # and norms of these
+                if len(shapes[two]) == 1 and shapes[two] == shapes[twin] and order[two] == two and order[twin] == twin:
+                    both = list(order)
+                    both[two], both[twin] = twin, two
+                    if _alike(first, _run(mutant, subject, [first[0][at] for at in both])):
+                        return Truth.SAME
     for one in range(len(shapes)) if renamed else ():  # of three maps in one matrix, the first two
         if shapes[one][0] == 3 * shapes[one][-1] and len(shapes[one]) == 2:
             held = [_turned(weight) if at in (one, one + 1) else weight for at, weight in enumerate(first[0])]
