@@ -18,14 +18,16 @@ def command() -> None:
 
 @command.command("list")
 def list_() -> int:
-    """The papers in the library, with what each spec states."""
+    """The papers in the library, with what each spec states, and released code that holds and departs."""
+    from archcheck.spec.known import summary
     from archcheck.spec.library import listing
 
     entries = list(listing())
     width = max(len(entry.id) for entry in entries)
     for entry in entries:
         options.write(f"{entry.id:<{width}}  {entry.title} ({entry.year})\n", None)
-        options.write(f"{'':<{width}}    {', '.join(entry.claims)}\n", None)
+        for line in (", ".join(entry.claims), *summary(entry.id)):
+            options.write(f"{'':<{width}}    {line}\n", None)
     return 0
 
 
@@ -36,6 +38,8 @@ def show(spec: str) -> int:
     from archcheck.ir.text import dump
     from archcheck.passes import canonicalise
     from archcheck.spec import load, to_graph
+    from archcheck.spec.known import known, summary
+    from archcheck.spec.library import keys
 
     found, block = load(spec)
     if block is not None:
@@ -53,6 +57,9 @@ def show(spec: str) -> int:
         lines += [f"another reading, {reading.id}: {reading.says}"]
         lines += [f"    {one.id}: {one.says}" for one in reading.blocks]
     lines += [f"not checked: {note.what}" for note in found.not_checked]
+    commands = dict.fromkeys(row.command for row in known(found.id)) if spec in keys() else ()
+    lines += ["", "known of released code:", *(f"  {line}" for line in summary(found.id))] if commands else []
+    lines += [f"  $ {line}" for line in commands]
     options.write("\n".join(lines) + "\n", None)
     return 0
 

@@ -75,7 +75,7 @@ def _is_one(size: AttrValue) -> bool:
 
 def _raise(scope: Scope, slot: int) -> None:
     op = scope.ops[slot]
-    window = _map_of(scope, op.reads[0]) if len(op.reads) == 1 else None
+    window = (_map_of(scope, op.reads[0]) or _reader_of(scope, slot)) if len(op.reads) == 1 else None
     axes = window.attr("axes") if window is not None else None
     if window is None or not isinstance(axes, int):
         return
@@ -105,6 +105,18 @@ def _map_of(scope: Scope, value: Value) -> Op | None:
             return None
         # of a sum, the side that a window made; a factor for each channel is no map
         value = next((one for one in op.reads if _leads(scope, one)), op.reads[0])
+    return None
+
+
+def _reader_of(scope: Scope, slot: int) -> Op | None:
+    """The convolution that reads a mean: it kept its axes, then, and what it was taken of is a map of channels too."""
+    for _ in range(_STEPS):
+        reader = scope.only_reader(slot)
+        if reader is None or (op := scope.ops[reader]).kind not in _KEEPING | CONVS or len(op.reads) != 1:
+            return None
+        if op.kind in CONVS:
+            return op
+        slot = reader
     return None
 
 
