@@ -13,6 +13,7 @@ from archcheck.align.edits import Edit, EditKind
 from archcheck.findings import Finding, Place, Verdict
 from archcheck.ir.graph import Op, Unknown
 from archcheck.ir.span import Span
+from archcheck.judging.features import MAPS
 from archcheck.rules.words import called, listed
 
 # Ops that an equation leaves out: they cut, lay out, repeat and set beside each other what others compute.
@@ -39,6 +40,10 @@ def unshown(
         return tuple(findings)
     if not any(open_ones):
         return tuple(findings)
+    if any(is_open and _cuts(finding.edits) for is_open, finding in zip(open_ones, findings, strict=True)):
+        # what is cut may be several maps, of which the claim writes each
+        told = [at for at, finding in enumerate(findings) if not _lacks_maps(finding.edits)]
+        findings, open_ones = [findings[at] for at in told], [open_ones[at] for at in told]
     return tuple(
         _open(finding, place) if is_open else finding
         for finding, is_open in zip(findings, open_ones, strict=True)
@@ -50,6 +55,18 @@ def _is_laid_out(edits: Sequence[Edit]) -> bool:
     """Whether edits are ops in the code alone that lay out, or compute with what is not known."""
     return bool(edits) and all(
         edit.kind is EditKind.EXTRA and (_is(edit, _LAYING_OUT) or _is_unknown(edit)) for edit in edits
+    )
+
+
+def _cuts(edits: Sequence[Edit]) -> bool:
+    """Whether code takes parts of something, as edits."""
+    return any(edit.actual is not None and edit.actual.kind.name in ("select", "split") for edit in edits)
+
+
+def _lacks_maps(edits: Sequence[Edit]) -> bool:
+    """Whether edits are maps that the code has not, and nothing else."""
+    return bool(edits) and all(
+        edit.kind is EditKind.MISSING and edit.expected is not None and edit.expected.kind in MAPS for edit in edits
     )
 
 

@@ -61,7 +61,7 @@ def rewritten(stated: OpGraph, actual: OpGraph) -> Iterator[Rewritten]:
     found = _with_inputs(stated, _unpacked(_of_results(stated, Rewritten(actual, frozenset()))))
     found = _named(found, with_parts_as_inputs(stated, found.graph), GIVEN)
     if not any(op.kind is SPLIT for op in stated.walk()):
-        found = _in_parts(found)
+        found = _in_parts(_with_biases(found))  # the bias of a map that is then cut is cut with it
     found = _named(found, without_heads(stated, found.graph), unstated("reshape"))
     found = _named(found, without_borders(stated, found.graph), BORDERS)
     found = _named(found, through(stated, found.graph), OUTWARD)

@@ -238,3 +238,27 @@ def test_a_layout_alone_is_no_alarm_and_hides_none(tmp_path: Path, kind: Kind) -
     assert "layout" in report.default.claims[0].findings[0].message
     report, _ = audit(tmp_path, kind, kind.wrong)
     assert report.default.claims[0].verdict is Verdict.VIOLATED
+
+
+def test_parts_of_a_map_of_unknown_width_may_be_the_maps_that_a_claim_writes(tmp_path: Path) -> None:
+    kind = Kind(
+        "",
+        GRU.format(map="linear"),
+        """
+        self.x, self.n = nn.Linear(16, 24), nn.Linear(8, 8)
+        self.h = nn.Parameter(torch.randn(8, 24))
+    def forward(self, x, h):
+        a, b, c = self.x(x).chunk(3, -1)
+        both = h @ self.h[:, :16]
+        r, z = torch.sigmoid(a + both[:, :8]), torch.sigmoid(b + both[:, 8:])
+        n = torch.tanh(c + (r * h) @ self.h[:, 16:])
+        return (1 - z) * h + z * n
+""",
+        "",
+        "",
+        {"net": "Net"},
+    )
+    report, _ = audit(tmp_path, kind, "")
+    (claim,) = report.default.claims
+    assert claim.verdict is Verdict.UNDETERMINED
+    assert all(finding.verdict is Verdict.UNDETERMINED for finding in claim.findings)
