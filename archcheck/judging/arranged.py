@@ -52,9 +52,11 @@ def unshown(
 
 
 def _is_laid_out(edits: Sequence[Edit]) -> bool:
-    """Whether edits are ops in the code alone that lay out, or compute with what is not known."""
+    """Whether edits are ops that lay out, in the code alone or at another place, or compute with what is not known."""
     return bool(edits) and all(
-        edit.kind is EditKind.EXTRA and (_is(edit, _LAYING_OUT) or _is_unknown(edit)) for edit in edits
+        (edit.kind in (EditKind.EXTRA, EditKind.MOVED) and _is(edit, _LAYING_OUT))
+        or (edit.kind is EditKind.EXTRA and _is_unknown(edit))
+        for edit in edits
     )
 
 

@@ -25,6 +25,7 @@ from archcheck.passes.write_out import written_out
 INPUT = kind("input")
 EXACT = 0.0
 ATTRIBUTE = 0.5  # what an attribute that differs costs
+EXCHANGED = 1.01  # what an op in the place of another costs: a bit more than one too many, where either may be told
 NEAR = 0.4  # of the ops of an equation: what may cost as much is looked at
 SMALLEST = 3  # ops; of fewer, two that are alike are no sign that the equation is meant
 MOST_OPS = 20_000
@@ -100,7 +101,7 @@ def _exact_and_near(claim: OpGraph, code: OpGraph) -> tuple[list[Occurrence], li
         return [], []
     found = list(_apart(_Matching(claim, code).occurrences()))
     exact = [place for place in found if place.cost == EXACT]
-    return exact, [place for place in found if EXACT < place.cost <= max(1.0, NEAR * size)]
+    return exact, [place for place in found if EXACT < place.cost <= max(EXCHANGED, NEAR * size + EXCHANGED - 1)]
 
 
 def _explained(place: Occurrence, others: Sequence[Occurrence], strictly: bool) -> bool:
@@ -269,7 +270,7 @@ class _Matching:
 
     def _same(self, op: Op, other: Op, value: Value) -> _Found:
         """The op of the code in the place of the equation's."""
-        here = (EXACT if compatible(op, other) else ATTRIBUTE) if _covers(op, other) else 1.0
+        here = (EXACT if compatible(op, other) else ATTRIBUTE) if _covers(op, other) else EXCHANGED
         stated, found = op.reads, other.reads
         orders: Iterator[tuple[Value, ...]] = iter((found,))
         if op.kind.commutes and other.kind.commutes and len(found) <= MOST_ORDERED:
