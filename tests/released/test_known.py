@@ -43,4 +43,5 @@ def test_released_code_is_what_is_known_of_it(at: int) -> None:
 
 
 def test_the_table_that_ships_has_a_row_for_each_that_is_known() -> None:
-    assert {row.command for row in table()} == {row.command for row in ROWS}
+    told = {row.command for row in ROWS if any(one.verdict is not Verdict.UNDETERMINED for one in row.expects.values())}
+    assert told <= {row.command for row in table()} <= {row.command for row in ROWS}
