@@ -215,8 +215,15 @@ def shape_of(vm: Machine, tensor: Tensor) -> Data:
 
 
 def entry(vm: Machine, shape: Shape, axes: tuple[int, ...]) -> Data:
-    """One size of a shape: a number where it is that of the features, of which what made the tensor says how many."""
+    """One size of a shape: a number where it is that of the features, of which what made the tensor says how many, and
+    of a learned tensor, which states its sizes."""
     here = vm.here()
+    maker = vm.recorder.by_path.get(shape.of.op) if shape.of is not None else None
+    stated = maker.attr("shape") if maker is not None and maker.kind.name == "parameter" else None
+    if isinstance(stated, tuple) and axes and -len(stated) <= axes[0] < len(stated):
+        size = stated[axes[0]]
+        if type(size) is int:
+            return size
     last = vm.recorder.widths.answer(shape.of, str(here)) if -1 in axes and shape.of is not None else None
     return shape.size(axes, here) if last is None else last
 

@@ -418,3 +418,24 @@ def test_weights_are_never_loaded_and_decide_no_layer(sources: Sources) -> None:
     [variant] = sources.read(text, "Model").variants
     assert variant.error == ""
     assert ops(variant) == "%1 = linear %0 bias=True in_features=4 out_features=4"
+
+
+STACKED = """
+import torch
+from torch import nn
+
+class M(nn.Module):
+    def __init__(self, d=4):
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(2, 3 * d))
+
+    def forward(self, x):
+        one, two = (part for part in torch.tensor_split(self.bias, self.bias.shape[0]))
+        return x * one + two
+"""
+
+
+def test_a_learned_tensor_tells_its_sizes(sources: Sources) -> None:
+    found = sources.computes(STACKED, "M")
+    assert kinds(found)[-3:] == ["split", "mul", "add"]
+    assert "sections=2" in found
